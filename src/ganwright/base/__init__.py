@@ -1,0 +1,1 @@
+"""Knows no GAN and no picture: errors, names, options, specs, seeds, run folders."""

@@ -1,0 +1,182 @@
+"""Typed options: frozen dataclasses that check themselves, read and written as TOML.
+
+A part's options stand next to the part. Here is only what they share: the decorator, building
+from a tree of plain values, overriding by dotted path, TOML there and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+import tomlkit
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from ganwright.base.errors import OptionError, message
+
+__all__ = ["Field", "build", "flatten", "from_toml", "options", "override", "parse", "to_toml"]
+
+T = TypeVar("T")
+Tree = dict[str, Any]
+NONE = "none"  # TOML has no null; this word stands for it
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
+def options(cls: type[T]) -> type[T]:
+    """Makes a class a frozen, keyword-only dataclass whose values are checked when it is built."""
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)  # type: ignore[call-overload, no-any-return]
+
+
+def tree(value: Any) -> Any:
+    """Options as nested dicts of plain values."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: tree(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [tree(item) for item in value]
+    return value
+
+
+def flatten(value: Any, prefix: str = "") -> Tree:
+    """Options as one dict from dotted path to plain value."""
+    flat: Tree = {}
+    for name, item in (value if isinstance(value, dict) else tree(value)).items():
+        if isinstance(item, dict):
+            flat |= flatten(item, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = item
+    return flat
+
+
+def build(cls: type[T], values: Mapping[str, Any], *, owner: str = "") -> T:
+    """An instance of `cls` from plain values.
+
+    Raises OptionError, with `owner` in front, naming the option, what is allowed and what was
+    given.
+    """
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise OptionError(_explain(first, values, owner)) from None
+
+
+def _explain(first: Any, values: Mapping[str, Any], owner: str) -> str:
+    # Within a choice by `kind`, pydantic puts the kind itself into the path: leave it out.
+    path: list[str] = []
+    node: Any = values
+    for part in first["loc"]:
+        if isinstance(node, Mapping) and part not in node and node.get("kind") == part:
+            continue
+        path.append(str(part))
+        node = node.get(part) if isinstance(node, Mapping) else None
+    name = ".".join(path)
+    got, context = first["input"], first.get("ctx", {})
+    if first["type"] in ("union_tag_invalid", "literal_error"):
+        if first["type"] == "union_tag_invalid":
+            got, name = context["tag"], f"{name}.kind"
+            allowed = [tag.strip("' ") for tag in context["expected_tags"].split(",")]
+        else:
+            allowed = [tag.strip("' ") for tag in context["expected"].replace(" or ", ", ").split(",")]
+        return message(owner, f"{name} can't be {got!r}", allowed=allowed, got=got)
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return message(owner, f"unknown option '{name}'")
+    if first["type"] == "missing":
+        return message(owner, f"{name} is missing")
+    text = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return message(owner, f"{name} {text}; got {got!r}")
+
+
+def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> T:
+    """A copy of options with some values changed, each named by its dotted path.
+
+    Setting a ``….kind`` to another kind starts that part from the new kind's defaults. Raises
+    OptionError for an unknown path (naming the nearest) or a value that is not allowed.
+    """
+    nested: Tree = tree(value)
+    kinds = {key: item for key, item in settings.items() if key.split(".")[-1] == "kind"}
+    if kinds:
+        for key, kind in kinds.items():
+            parent, name = _find(nested, key.rpartition(".")[0], owner, key)
+            if not isinstance(parent[name], dict) or "kind" not in parent[name]:
+                raise OptionError(message(owner, f"unknown option '{key}'"))
+            if parent[name]["kind"] != kind:
+                parent[name] = {"kind": kind}
+        value = build(type(value), nested, owner=owner)
+        nested = tree(value)
+    for key, item in settings.items():
+        if key in kinds:
+            continue
+        parent, name = _find(nested, key, owner, key)
+        if isinstance(parent[name], dict):
+            inner = [f"{key}.{sub}" for sub in flatten(parent[name])]
+            raise OptionError(message(owner, f"'{key}' is a group of options", allowed=inner))
+        parent[name] = item
+    return build(type(value), nested, owner=owner)
+
+
+def _find(nested: Tree, path: str, owner: str, key: str) -> tuple[Tree, str]:
+    *parents, name = path.split(".")
+    node: Any = nested
+    for part in parents:
+        node = node.get(part) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or name not in node:
+        allowed = list(flatten(nested))
+        raise OptionError(message(owner, f"unknown option '{key}'", allowed=allowed, got=key))
+    return node, name
+
+
+def parse(text: str, *, owner: str = "--set") -> tuple[str, Any]:
+    """Splits ``key.path=value``; the value is read as TOML where it is TOML, else as a string.
+
+    >>> parse("game.loss=hinge"), parse("train.batch=64"), parse("data.size=none")
+    (('game.loss', 'hinge'), ('train.batch', 64), ('data.size', None))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise OptionError(message(owner, f"must read key.path=value; got {text!r}"))
+    try:
+        read = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        read = value.strip()
+    return key.strip(), None if read == NONE else read
+
+
+def to_toml(value: Any, *, heading: str = "") -> str:
+    """Options as TOML text that `from_toml` reads back to an equal value."""
+
+    def fill(table: Any, node: Tree) -> None:
+        for name, item in node.items():
+            if isinstance(item, dict):
+                fill(table.setdefault(name, tomlkit.table()), item)
+            else:
+                table[name] = NONE if item is None else item
+
+    document = tomlkit.document()
+    for line in heading.splitlines():
+        document.add(tomlkit.comment(line))
+    fill(document, tree(value))
+    return tomlkit.dumps(document)
+
+
+def from_toml(cls: type[T], text: str, *, owner: str) -> T:
+    """Reads what `to_toml` wrote. Raises OptionError, with `owner` in front."""
+
+    def read(node: Any) -> Any:
+        if isinstance(node, dict):
+            return {name: read(item) for name, item in node.items()}
+        return None if node == NONE else node
+
+    try:
+        return build(cls, read(tomllib.loads(text)), owner=owner)
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(message(owner, f"not TOML: {error}")) from None
+
+
+def describe(cls: Any) -> Callable[[str], str | None]:
+    """A function from the name of an option of `cls` to its one-line description."""
+    fields = getattr(cls, "__pydantic_fields__", {})
+    return lambda name: fields[name].description if name in fields else None

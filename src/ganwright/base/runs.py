@@ -1,0 +1,109 @@
+"""The run folder: where things lie, writing that is whole or not at all, the log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ganwright.base.errors import RunError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a path aside to write to; renames it to `path` when the block ends well.
+
+    Works for a file and for a folder. Whoever reads `path` sees the old content or the new one,
+    never half of it; after an error the old content stands and what lay aside is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove(aside)
+    try:
+        yield aside
+        _flush(aside)
+        if aside.is_dir() and path.exists():  # a folder can't be renamed onto a full one
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            _remove(old)
+            path.rename(old)
+            aside.rename(path)
+            _remove(old)
+        else:
+            aside.replace(path)
+    finally:
+        _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Asks the system to put the written files on the disk before the rename shows them."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
+    with replacing(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Writes a readable JSON file, whole or not at all."""
+    write_text(path, json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
+
+
+class RunFolder:
+    """The paths of one run and its log. Makes nothing until `create`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.toml"
+        self.log = self.path / "log.jsonl"
+        self.checkpoint = self.path / "checkpoint"
+        self.model = self.path / "model"
+        self.samples = self.path / "samples"
+
+    def create(self) -> None:
+        """Makes the folder. Raises RunError when it holds anything, or can't be made."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(
+                f"run folder '{self.path}' exists: continue it with --resume, "
+                "or name another with --out"
+            )
+        try:
+            self.samples.mkdir(parents=True)
+        except OSError as error:
+            raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
+
+    def must_exist(self) -> None:
+        """Raises RunError unless the folder holds a run."""
+        if not self.recipe.is_file():
+            raise RunError(f"'{self.path}' is not a run folder: it has no recipe.toml")
+
+    def append(self, **event: Any) -> None:
+        """Adds one line to the log."""
+        with self.log.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(event) + "\n")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log as a list; a half-written last line (after a power cut) is left out."""
+        if not self.log.is_file():
+            return []
+        found = []
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            with suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+        return found
