@@ -80,7 +80,9 @@ def _explain(first: Any, values: Mapping[str, Any], owner: str) -> str:
             got, name = context["tag"], f"{name}.kind"
             allowed = [tag.strip("' ") for tag in context["expected_tags"].split(",")]
         else:
-            allowed = [tag.strip("' ") for tag in context["expected"].replace(" or ", ", ").split(",")]
+            allowed = [
+                tag.strip("' ") for tag in context["expected"].replace(" or ", ", ").split(",")
+            ]
         return message(owner, f"{name} can't be {got!r}", allowed=allowed, got=got)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return message(owner, f"unknown option '{name}'")

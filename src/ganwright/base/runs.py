@@ -76,13 +76,17 @@ class RunFolder:
         self.model = self.path / "model"
         self.samples = self.path / "samples"
 
-    def create(self) -> None:
-        """Makes the folder. Raises RunError when it holds anything, or can't be made."""
+    def must_be_free(self) -> None:
+        """Raises RunError when something is there already."""
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(
                 f"run folder '{self.path}' exists: continue it with --resume, "
                 "or name another with --out"
             )
+
+    def create(self) -> None:
+        """Makes the folder. Raises RunError when it holds anything, or can't be made."""
+        self.must_be_free()
         try:
             self.samples.mkdir(parents=True)
         except OSError as error:
@@ -92,6 +96,11 @@ class RunFolder:
         """Raises RunError unless the folder holds a run."""
         if not self.recipe.is_file():
             raise RunError(f"'{self.path}' is not a run folder: it has no recipe.toml")
+
+    def clear_aside(self) -> None:
+        """Removes what a killed process left half-written."""
+        for left in self.path.rglob(".*.tmp"):
+            _remove(left)
 
     def append(self, **event: Any) -> None:
         """Adds one line to the log."""

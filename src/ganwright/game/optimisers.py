@@ -1,0 +1,70 @@
+"""The optimisers to choose from, as options and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ganwright.base.names import Names
+from ganwright.base.options import Field, options
+from ganwright.game.schedule import cosine
+
+
+@options
+class OptimiserOptions:
+    """How one player learns."""
+
+    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="optimiser")
+    rate: float = Field(2e-4, gt=0, description="learning rate at the start")
+    final_rate: float | None = Field(
+        None, ge=0, description="rate after decay_kimg, along a cosine; none keeps the rate"
+    )
+    decay_kimg: float = Field(0, ge=0, description="length of the decay, in thousand examples")
+    beta1: float = Field(0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
+    weight_decay: float = Field(0, ge=0, description="weight decay")
+
+    def rate_at(self, seen: int) -> float:
+        """The learning rate after `seen` examples."""
+        if self.final_rate is None:
+            return self.rate
+        return cosine(self.rate, self.final_rate, seen, round(self.decay_kimg * 1000))
+
+
+def _adam(o: OptimiserOptions) -> dict[str, Any]:
+    return {"betas": (float(o.beta1), float(o.beta2)), "eps": 1e-8, "fused": True}
+
+
+def _rmsprop(o: OptimiserOptions) -> dict[str, Any]:
+    return {"alpha": o.beta2, "eps": 1e-8}
+
+
+def _sgd(o: OptimiserOptions) -> dict[str, Any]:
+    return {"momentum": o.beta1, "fused": True}
+
+
+Row = tuple[Callable[..., torch.optim.Optimizer], Callable[[OptimiserOptions], dict[str, Any]]]
+OPTIMISERS: Names[Row] = Names(
+    "optimiser",
+    {
+        "adam": (torch.optim.Adam, _adam),
+        "adamw": (torch.optim.AdamW, _adam),
+        "rmsprop": (torch.optim.RMSprop, _rmsprop),
+        "sgd": (torch.optim.SGD, _sgd),
+    },
+)
+
+
+def optimiser(o: OptimiserOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser that `o` asks for."""
+    make, arguments = OPTIMISERS[o.kind]
+    return make(list(parameters), lr=o.rate, weight_decay=o.weight_decay, **arguments(o))
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Sets the learning rate of every group."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,228 @@
+"""One round of the game: the discriminator's steps, then the generator's. No device, log or file.
+
+Fakes are made once and shown to both players where that is the same mathematics: the generator does
+not change while the discriminator learns, so its next update may use the fakes already made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.base.errors import OptionError
+from ganwright.base.options import Field, options
+from ganwright.game.losses import LOSSES, LabelOptions
+from ganwright.game.penalties import PENALTIES, Penalty, clip_weights, squared_gradient
+from ganwright.game.schedule import linear
+
+
+@options
+class PenaltyOptions:
+    """The weight of each gradient penalty; 0 leaves it out."""
+
+    r1: float = Field(0.0, ge=0, description="γ of ½γ‖∇D‖² at real examples")
+    r2: float = Field(0.0, ge=0, description="γ of ½γ‖∇D‖² at fakes")
+    gradient_penalty: float = Field(0.0, ge=0, description="λ of λ(‖∇D‖−1)² between both")
+    dragan: float = Field(0.0, ge=0, description="λ of λ(‖∇D‖−1)² around real examples")
+
+    def weights(self) -> dict[str, float]:
+        """The penalties that are on, by their name in `PENALTIES`."""
+        all_ = {name: float(getattr(self, name.replace("-", "_"))) for name in PENALTIES}
+        return {name: weight for name, weight in all_.items() if weight > 0}
+
+
+@options
+class GameOptions:
+    """The rules of the game."""
+
+    loss: Literal[
+        "minimax",
+        "non-saturating",
+        "least-squares",
+        "wasserstein",
+        "hinge",
+        "relativistic-paired",
+        "relativistic-average",
+    ] = Field("non-saturating", description="value function")
+    labels: LabelOptions = LabelOptions()
+    penalty: PenaltyOptions = PenaltyOptions()
+    clip_weights: float = Field(0.0, ge=0, description="bound on D's weights; 0 is none")
+    clip_gradient: float = Field(
+        0.0, ge=0, description="bound on a step's gradient norm; 0 is none"
+    )
+    instance_noise: float = Field(
+        0.0, ge=0, description="deviation of the noise on D's input at the start"
+    )
+    instance_noise_kimg: float = Field(
+        0.0, ge=0, description="the noise falls to 0 over this many thousand examples; 0 keeps it"
+    )
+    discriminator_steps: int = Field(1, ge=1, le=1000, description="D's updates in a round")
+    generator_steps: int = Field(1, ge=1, le=1000, description="G's updates in a round")
+    share_fakes: bool = Field(True, description="G learns on the fakes that D has just seen")
+
+    def noise_at(self, seen: int) -> float:
+        """Deviation of the instance noise after `seen` examples."""
+        if self.instance_noise_kimg == 0:
+            return self.instance_noise
+        return linear(self.instance_noise, 0.0, seen, round(self.instance_noise_kimg * 1000))
+
+
+class Batch(NamedTuple):
+    """Real examples (batch, *shape) in [-1, 1], their labels (batch,) or None."""
+
+    examples: Tensor
+    labels: Tensor | None
+
+
+class Result(NamedTuple):
+    """What one round came to: scalars on the device, not yet read."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    penalty: Tensor
+    real_logit: Tensor
+    fake_logit: Tensor
+    generator_gradient: Tensor
+    discriminator_gradient: Tensor
+
+
+def check(o: GameOptions, discriminator: nn.Module) -> None:
+    """Raises OptionError where rules contradict each other or the discriminator."""
+    if not o.labels.plain and not LOSSES[o.loss].targets:
+        with_targets = ", ".join(name for name, loss in LOSSES.items() if loss.targets)
+        raise OptionError(
+            f"game.labels: the {o.loss} loss has no targets to smooth or flip; "
+            f"those that have: {with_targets}"
+        )
+    weights = o.penalty.weights()
+    if discriminator.mixes_examples and weights:
+        raise OptionError(
+            f"game.penalty.{next(iter(weights)).replace('-', '_')}: needs a discriminator that treats "
+            "examples one by one; discriminator.norm must be none, layer or spectral; got 'batch'"
+        )
+
+
+@dataclass
+class Game:
+    """The two players, their optimisers and the rules they play by.
+
+    `latents(n)` gives (n, dim) on the players' device; `precision()` is the context that forward
+    passes run in (autocast, or nothing).
+    """
+
+    options: GameOptions
+    generator: nn.Module
+    discriminator: nn.Module
+    generator_optimiser: torch.optim.Optimizer
+    discriminator_optimiser: torch.optim.Optimizer
+    latents: Callable[[int], Tensor]
+    precision: Callable[[], AbstractContextManager[None]] = nullcontext
+
+    def round(self, reals: Callable[[], Batch], seen: int) -> Result:
+        """One round, `seen` examples into training; `reals` gives the next real batch.
+
+        Labels of fakes are those of the real batch: the class shares of the data, and pairs of one
+        class where a loss compares pairs.
+        """
+        noise = self.options.noise_at(seen)
+        fakes: Tensor | None = None
+        for step in range(self.options.discriminator_steps):
+            batch = reals()
+            last = step == self.options.discriminator_steps - 1
+            keep = last and self.options.share_fakes
+            with torch.set_grad_enabled(keep):
+                fakes = self._generate(batch)
+            told = self._discriminator_step(batch, fakes.detach(), noise)
+        for step in range(self.options.generator_steps):
+            shared = step == 0 and self.options.share_fakes
+            made = fakes if shared and fakes is not None else self._generate(batch)
+            loss, length = self._generator_step(batch, made, noise)
+        return told._replace(generator_loss=loss, generator_gradient=length)
+
+    def _generate(self, batch: Batch) -> Tensor:
+        with self.precision():
+            fakes: Tensor = self.generator(self.latents(len(batch.examples)), batch.labels)
+        return fakes.float()
+
+    def _judge(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        with self.precision():
+            logits: Tensor = self.discriminator(x, labels)
+        return logits.float()
+
+    def _discriminator_step(self, batch: Batch, fakes: Tensor, noise: float) -> Result:
+        o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
+        network.requires_grad_(True)
+        weights = o.penalty.weights()
+        real_x, fake_x = noisy(batch.examples, noise), noisy(fakes, noise)
+        real, fake, squares = self._judge_both(real_x, fake_x, batch.labels, set(weights))
+        penalty = torch.zeros((), device=real.device)
+        for name, weight in weights.items():
+            row: Penalty = PENALTIES[name]
+            if callable(row.at):
+                points = row.at(real_x.detach(), fake_x.detach()).requires_grad_()
+                squares[name] = squared_gradient(self._judge(points, batch.labels), points)
+            penalty = penalty + weight * row.value(squares[name]).mean()
+        value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
+        (value + penalty).backward()
+        length = self._update(network, self.discriminator_optimiser)
+        if o.clip_weights:
+            clip_weights(network, o.clip_weights)
+        seen_apart = (real.detach().mean(), fake.detach().mean())
+        zero = torch.zeros((), device=real.device)
+        return Result(value.detach(), zero, penalty.detach(), *seen_apart, zero, length)
+
+    def _judge_both(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: set[str]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Logits of both batches, and ‖∇D‖² where R1 or R2 asks for it.
+
+        One pass over both where it costs nothing: no batch statistics, and gradients wanted on both
+        or on neither.
+        """
+        wanted = [name in penalties for name in ("r1", "r2")]
+        if not self.discriminator.mixes_examples and wanted[0] == wanted[1]:
+            both = torch.cat([real, fake]).requires_grad_(wanted[0])
+            logits = self._judge(both, None if labels is None else torch.cat([labels, labels]))
+            squares = squared_gradient(logits, both).chunk(2) if wanted[0] else ()
+            first, second = logits.chunk(2)
+            return first, second, dict(zip(("r1", "r2"), squares, strict=False))
+        found, logits_of = {}, []
+        for name, x, asked in zip(("r1", "r2"), (real, fake), wanted, strict=True):
+            x = x.detach().requires_grad_(asked)
+            logits_of.append(self._judge(x, labels))
+            if asked:
+                found[name] = squared_gradient(logits_of[-1], x)
+        return logits_of[0], logits_of[1], found
+
+    def _generator_step(self, batch: Batch, fakes: Tensor, noise: float) -> tuple[Tensor, Tensor]:
+        network, loss = self.discriminator, LOSSES[self.options.loss]
+        network.requires_grad_(False)  # its weights need no gradient now: a third of the work
+        fake = self._judge(noisy(fakes, noise), batch.labels)
+        real = fake
+        if loss.relative:
+            with torch.no_grad():
+                real = self._judge(noisy(batch.examples, noise), batch.labels)
+        value = loss.generator(fake, real).mean()
+        self.generator_optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        return value.detach(), self._update(self.generator, self.generator_optimiser)
+
+    def _update(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Tensor:
+        """Takes the optimiser's step, the gradient bounded if asked; returns the gradient's norm."""
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        length = nn.utils.get_total_norm(gradients)
+        if bound := self.options.clip_gradient:
+            nn.utils.clip_grads_with_norm_(network.parameters(), bound, length)
+        optimiser.step()
+        return length.detach()
+
+
+def noisy(x: Tensor, deviation: float) -> Tensor:
+    """Instance noise (Sønderby et al. 2017): x + N(0, deviation²)."""
+    return x + deviation * torch.randn_like(x) if deviation > 0 else x

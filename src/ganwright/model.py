@@ -1,0 +1,276 @@
+"""The artefact: everything that using a trained model takes, and nothing that training it took.
+
+Two files: `model.safetensors` (weights) and `model.json` (what they mean). Neither can run code, and
+both are checked before memory is taken, so a model from a stranger is safe to load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ganwright.base import seeds
+from ganwright.base.errors import ModelError, OptionError, message
+from ganwright.base.options import build, options, tree
+from ganwright.base.runs import replacing
+from ganwright.base.spec import Spec
+from ganwright.data import ImageCodec, codec_from_json
+from ganwright.game import LatentOptions
+from ganwright.nets import DiscriminatorOptions, GeneratorOptions
+
+FORMAT, VERSION = "ganwright-model", 1
+WEIGHTS, FACTS = "model.safetensors", "model.json"
+LARGEST_FACTS = 32 << 20  # bytes of model.json; more is no model
+# Samples are made in blocks of this many, cut at its multiples, whatever the caller asks for: the
+# same sample then always comes out of the same arithmetic, to the last bit.
+BLOCK = 64
+
+
+@options
+class NetOptions:
+    """The two nets and the latent that they play with."""
+
+    latent: LatentOptions
+    generator: GeneratorOptions
+    discriminator: DiscriminatorOptions
+
+    def build_generator(self, spec: Spec) -> nn.Module:
+        return self.generator.build(spec, self.latent.dim)
+
+    def build_discriminator(self, spec: Spec) -> nn.Module:
+        return self.discriminator.build(spec, self.latent.dim)
+
+
+class Samples(NamedTuple):
+    """A block of samples in the user's own form, with their labels and place in the sequence."""
+
+    start: int
+    examples: np.ndarray
+    labels: np.ndarray | None
+
+
+@dataclass(kw_only=True)
+class Model:
+    """A trained generator (the average over training) and its discriminator, ready for use."""
+
+    spec: Spec
+    codec: ImageCodec
+    net: NetOptions
+    generator: nn.Module
+    discriminator: nn.Module
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    seen: int
+
+    def sample(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        label: int | str | Sequence[int | str] | None = None,
+        truncation: float = 1.0,
+    ) -> np.ndarray:
+        """`n` samples in the data's own form: for pictures uint8 (n, height, width, channels).
+
+        Sample i depends on (seed, i) alone, not on `n`. `label` is a class name or number, or one
+        for each sample; None draws classes with the shares of the data. `truncation` ψ in [0, 1]
+        draws latents toward their mean: 1 leaves them, lower trades variety for typicality. Raises
+        OptionError for an impossible value.
+
+        >>> import ganwright as gw
+        >>> model = gw.load("runs/digits")      # doctest: +SKIP
+        >>> model.sample(64, seed=0).shape      # doctest: +SKIP
+        (64, 8, 8, 1)
+        """
+        blocks = self.stream(n, seed=seed, label=label, truncation=truncation)
+        return np.concatenate([block.examples for block in blocks])
+
+    def stream(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        label: int | str | Sequence[int | str] | None = None,
+        truncation: float = 1.0,
+    ) -> Iterator[Samples]:
+        """The same samples block by block, in constant memory."""
+        if n < 1:
+            raise OptionError(f"n: must be at least 1; got {n}")
+        if not 0 <= truncation <= 1:
+            raise OptionError(f"truncation: must lie between 0 and 1; got {truncation}")
+        fixed = self._labels_asked(label, n)
+        return self._stream(n, seed, fixed, truncation)
+
+    def _stream(
+        self, n: int, seed: int, fixed: np.ndarray | None, truncation: float
+    ) -> Iterator[Samples]:
+        latent_seed = seeds.derive(seed, "sample", "latent")
+        for start in range(0, n, BLOCK):
+            count = min(BLOCK, n - start)
+            labels = self.labels(seed, start, BLOCK) if fixed is None else fixed[start:][:BLOCK]
+            if labels is not None and len(labels) < BLOCK:
+                labels = np.resize(labels, BLOCK)
+            latents = self.net.latent.draw(latent_seed, start, BLOCK) * truncation
+            examples = self.codec.decode(self.generate(latents, labels))[:count]
+            yield Samples(start, examples, None if labels is None else labels[:count])
+
+    @torch.inference_mode()
+    def generate(self, latents: Tensor, labels: np.ndarray | None) -> Tensor:
+        """Latents (batch, dim) and labels (batch,) to examples (batch, *shape) in [-1, 1]."""
+        device = next(self.generator.parameters()).device
+        on_device = None if labels is None else torch.as_tensor(labels, device=device)
+        generated: Tensor = self.generator(latents.to(device), on_device)
+        return generated.float()
+
+    def labels(self, seed: int, start: int, count: int) -> np.ndarray | None:
+        """Labels `start` … `start + count` of a seed, with the shares of the data; int64."""
+        if not self.spec.classes:
+            return None
+        counts = np.asarray(self.data["class_counts"], dtype=np.float64)
+        uniform = seeds.uniforms(seeds.derive(seed, "sample", "label"), start, count, 1)[:, 0]
+        ends = np.cumsum(counts) / counts.sum()
+        return np.minimum(np.searchsorted(ends, uniform), len(counts) - 1).astype(np.int64)
+
+    def _labels_asked(
+        self, label: int | str | Sequence[int | str] | None, n: int
+    ) -> np.ndarray | None:
+        if label is None:
+            return None
+        if not self.spec.classes:
+            raise OptionError("label: this model was trained without classes")
+        if isinstance(label, int | str | np.integer):
+            return np.full(n, self._label(label))
+        if len(label) != n:
+            raise OptionError(f"label: needs one for each of {n} samples; got {len(label)}")
+        return np.asarray([self._label(item) for item in label])
+
+    def _label(self, label: int | str) -> int:
+        classes = self.spec.classes
+        if str(label) in classes:
+            return classes.index(str(label))
+        if not isinstance(label, str) and 0 <= label < len(classes):
+            return int(label)
+        raise OptionError(message("label", f"no class {label!r}", allowed=classes, got=label))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the artefact folder, whole or not at all."""
+        facts = {
+            "format": FORMAT,
+            "version": VERSION,
+            "spec": self.spec.to_json(),
+            "codec": self.codec.to_json(),
+            "net": tree(self.net),
+            "recipe": self.recipe,
+            "data": self.data,
+            "seen": self.seen,
+        }
+        with replacing(Path(path)) as aside:
+            aside.mkdir(parents=True)
+            save_file(_weights(self.generator, self.discriminator), aside / WEIGHTS)
+            text = json.dumps(facts, indent=2, ensure_ascii=False)
+            (aside / FACTS).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Model:
+        """Reads an artefact folder, or the one within a run folder.
+
+        Sizes and shapes are checked against `model.json` before any memory is taken for them.
+        Raises ModelError when anything is missing, damaged or of a newer version.
+        """
+        folder = Path(path)
+        if not (folder / FACTS).is_file() and (folder / "model" / FACTS).is_file():
+            folder = folder / "model"
+        facts = _read_facts(folder)
+        spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
+        try:
+            net = build(NetOptions, facts["net"], owner=f"{folder / FACTS}: net")
+            with torch.device("meta"):
+                generator, discriminator = net.build_generator(spec), net.build_discriminator(spec)
+        except OptionError as error:
+            raise ModelError(str(error)) from None
+        _check_weights(folder / WEIGHTS, _weights(generator, discriminator))
+        loaded = load_file(folder / WEIGHTS, device=device)
+        for name, network in (("generator", generator), ("discriminator", discriminator)):
+            own = {key.partition(".")[2]: t for key, t in loaded.items() if key.startswith(name)}
+            network.load_state_dict(own, assign=True)
+            network.eval().requires_grad_(False)
+        return cls(
+            spec=spec,
+            codec=codec,
+            net=net,
+            generator=generator,
+            discriminator=discriminator,
+            recipe=facts["recipe"],
+            data=facts["data"],
+            seen=facts["seen"],
+        )
+
+
+def _weights(generator: nn.Module, discriminator: nn.Module) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": tensor.detach().contiguous()
+        for name, network in (("generator", generator), ("discriminator", discriminator))
+        for key, tensor in network.state_dict().items()
+    }
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    path = folder / FACTS
+    if not path.is_file():
+        raise ModelError(f"'{folder}' holds no model: there is no {FACTS} in it")
+    if path.stat().st_size > LARGEST_FACTS:
+        raise ModelError(f"'{path}' is {path.stat().st_size} bytes: not one of our models")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"'{path}' is not readable: {error}") from None
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise ModelError(f"'{path}' is not a Ganwright model: 'format' is not {FORMAT!r}")
+    if facts.get("version") != VERSION:
+        raise ModelError(
+            f"'{path}' has version {facts.get('version')!r}; this Ganwright reads version {VERSION}"
+        )
+    kinds = {"spec": dict, "codec": dict, "net": dict, "recipe": dict, "data": dict, "seen": int}
+    for key, kind in kinds.items():
+        if not isinstance(facts.get(key), kind):
+            raise ModelError(f"'{path}': {key!r} is missing or not readable")
+    counts, classes = facts["data"].get("class_counts"), facts["spec"].get("classes")
+    if classes and (
+        not isinstance(counts, list)
+        or len(counts) != len(classes)
+        or not all(isinstance(count, int) and count >= 0 for count in counts)
+        or sum(counts) == 0
+    ):
+        raise ModelError(f"'{path}': 'class_counts' doesn't match the classes")
+    return facts
+
+
+def _check_weights(path: Path, expected: dict[str, Tensor]) -> None:
+    """Compares the file's table of contents with the nets that model.json describes."""
+    if not path.is_file():
+        raise ModelError(f"'{path}' is missing")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+            shapes = {n: tuple(file.get_slice(n).get_shape()) for n in names}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"'{path}' is damaged: {error}") from None
+    if names != set(expected):
+        odd = sorted(names ^ set(expected))[0]
+        raise ModelError(f"'{path}' doesn't fit {FACTS}: {odd!r} is in one of them only")
+    for name, tensor in expected.items():
+        if shapes[name] != tuple(tensor.shape):
+            raise ModelError(
+                f"'{path}' doesn't fit {FACTS}: {name!r} has shape {shapes[name]}, "
+                f"not {tuple(tensor.shape)}"
+            )

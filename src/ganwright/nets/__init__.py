@@ -1,0 +1,65 @@
+"""From a spec to the two players: one family of nets per file; no losses, no saving.
+
+New net: one file, and its options in the lists here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import nn
+
+from ganwright.base.options import Field
+from ganwright.nets.dcgan import (
+    DCGANDiscriminatorOptions,
+    DCGANGeneratorOptions,
+    DenseConvGeneratorOptions,
+)
+from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
+from ganwright.nets.layers import ACTIVATIONS
+from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
+
+__all__ = [
+    "ACTIVATIONS",
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "DCGANDiscriminatorOptions",
+    "DCGANGeneratorOptions",
+    "DenseConvGeneratorOptions",
+    "DiscriminatorOptions",
+    "GeneratorOptions",
+    "LatentSkipDiscriminatorOptions",
+    "LatentSkipGeneratorOptions",
+    "MLPDiscriminatorOptions",
+    "MLPGeneratorOptions",
+    "count_parameters",
+]
+
+GeneratorOptions = Annotated[
+    MLPGeneratorOptions
+    | LatentSkipGeneratorOptions
+    | DenseConvGeneratorOptions
+    | DCGANGeneratorOptions,
+    Field(discriminator="kind"),
+]
+DiscriminatorOptions = Annotated[
+    MLPDiscriminatorOptions | LatentSkipDiscriminatorOptions | DCGANDiscriminatorOptions,
+    Field(discriminator="kind"),
+]
+
+GENERATORS = (
+    MLPGeneratorOptions,
+    LatentSkipGeneratorOptions,
+    DenseConvGeneratorOptions,
+    DCGANGeneratorOptions,
+)
+DISCRIMINATORS = (
+    MLPDiscriminatorOptions,
+    LatentSkipDiscriminatorOptions,
+    DCGANDiscriminatorOptions,
+)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers the network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())

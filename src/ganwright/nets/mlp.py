@@ -1,0 +1,88 @@
+"""Fully connected nets: any spec, flattened (Goodfellow et al. 2014)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.base.options import Field, options
+from ganwright.base.spec import Spec
+from ganwright.nets.layers import (
+    ACTIVATIONS,
+    Activation,
+    DiscriminatorNorm,
+    GeneratorNorm,
+    Head,
+    LatentInput,
+    batch_norm,
+    bounded,
+    initialise,
+)
+
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(max_length=256)]
+
+
+@options
+class MLPGeneratorOptions:
+    """Latent → widths → every number of the example, tanh."""
+
+    kind: Literal["mlp"] = "mlp"
+    widths: Widths = Field((256, 512, 1024), min_length=1, description="widths of the layers")
+    activation: Activation = Field("leaky-relu", description="between the layers")
+    norm: GeneratorNorm = Field("none", description="after each layer")
+
+    def build(self, spec: Spec, latent: int) -> nn.Module:
+        return MLPGenerator(self, spec, latent)
+
+
+@options
+class MLPDiscriminatorOptions:
+    """Every number of the example → widths → one logit."""
+
+    kind: Literal["mlp"] = "mlp"
+    widths: Widths = Field((1024, 512, 256), min_length=1, description="widths of the layers")
+    activation: Activation = Field("leaky-relu", description="between the layers")
+    norm: DiscriminatorNorm = Field("none", description="after each layer, or of its weights")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped")
+
+    def build(self, spec: Spec, latent: int) -> nn.Module:
+        return MLPDiscriminator(self, spec)
+
+
+class MLPGenerator(nn.Module):
+    def __init__(self, o: MLPGeneratorOptions, spec: Spec, latent: int) -> None:
+        super().__init__()
+        self.shape = spec.shape
+        self.input = LatentInput(latent, len(spec.classes))
+        layers: list[nn.Module] = []
+        for before, after in pairwise([self.input.features, *o.widths]):
+            layers += [nn.Linear(before, after), *batch_norm(o.norm, after, flat=True)]
+            layers += [ACTIVATIONS[o.activation]()]
+        self.layers = nn.Sequential(*layers, nn.Linear(o.widths[-1], spec.size))
+        initialise(self)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(batch, latent) to (batch, *shape) in [-1, 1]."""
+        return torch.tanh(self.layers(self.input(z, labels))).unflatten(1, self.shape)
+
+
+class MLPDiscriminator(nn.Module):
+    def __init__(self, o: MLPDiscriminatorOptions, spec: Spec) -> None:
+        super().__init__()
+        self.mixes_examples = o.norm == "batch"
+        layers: list[nn.Module] = [nn.Flatten()]
+        for before, after in pairwise([spec.size, *o.widths]):
+            layers += [bounded(nn.Linear(before, after), o.norm)]
+            layers += [*batch_norm(o.norm, after, flat=True), ACTIVATIONS[o.activation]()]
+            layers += [nn.Dropout(o.dropout)] if o.dropout else []
+        self.layers = nn.Sequential(*layers)
+        self.head = Head(o.widths[-1], len(spec.classes), o.norm)
+        initialise(self)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(batch, *shape) to logits (batch,)."""
+        logits: Tensor = self.head(self.layers(x), labels)
+        return logits

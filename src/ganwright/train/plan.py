@@ -1,0 +1,151 @@
+"""Before a run: which recipe, how fast, how much memory, and how often to write."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from ganwright.base.errors import OptionError, message
+from ganwright.base.options import to_toml
+from ganwright.data import Dataset
+from ganwright.nets import count_parameters
+from ganwright.train.recipes import Recipe
+from ganwright.train.trainer import Trainer
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+MEASURED_S = 0.5
+REPORTS, SNAPSHOTS, CHECKPOINTS = 100, 20, 10  # in one budget
+REPORT_S, SNAPSHOT_S, CHECKPOINT_S = 30.0, 600.0, 300.0  # but never further apart than this
+
+
+def pick_device(name: str) -> str:
+    """The device that `name` means here; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises OptionError when the device is not there.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return next(device for device, there in present.items() if there)
+    if name not in present:
+        raise OptionError(
+            message("--device", f"unknown device {name!r}", allowed=DEVICES, got=name)
+        )
+    if not present[name]:
+        raise OptionError(f"--device: there is no {name} here; use --device auto")
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run would be: the resolved recipe and what was measured of it on this machine."""
+
+    recipe: Recipe
+    device: str
+    generator_parameters: int
+    discriminator_parameters: int
+    images_per_s: float
+    state_bytes: int
+    peak_bytes: int
+
+    @property
+    def expected_kimg(self) -> float:
+        """How far the budget reaches at the measured speed, in thousand examples."""
+        o = self.recipe.train
+        reach = (self.images_per_s * 60 * o.minutes / 1000) if o.minutes else float("inf")
+        return min(reach, o.kimg or float("inf"))
+
+    def __str__(self) -> str:
+        seconds = self.expected_kimg * 1000 / self.images_per_s
+        return "\n".join(
+            [
+                to_toml(self.recipe).strip(),
+                "",
+                f"device       {self.device}, {torch.get_num_threads()} threads",
+                f"parameters   generator {self.generator_parameters:,}, "
+                f"discriminator {self.discriminator_parameters:,}",
+                f"memory       {self.state_bytes / 2**20:,.0f} MiB of weights and optimisers; "
+                f"the process peaked at {self.peak_bytes / 2**20:,.0f} MiB while measured",
+                f"speed        {self.images_per_s:,.0f} images/s, measured on a few rounds",
+                f"expected     {self.expected_kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
+            ]
+        )
+
+
+def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
+    """Plays a few rounds to see how fast they are, and fixes the intervals by it.
+
+    Nothing is written, and the run that follows starts afresh.
+    """
+    trainer = Trainer(recipe, data, device)
+    speed = measure(trainer)
+    state = trainer.state()
+    del state["progress"]
+    plan = Plan(
+        recipe=recipe,
+        device=device,
+        generator_parameters=count_parameters(trainer.game.generator),
+        discriminator_parameters=count_parameters(trainer.game.discriminator),
+        images_per_s=speed,
+        state_bytes=_bytes(state),
+        peak_bytes=_peak(device),
+    )
+    return replace(plan, recipe=with_intervals(recipe, plan.expected_kimg, speed))
+
+
+def measure(trainer: Trainer, seconds: float = MEASURED_S) -> float:
+    """Real examples per second, after one round of warming up."""
+    trainer.round()
+    _wait(trainer.device)
+    began, before = time.perf_counter(), trainer.seen
+    while (spent := time.perf_counter() - began) < seconds or trainer.seen == before:
+        trainer.round()
+        _wait(trainer.device)
+    return (trainer.seen - before) / spent
+
+
+def with_intervals(recipe: Recipe, kimg: float, images_per_s: float) -> Recipe:
+    """The recipe with the open intervals filled in, so that a repetition has the same ones."""
+    o = recipe.train
+
+    def interval(asked: float | None, times: int, most_s: float) -> float:
+        if asked is not None:
+            return asked
+        seen = min(kimg * 1000 / times, images_per_s * most_s)
+        return max(round(seen / o.batch), 1) * o.batch / 1000
+
+    intervals = {
+        "report_kimg": interval(o.report_kimg, REPORTS, REPORT_S),
+        "snapshot_kimg": interval(o.snapshot_kimg, SNAPSHOTS, SNAPSHOT_S),
+        "checkpoint_kimg": interval(o.checkpoint_kimg, CHECKPOINTS, CHECKPOINT_S),
+    }
+    return replace(recipe, train=replace(o, **intervals))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _bytes(node: object) -> int:
+    if isinstance(node, torch.Tensor):
+        return node.numel() * node.element_size()
+    if isinstance(node, dict):
+        return sum(map(_bytes, node.values()))
+    return 0
+
+
+def _peak(device: str) -> int:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

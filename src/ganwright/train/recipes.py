@@ -1,0 +1,255 @@
+"""Recipes: full, named, typed configurations. One derives from another by changing fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ganwright.base.names import Names
+from ganwright.base.options import Field, options
+from ganwright.data import DataOptions
+from ganwright.game import (
+    GameOptions,
+    LabelOptions,
+    LatentOptions,
+    OptimiserOptions,
+    PenaltyOptions,
+)
+from ganwright.model import NetOptions
+from ganwright.nets import (
+    DCGANDiscriminatorOptions,
+    DCGANGeneratorOptions,
+    DenseConvGeneratorOptions,
+    DiscriminatorOptions,
+    GeneratorOptions,
+    LatentSkipDiscriminatorOptions,
+    LatentSkipGeneratorOptions,
+    MLPDiscriminatorOptions,
+    MLPGeneratorOptions,
+)
+
+
+@options
+class TrainOptions:
+    """How long, in what portions, and what is written when."""
+
+    batch: int = Field(64, ge=2, le=65536, description="real examples in one batch")
+    kimg: float | None = Field(
+        None, gt=0, description="budget in thousand real examples shown to the discriminator"
+    )
+    minutes: float | None = Field(None, gt=0, description="budget in minutes of training")
+    seed: int = Field(0, ge=0, description="all randomness follows from it")
+    average_kimg: float = Field(
+        10.0, ge=0, description="half-life of the generator's average, in thousand examples"
+    )
+    average_ramp: float = Field(
+        0.05, ge=0, le=1, description="the half-life is at most this share of the examples seen"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic of the forward passes"
+    )
+    report_kimg: float | None = Field(None, gt=0, description="between reports; none: from speed")
+    snapshot_kimg: float | None = Field(None, gt=0, description="between sample grids, likewise")
+    checkpoint_kimg: float | None = Field(None, gt=0, description="between checkpoints, likewise")
+    repairs: int = Field(3, ge=0, description="how often a diverged run is set back before it ends")
+
+
+@options
+class Recipe:
+    """Everything that decides what a run becomes, but the data itself."""
+
+    name: str = "custom"
+    data: DataOptions = DataOptions()
+    latent: LatentOptions = LatentOptions()
+    generator: GeneratorOptions
+    discriminator: DiscriminatorOptions
+    game: GameOptions = GameOptions()
+    generator_optimiser: OptimiserOptions = OptimiserOptions()
+    discriminator_optimiser: OptimiserOptions = OptimiserOptions()
+    train: TrainOptions = TrainOptions()
+
+    def net(self) -> NetOptions:
+        """The part of the recipe that the finished model needs."""
+        return NetOptions(
+            latent=self.latent, generator=self.generator, discriminator=self.discriminator
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A recipe, what it is, and what was wrong with it where it circulates."""
+
+    make: Callable[[], Recipe]
+    summary: str
+    mended: str
+
+
+def _mlp() -> Recipe:
+    return Recipe(
+        name="mlp",
+        generator=MLPGeneratorOptions(widths=(256, 512, 1024)),
+        discriminator=MLPDiscriminatorOptions(widths=(1024, 512, 256), dropout=0.3),
+        game=GameOptions(labels=LabelOptions(real=0.9)),
+    )
+
+
+def _mlp_small() -> Recipe:
+    return Recipe(
+        name="mlp-small",
+        generator=MLPGeneratorOptions(widths=(128, 128)),
+        discriminator=MLPDiscriminatorOptions(widths=(128, 128)),
+    )
+
+
+def _mlp_minimax() -> Recipe:
+    rmsprop = OptimiserOptions(kind="rmsprop", beta2=0.9)
+    return replace(
+        _mlp_small(),
+        name="mlp-small-minimax",
+        game=GameOptions(loss="minimax"),
+        generator_optimiser=rmsprop,
+        discriminator_optimiser=rmsprop,
+    )
+
+
+def _dense_conv() -> Recipe:
+    return Recipe(
+        name="dense-conv",
+        generator=DenseConvGeneratorOptions(),
+        discriminator=MLPDiscriminatorOptions(widths=(512, 256), dropout=0.3),
+    )
+
+
+def _latent_skip() -> Recipe:
+    return Recipe(
+        name="latent-skip",
+        generator=LatentSkipGeneratorOptions(),
+        discriminator=LatentSkipDiscriminatorOptions(dropout=0.3),
+    )
+
+
+def _latent_skip_minimax() -> Recipe:
+    return replace(_latent_skip(), name="latent-skip-minimax", game=GameOptions(loss="minimax"))
+
+
+def _dcgan() -> Recipe:
+    return Recipe(
+        name="dcgan",
+        generator=DCGANGeneratorOptions(),
+        discriminator=DCGANDiscriminatorOptions(dropout=0.3),
+    )
+
+
+def _wgan_gp() -> Recipe:
+    adam = OptimiserOptions(rate=1e-4, beta1=0.5, beta2=0.9)
+    return Recipe(
+        name="wgan-gp",
+        latent=LatentOptions(dim=128),
+        generator=DCGANGeneratorOptions(activation="relu"),
+        discriminator=DCGANDiscriminatorOptions(),
+        game=GameOptions(
+            loss="wasserstein", penalty=PenaltyOptions(gradient_penalty=10), discriminator_steps=5
+        ),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+    )
+
+
+def _sngan() -> Recipe:
+    return Recipe(
+        name="sngan",
+        latent=LatentOptions(dim=128),
+        generator=DCGANGeneratorOptions(activation="relu"),
+        discriminator=DCGANDiscriminatorOptions(norm="spectral"),
+        game=GameOptions(loss="hinge"),
+    )
+
+
+def _lsgan() -> Recipe:
+    return Recipe(
+        name="lsgan",
+        generator=DCGANGeneratorOptions(activation="relu"),
+        discriminator=DCGANDiscriminatorOptions(norm="batch"),
+        game=GameOptions(loss="least-squares"),
+    )
+
+
+def _relativistic() -> Recipe:
+    adam = OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99)
+    return Recipe(
+        name="relativistic",
+        latent=LatentOptions(dim=64),
+        generator=DCGANGeneratorOptions(norm="none"),
+        discriminator=DCGANDiscriminatorOptions(),
+        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=1, r2=1)),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+    )
+
+
+RECIPES: Names[Row] = Names(
+    "recipe",
+    {
+        "mlp": Row(
+            make=_mlp,
+            summary="100 → 256 → 512 → 1024 → pixels against 1024 → 512 → 256 → 1, targets of 0.9",
+            mended="smoothed both labels, so fakes were told to be 10 % real, and trained the "
+            "generator on the smoothed target too",
+        ),
+        "mlp-small": Row(
+            make=_mlp_small,
+            summary="two hidden layers of 128 on each side; non-saturating, Adam",
+            mended="put a sigmoid in front of a loss that takes logits, so the game was scored on "
+            "σ(σ(x)) and gradients vanished",
+        ),
+        "mlp-small-minimax": Row(
+            make=_mlp_minimax,
+            summary="the same nets with the value function as first printed; RMSprop",
+            mended="took the mean of log(1 − D) of a clamped probability: a constant, with no "
+            "gradient, as soon as the discriminator was sure",
+        ),
+        "dense-conv": Row(
+            make=_dense_conv,
+            summary="dense 256 → 512 → 1024 → 7·7·256, then upsampling convolutions, against an MLP",
+            mended="reshaped to a size the dense layer didn't have, and fitted 28×28 pictures only",
+        ),
+        "latent-skip": Row(
+            make=_latent_skip,
+            summary="deep nets of width 256 that see the latent again at every stage",
+            mended="stacked the stages without residuals, so that beyond a few nothing trained",
+        ),
+        "latent-skip-minimax": Row(
+            make=_latent_skip_minimax,
+            summary="the same with the saturating form of the value function",
+            mended="gave both players the same sign, so that the generator helped its opponent",
+        ),
+        "dcgan": Row(
+            make=_dcgan,
+            summary="transposed convolutions 128 → 64 → channels, batch norm, against 64 → 128",
+            mended="froze the discriminator before compiling it, so that it was never updated, and "
+            "passed Keras's batch-norm momentum of 0.8 where the opposite convention reads it",
+        ),
+        "wgan-gp": Row(
+            make=_wgan_gp,
+            summary="Wasserstein critic with gradient penalty, five critic steps a round",
+            mended="took one interpolation weight for the whole batch, and batch norm in the "
+            "critic, which the penalty forbids",
+        ),
+        "sngan": Row(
+            make=_sngan,
+            summary="hinge loss, spectral normalisation of every discriminator layer",
+            mended="left the last layer unnormalised, so that the bound on the critic was none",
+        ),
+        "lsgan": Row(
+            make=_lsgan,
+            summary="least squares on raw outputs, batch norm on both sides",
+            mended="kept the sigmoid, which brings back the saturation the loss is there to avoid",
+        ),
+        "relativistic": Row(
+            make=_relativistic,
+            summary="relativistic paired loss with R1 and R2 on both sides, no batch norm",
+            mended="penalised every 16th step only, which lets the game diverge",
+        ),
+    },
+)

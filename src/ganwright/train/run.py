@@ -1,0 +1,275 @@
+"""From what a user says to a trained run: resolve, plan, make the folder, train."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganwright._version import __version__
+from ganwright.base.errors import OptionError, RunError
+from ganwright.base.options import from_toml, override, to_toml
+from ganwright.base.runs import RunFolder, write_text
+from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.model import Model
+from ganwright.train import state
+from ganwright.train.choose import choose
+from ganwright.train.loop import Observer, recipe_heading
+from ganwright.train.loop import train as loop
+from ganwright.train.plan import Plan, make_plan, pick_device
+from ganwright.train.recipes import RECIPES, Recipe
+from ganwright.train.trainer import Trainer
+
+DEFAULT_MINUTES = 10.0
+BUDGET = ("minutes", "kimg")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, as Python sees it."""
+
+    path: Path
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model."""
+        return Model.load(self.path)
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The run's log, one dict per line."""
+        return RunFolder(self.path).events()
+
+
+class Silent:
+    """The observer that does nothing."""
+
+    def step(self, seen: int, seconds: float) -> None: ...
+    def report(self, event: dict[str, Any]) -> None: ...
+    def snapshot(self, path: Path, trainer: Trainer) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run about to begin: its data, its plan, and why this recipe."""
+
+    data: Dataset
+    plan: Plan
+    reasons: tuple[str, ...]
+
+
+def prepare(
+    data: str | os.PathLike[str],
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    minutes: float | None = None,
+    kimg: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """Opens the data, resolves the recipe and measures it; writes nothing but the data's cache.
+
+    Raises OptionError, UnknownName or DataError.
+    """
+    settings = dict(settings or {})
+    place = pick_device(device)
+    base = None if recipe is None else named(recipe)
+    about_data = {k: v for k, v in settings.items() if k.startswith("data.")}
+    start = DataOptions() if base is None else base.data
+    if about_data:
+        within = {k.removeprefix("data."): v for k, v in about_data.items()}
+        start = override(start, within, owner="--set data")
+    opened = open_data(data, options=start)
+    budget = {"minutes": minutes, "kimg": kimg}
+    given = {f"train.{k}": v for k, v in {**budget, "seed": seed}.items() if v is not None}
+    asked = {**settings, **given}
+    reasons: tuple[str, ...] = ()
+    if base is None:
+        base, reasons = choose(opened, minutes=asked.get("train.minutes"))
+    resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
+    resolved = _with_budget(replace(resolved, data=opened.options), asked)
+    return Prepared(data=opened, plan=make_plan(resolved, opened, place), reasons=reasons)
+
+
+def named(recipe: str | os.PathLike[str]) -> Recipe:
+    """The recipe of that name, or in that TOML file (a run's recipe.toml, for instance)."""
+    path = Path(recipe)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionError(f"--recipe: '{path}' can't be read: {error}") from None
+        return from_toml(Recipe, text, owner=str(path))
+    return RECIPES[str(recipe)].make()
+
+
+def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
+    """A budget that is asked for replaces the recipe's; without either there is a default."""
+    o = recipe.train
+    mentioned = [name for name in BUDGET if asked.get(f"train.{name}") is not None]
+    if mentioned:
+        unasked = {name: None for name in BUDGET if name not in mentioned}
+        return replace(recipe, train=replace(o, **unasked))
+    if o.minutes is None and o.kimg is None:
+        return replace(recipe, train=replace(o, minutes=DEFAULT_MINUTES))
+    return recipe
+
+
+def train(
+    data: str | os.PathLike[str],
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    minutes: float | None = None,
+    kimg: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    observer: Observer | None = None,
+) -> Run:
+    """Trains a model on `data` and returns the run.
+
+    `data` is a built-in name or a path; `recipe` a name or a TOML file (None chooses one); `out` the
+    run folder (default ``runs/<data>``), which must not exist unless `resume` goes on with it.
+    `minutes` and `kimg` (thousand real examples shown) bound the training; `settings` maps dotted
+    option paths to values. Raises a GanwrightError: OptionError, DataError and RunError for wrong
+    input, Interrupted on Ctrl-C (resumable), Diverged when training could not be saved.
+
+    >>> import ganwright as gw
+    >>> run = gw.train("digits", minutes=1)     # doctest: +SKIP
+    >>> run.model.sample(16).shape              # doctest: +SKIP
+    (16, 8, 8, 1)
+    """
+    if resume:
+        folder = RunFolder(out if out is not None else default_out(data))
+        return go_on(
+            data, folder, minutes=minutes, kimg=kimg, seed=seed, recipe=recipe,
+            device=device, settings=settings, observer=observer,
+        )  # fmt: skip
+    if out is not None:
+        RunFolder(out).must_be_free()
+    prepared = prepare(
+        data, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
+        settings=settings,
+    )  # fmt: skip
+    folder = RunFolder(out if out is not None else Path("runs") / prepared.data.name)
+    return begin(prepared, folder, observer=observer)
+
+
+def default_out(data: str | os.PathLike[str]) -> Path:
+    """Where a run on `data` goes when nothing is said: ``runs/<name>``."""
+    return Path("runs") / (Path(data).name.split(".")[0] or "data")
+
+
+def begin(prepared: Prepared, folder: RunFolder, *, observer: Observer | None = None) -> Run:
+    """Makes the run folder and trains. Raises RunError when the folder exists."""
+    plan = prepared.plan
+    trainer = Trainer(plan.recipe, prepared.data, plan.device)
+    folder.create()
+    write_text(folder.recipe, to_toml(plan.recipe, heading=recipe_heading(trainer)))
+    folder.append(seen=0, kimg=0.0, seconds=0.0, event="start", **_circumstances(trainer, plan))
+    return _train(trainer, folder, observer)
+
+
+def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
+    return {
+        "recipe": plan.recipe.name,
+        "data": trainer.data.name,
+        "fingerprint": trainer.data.fingerprint,
+        "n": len(trainer.data.train),
+        "device": plan.device,
+        "threads": torch.get_num_threads(),
+        "generator_parameters": plan.generator_parameters,
+        "discriminator_parameters": plan.discriminator_parameters,
+        "ganwright": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def go_on(
+    data: str | os.PathLike[str],
+    folder: RunFolder,
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    minutes: float | None = None,
+    kimg: float | None = None,
+    seed: int | None = None,
+    device: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    observer: Observer | None = None,
+) -> Run:
+    """Goes on with a stopped run from its last checkpoint; only the budget may change.
+
+    Raises RunError when there is nothing to go on with, when the data is not the data the run was
+    trained on, or when another recipe, seed or option is asked for.
+    """
+    folder.must_exist()
+    text = folder.recipe.read_text(encoding="utf-8")
+    old = from_toml(Recipe, text, owner=str(folder.recipe))
+    asked = dict(settings or {}) | ({} if seed is None else {"train.seed": seed})
+    budget = {name: asked.pop(f"train.{name}", None) for name in BUDGET}
+    budget |= {k: v for k, v in {"minutes": minutes, "kimg": kimg}.items() if v is not None}
+    name = old.name if recipe is None else named(recipe).name
+    if override(old, asked) != old or name != old.name:
+        raise RunError(
+            f"--resume: '{folder.path}' was begun with other options; only --minutes and --kimg "
+            "may change. Begin a new run with --out"
+        )
+    resumed = _with_budget(old, {f"train.{k}": v for k, v in budget.items()})
+    opened = open_data(data, options=old.data)
+    first = next((e for e in folder.events() if e["event"] == "start"), {})
+    if first.get("fingerprint") != opened.fingerprint:
+        raise RunError(
+            f"--resume: '{folder.path}' was trained on data with fingerprint "
+            f"{first.get('fingerprint')}; {str(data)!r} has {opened.fingerprint}"
+        )
+    trainer = Trainer(resumed, opened, pick_device(device))
+    found, damaged = state.load(folder.checkpoint)
+    trainer.restore(found)
+    folder.clear_aside()
+    folder.append(
+        seen=trainer.seen, kimg=trainer.seen / 1000, seconds=round(trainer.seconds, 3),
+        event="resume", damaged=damaged,
+    )  # fmt: skip
+    write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
+    return _train(trainer, folder, observer)
+
+
+def _train(trainer: Trainer, folder: RunFolder, observer: Observer | None) -> Run:
+    with _stop_signals() as stopped:
+        loop(trainer, folder, observer or Silent(), stopped)
+    return Run(folder.path)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C (or SIGTERM) into a question the loop asks; a second one kills."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only the main thread can listen to signals
+        return
+    came = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: object) -> None:
+        came.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield came.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

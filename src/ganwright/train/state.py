@@ -1,0 +1,99 @@
+"""The checkpoint: named things that have a state, in one file that holds no code.
+
+A checkpoint is a safetensors file: tensors by path, everything else as JSON in its header. It is
+written aside and renamed, and the last two are kept: whatever stops the machine, one is whole.
+
+A checkpoint written out of turn, because the run was stopped, is marked in its name. A resume goes on
+from it, but a repair goes back to a regular one: what a repair does must not depend on whether the
+run was interrupted before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ganwright.base.errors import RunError
+from ganwright.base.runs import replacing
+
+KEPT = 2
+REGULAR, STOPPED = "[0-9]*[0-9].safetensors", "[0-9]*-stopped.safetensors"
+TENSOR, NUMBERED = "$tensor", "$numbered"
+
+
+def pack(node: Any, tensors: dict[str, Tensor], path: str = "") -> Any:
+    """A tree of dicts, lists, plain values and tensors as JSON; the tensors go to `tensors`."""
+    if isinstance(node, Tensor):
+        tensors[path] = node.detach().contiguous()
+        return {TENSOR: path}
+    if isinstance(node, dict):
+        packed = {str(k): pack(item, tensors, f"{path}/{k}") for k, item in node.items()}
+        # JSON has no numbers as keys, but optimisers number their parameters.
+        return {NUMBERED: packed} if node and all(isinstance(k, int) for k in node) else packed
+    if isinstance(node, list | tuple):
+        return [pack(item, tensors, f"{path}/{i}") for i, item in enumerate(node)]
+    return node
+
+
+def unpack(node: Any, tensors: dict[str, Tensor]) -> Any:
+    """The tree that `pack` took apart."""
+    if isinstance(node, list):
+        return [unpack(item, tensors) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if TENSOR in node:
+        return tensors[node[TENSOR]]
+    if NUMBERED in node:
+        return {int(k): unpack(item, tensors) for k, item in node[NUMBERED].items()}
+    return {k: unpack(item, tensors) for k, item in node.items()}
+
+
+def save(folder: Path, seen: int, things: dict[str, Any], *, regular: bool = True) -> None:
+    """Writes a checkpoint of `things` (name to state) and removes what it makes superfluous."""
+    tensors: dict[str, Tensor] = {}
+    header = json.dumps(pack(things, tensors))
+    name = f"{seen:012d}{'' if regular else '-stopped'}.safetensors"
+    with replacing(folder / name) as aside:
+        save_file(tensors, aside, metadata={"tree": header})
+    for old in [*_files(folder, REGULAR)[KEPT:], *_files(folder, STOPPED)[0 if regular else 1 :]]:
+        old.unlink()
+
+
+def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], list[str]]:
+    """The newest whole checkpoint, and the names of damaged ones passed over.
+
+    Raises RunError when there is none.
+    """
+    damaged = []
+    files = _files(folder, REGULAR) + ([] if regular_only else _files(folder, STOPPED))
+    for path in sorted(files, reverse=True):
+        try:
+            return _read(path), damaged
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+            damaged.append(path.name)
+    why = f"damaged: {', '.join(damaged)}" if damaged else "stopped before the first one"
+    raise RunError(f"'{folder}' holds no checkpoint to go on from ({why}); start a new run")
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Checkpoints whose names fit, newest first."""
+    return sorted(folder.glob(pattern), reverse=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tree: dict[str, Any] = unpack(json.loads(file.metadata()["tree"]), tensors)
+    return tree
+
+
+def finite(tensors: Iterator[Tensor] | list[Tensor]) -> bool:
+    """Whether every number is one."""
+    return all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point())

@@ -1,0 +1,142 @@
+"""What a run is made of while it trains: players, optimisers, average, and how far it has come."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ganwright.base import seeds
+from ganwright.base.options import tree
+from ganwright.data import Dataset
+from ganwright.game import Average, Batch, Game, Result, check, optimiser, set_rate
+from ganwright.model import Model
+from ganwright.train.batches import Order
+from ganwright.train.recipes import Recipe
+from ganwright.train.state import finite
+
+HALVING = 0.5  # of both rates when a diverged run is set back
+
+
+class Trainer:
+    """One run's moving parts. `round()` plays one round; `state()` is all that a resume needs."""
+
+    def __init__(self, recipe: Recipe, data: Dataset, device: str) -> None:
+        self.recipe, self.data, self.device = recipe, data, torch.device(device)
+        seed = recipe.train.seed
+        torch.manual_seed(seeds.derive(seed, "initialise"))
+        net = recipe.net()
+        generator = self._place(net.build_generator(data.spec))
+        discriminator = self._place(net.build_discriminator(data.spec))
+        check(recipe.game, discriminator)
+        self.average = Average(generator)
+        self.game = Game(
+            options=recipe.game,
+            generator=generator,
+            discriminator=discriminator,
+            generator_optimiser=optimiser(recipe.generator_optimiser, generator.parameters()),
+            discriminator_optimiser=optimiser(
+                recipe.discriminator_optimiser, discriminator.parameters()
+            ),
+            latents=self._latents,
+            precision=self._precision,
+        )
+        self.order = Order(len(data.train), seeds.derive(seed, "data"))
+        self.seen = 0
+        self.drawn = 0  # latents drawn so far
+        self.seconds = 0.0
+        self.repairs = 0
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload, no-any-return]
+
+    def _precision(self) -> AbstractContextManager[None]:
+        if self.recipe.train.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _latents(self, count: int) -> Tensor:
+        seed = seeds.derive(self.recipe.train.seed, "latent", self.repairs)
+        latents = self.recipe.latent.draw(seed, self.drawn, count)
+        self.drawn += count
+        return latents.to(self.device, non_blocking=True)
+
+    def _reals(self) -> Batch:
+        count = self.recipe.train.batch
+        indices = self.data.train[self.order.take(self.seen, count)]
+        self.seen += count
+        return self.batch(indices)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """Real examples on the device, as the discriminator sees them."""
+        stored, labels = self.data.batch(indices)
+        examples = self.data.codec.encode(stored.to(self.device, non_blocking=True))
+        on_device = None if labels is None else labels.to(self.device, non_blocking=True)
+        return Batch(examples, on_device)
+
+    def round(self) -> Result:
+        """Plays one round; all its randomness is a function of (seed, repairs, seen)."""
+        o, before = self.recipe.train, self.seen
+        torch.manual_seed(seeds.derive(o.seed, "round", self.repairs, before))
+        scale = HALVING**self.repairs
+        for options, its in (
+            (self.recipe.generator_optimiser, self.game.generator_optimiser),
+            (self.recipe.discriminator_optimiser, self.game.discriminator_optimiser),
+        ):
+            set_rate(its, options.rate_at(before) * scale)
+        result = self.game.round(self._reals, before)
+        half_life = min(o.average_kimg * 1000, o.average_ramp * self.seen)
+        self.average.update(self.game.generator, self.seen - before, half_life)
+        return result
+
+    def healthy(self) -> bool:
+        """Whether the weights that people would get are numbers."""
+        return finite([*self.average.network.state_dict().values()])
+
+    def parts(self) -> dict[str, Any]:
+        """The named things that have a state of tensors."""
+        return {
+            "generator": self.game.generator,
+            "discriminator": self.game.discriminator,
+            "average": self.average.network,
+            "generator_optimiser": self.game.generator_optimiser,
+            "discriminator_optimiser": self.game.discriminator_optimiser,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything that going on takes."""
+        progress = {name: getattr(self, name) for name in ("seen", "drawn", "seconds", "repairs")}
+        return {"progress": progress} | {n: part.state_dict() for n, part in self.parts().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to what `state` returned."""
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+        for name, value in state["progress"].items():
+            setattr(self, name, value)
+
+    def model(self) -> Model:
+        """The artefact as of now: the averaged generator and the discriminator."""
+        data = self.data
+        counts = None
+        if data.spec.classes and data.labels is not None:
+            labels = data.labels[data.train]
+            counts = np.bincount(labels, minlength=len(data.spec.classes)).tolist()
+        return Model(
+            spec=data.spec,
+            codec=data.codec,
+            net=self.recipe.net(),
+            generator=self.average.network,
+            discriminator=self.game.discriminator,
+            recipe=tree(self.recipe),
+            data={
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "n": len(data.train),
+                "class_counts": counts,
+            },
+            seen=self.seen,
+        )
