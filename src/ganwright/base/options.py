@@ -28,7 +28,7 @@ NONE = "none"  # TOML has no null; this word stands for it
 def options(cls: type[T]) -> type[T]:
     """Makes a class a frozen, keyword-only dataclass whose values are checked when it is built."""
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)  # type: ignore[call-overload, no-any-return]
+    return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)  # type: ignore[return-value]
 
 
 def tree(value: Any) -> Any:

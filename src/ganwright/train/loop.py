@@ -15,7 +15,7 @@ from ganwright.base.options import to_toml
 from ganwright.base.runs import RunFolder, replacing, write_text
 from ganwright.game import Result
 from ganwright.train import state
-from ganwright.train.guard import variety
+from ganwright.train.guard import COLLAPSED, variety
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
@@ -25,10 +25,10 @@ GRID = 64  # samples in a snapshot
 class Observer(Protocol):
     """Whoever watches a run: a progress bar, a score keeper. The loop calls, never imports."""
 
-    def step(self, seen: int, seconds: float) -> None:
+    def step(self, trainer: Trainer, seconds: float) -> None:
         """After every round."""
 
-    def report(self, event: dict[str, Any]) -> None:
+    def report(self, event: dict[str, Any], trainer: Trainer) -> None:
         """After every line of the log."""
 
     def snapshot(self, path: Path, trainer: Trainer) -> None:
@@ -90,7 +90,7 @@ def train(
         facts = {"seen": trainer.seen, "kimg": trainer.seen / 1000}
         entry = {**facts, "seconds": round(trainer.seconds, 3), "event": event, **values}
         folder.append(**entry)
-        observer.report(entry)
+        observer.report(entry, trainer)
 
     def save(*, regular: bool) -> None:
         state.save(folder.checkpoint, trainer.seen, trainer.state(), regular=regular)
@@ -116,6 +116,8 @@ def train(
             path, spread = _snapshot(trainer, folder)
             observer.snapshot(path, trainer)
             log("snapshot", variety=spread)
+            if spread < COLLAPSED:
+                log("guard", problem="collapse", variety=spread)
 
         if (regular := checkpoint.now(trainer.seen)) or done:
             save(regular=regular)
@@ -124,7 +126,7 @@ def train(
             break
 
         means.add(trainer.round())
-        observer.step(trainer.seen, time.monotonic() - began)
+        observer.step(trainer, time.monotonic() - began)
 
         if stopped():
             trainer.seconds = time.monotonic() - began

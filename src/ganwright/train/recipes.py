@@ -34,25 +34,38 @@ from ganwright.nets import (
 class TrainOptions:
     """How long, in what portions, and what is written when."""
 
-    batch: int = Field(64, ge=2, le=65536, description="real examples in one batch")
+    batch: int = Field(default=64, ge=2, le=65536, description="real examples in one batch")
     kimg: float | None = Field(
-        None, gt=0, description="budget in thousand real examples shown to the discriminator"
+        default=None,
+        gt=0,
+        description="budget in thousand real examples shown to the discriminator",
     )
-    minutes: float | None = Field(None, gt=0, description="budget in minutes of training")
-    seed: int = Field(0, ge=0, description="all randomness follows from it")
+    minutes: float | None = Field(default=None, gt=0, description="budget in minutes of training")
+    seed: int = Field(default=0, ge=0, description="all randomness follows from it")
     average_kimg: float = Field(
-        10.0, ge=0, description="half-life of the generator's average, in thousand examples"
+        default=10.0, ge=0, description="half-life of the generator's average, in thousand examples"
     )
     average_ramp: float = Field(
-        0.05, ge=0, le=1, description="the half-life is at most this share of the examples seen"
+        default=0.05,
+        ge=0,
+        le=1,
+        description="the half-life is at most this share of the examples seen",
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="arithmetic of the forward passes"
+        default="float32", description="arithmetic of the forward passes"
     )
-    report_kimg: float | None = Field(None, gt=0, description="between reports; none: from speed")
-    snapshot_kimg: float | None = Field(None, gt=0, description="between sample grids, likewise")
-    checkpoint_kimg: float | None = Field(None, gt=0, description="between checkpoints, likewise")
-    repairs: int = Field(3, ge=0, description="how often a diverged run is set back before it ends")
+    report_kimg: float | None = Field(
+        default=None, gt=0, description="between reports; none: from speed"
+    )
+    snapshot_kimg: float | None = Field(
+        default=None, gt=0, description="between sample grids, likewise"
+    )
+    checkpoint_kimg: float | None = Field(
+        default=None, gt=0, description="between checkpoints, likewise"
+    )
+    repairs: int = Field(
+        default=3, ge=0, description="how often a diverged run is set back before it ends"
+    )
 
 
 @options

@@ -1,0 +1,102 @@
+"""The command: verbs, exit codes, one line per mistake."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import click
+import typer
+
+from ganwright._version import __version__
+from ganwright.base.errors import GanwrightError, message
+from ganwright.cli import inspect, recipes, sample, train
+
+EPILOG = """Examples:
+
+\b
+  ganwright train digits --minutes 2
+  ganwright sample runs/digits -n 1000 --out digits.npz
+  ganwright train photos/ --recipe dcgan --set data.size=64
+  ganwright inspect photos.zip
+
+Add --debug to any command to see where an error comes from."""
+
+app = typer.Typer(
+    name="ganwright",
+    help="Learns to make more of your data, with generative adversarial networks.",
+    epilog=EPILOG,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (train, sample, inspect, recipes):
+    app.command(verb.NAME, epilog=verb.EPILOG)(verb.command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ganwright {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Learns to make more of your data, with generative adversarial networks."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point of the `ganwright` command."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command; returns its exit code. Prints mistakes as one line, never a traceback."""
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return app(args=arguments, prog_name="ganwright", standalone_mode=False) or 0
+    except (GanwrightError, click.ClickException, OSError, MemoryError) as error:
+        if debug:
+            raise
+        text, code = explain(error)
+        print(f"ganwright: error: {text}", file=sys.stderr)
+        return code
+    except (KeyboardInterrupt, click.Abort):
+        print("ganwright: error: interrupted", file=sys.stderr)
+        return 130
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """One line for people, and the exit code."""
+    if isinstance(error, GanwrightError):
+        return " ".join(str(error).split()), error.exit_code
+    if isinstance(error, click.NoSuchOption | click.UsageError):
+        return _usage(error), 2
+    if isinstance(error, click.ClickException):
+        return error.format_message(), 2
+    if isinstance(error, MemoryError):
+        return "out of memory; a smaller train.batch or data.size needs less", 1
+    where = f" ('{error.filename}')" if isinstance(error, OSError) and error.filename else ""
+    what = getattr(error, "strerror", None) or str(error)
+    return f"failed while working: {what}{where}; what was written before is whole", 1
+
+
+def _usage(error: click.UsageError) -> str:
+    verbs = list(app_verbs())
+    if error.ctx is not None and error.ctx.parent is None and "No such command" in str(error.message):
+        got = str(error.message).split("'")[1]
+        return message("", f"unknown command '{got}'", allowed=verbs, got=got)
+    return " ".join(error.format_message().split())
+
+
+def app_verbs() -> list[str]:
+    """The names of the verbs, in the order of the help."""
+    return [str(command.name) for command in app.registered_commands]

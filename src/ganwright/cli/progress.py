@@ -1,0 +1,138 @@
+"""What a person sees while a run trains: a live bar and the samples, or plain lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ganwright.train.loop import Observer
+    from ganwright.train.recipes import TrainOptions
+    from ganwright.train.trainer import Trainer
+
+LINES = 16  # of the preview; each shows two rows of pixels
+PLAIN_S = 5.0  # between lines where there is no terminal
+
+
+@contextmanager
+def watch() -> Iterator[Observer]:
+    """The observer for this terminal, or for a file or pipe where there is none."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=8) as live:
+            yield Bar(live)
+    else:
+        yield Lines()
+
+
+def share_done(o: TrainOptions, seen: int, seconds: float) -> float:
+    """How much of the budget is used, from 0 to 1."""
+    by_kimg = seen / (o.kimg * 1000) if o.kimg else 0.0
+    by_clock = seconds / (o.minutes * 60) if o.minutes else 0.0
+    return min(max(by_kimg, by_clock), 1.0)
+
+
+def facts(event: dict[str, Any], budget: TrainOptions) -> str:
+    """One line about a report."""
+    share = share_done(budget, event["seen"], event["seconds"])
+    left = event["seconds"] * (1 / share - 1) if share > 0 else 0.0
+    return (
+        f"{event['kimg']:9.1f} kimg  {share:4.0%}  {left:5.0f} s left  "
+        f"{event.get('images_per_s', 0):7,.0f} images/s  "
+        f"D {event.get('discriminator_loss', 0):6.3f}  G {event.get('generator_loss', 0):6.3f}"
+    )
+
+
+class Lines:
+    """Plain lines, one every few seconds."""
+
+    def __init__(self) -> None:
+        self.last = -PLAIN_S
+
+    def step(self, trainer: Trainer, seconds: float) -> None:
+        """Nothing: a line for every round would drown the rest."""
+
+    def report(self, event: dict[str, Any], trainer: Trainer) -> None:
+        now = time.monotonic()
+        if event["event"] == "report" and now - self.last >= PLAIN_S:
+            self.last = now
+            print(facts(event, trainer.recipe.train), file=sys.stderr, flush=True)
+        elif (text := notice(event)) is not None:
+            print(text, file=sys.stderr, flush=True)
+
+    def snapshot(self, path: Path, trainer: Trainer) -> None:
+        """Nothing: the grid is in the run folder."""
+
+
+class Bar:
+    """A live bar with the newest samples above it."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.bar = ProgressBar(total=1.0, completed=0.0, width=None)
+        self.line, self.preview, self.caption = Text(""), Text(""), Text("")
+
+    def step(self, trainer: Trainer, seconds: float) -> None:
+        self.bar.update(share_done(trainer.recipe.train, trainer.seen, seconds))
+
+    def report(self, event: dict[str, Any], trainer: Trainer) -> None:
+        if event["event"] == "report":
+            self.line = Text(facts(event, trainer.recipe.train))
+            self._show()
+        elif (text := notice(event)) is not None:
+            self.live.console.print(text)
+
+    def snapshot(self, path: Path, trainer: Trainer) -> None:
+        self.caption = Text(f"samples at {trainer.seen / 1000:,.1f} kimg  ({path})", style="dim")
+        self.preview = in_blocks(path, self.live.console.width)
+        self._show()
+
+    def _show(self) -> None:
+        self.live.update(Group(self.preview, self.caption, self.line, self.bar))
+
+
+def notice(event: dict[str, Any]) -> str | None:
+    """What people should know at once, of the events that are no report."""
+    if event["event"] == "guard" and event["problem"] == "collapse":
+        return (
+            f"warning: the samples vary {event['variety']:.0%} as much as the data: the generator may "
+            "have collapsed"
+        )
+    if event["event"] == "guard" and "back_to" in event:
+        return (
+            f"warning: diverged at {event['diverged_at'] / 1000:g} kimg; set back to "
+            f"{event['back_to'] / 1000:g} kimg with half the rates (repair {event['repairs']})"
+        )
+    return None
+
+
+def in_blocks(path: Path, columns: int) -> Text:
+    """The top of a picture as half-block characters: two pixels a character."""
+    with Image.open(path) as picture:
+        colour = picture.convert("RGB")
+    width = min(columns - 1, 96)
+    scale = width / colour.width
+    size = (width, max(2, round(colour.height * scale) // 2 * 2))
+    small = colour.resize(size, Image.Resampling.LANCZOS)
+    pixels = small.load()
+    text = Text()
+    for y in range(0, min(small.height, 2 * LINES), 2):
+        for x in range(small.width):
+            top, bottom = pixels[x, y], pixels[x, y + 1]  # type: ignore[index]
+            text.append("▀", style=f"rgb({_csv(top)}) on rgb({_csv(bottom)})")
+        text.append("\n")
+    return text
+
+
+def _csv(colour: Any) -> str:
+    return ",".join(str(value) for value in colour)

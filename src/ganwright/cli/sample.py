@@ -1,0 +1,50 @@
+"""ganwright sample RUN"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "sample"
+EPILOG = """Examples:
+
+\b
+  ganwright sample runs/digits -n 1000 --out digits.npz
+  ganwright sample runs/digits -n 100 --label 7 --out sevens/
+  ganwright sample runs/digits --out grid.png
+"""
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the model folder in it.")],
+    n: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder, or a file whose suffix says the form [RUN/samples.png]."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    label: Annotated[str | None, typer.Option(help="Samples of this class only.")] = None,
+    truncation: Annotated[
+        float, typer.Option(help="Below 1: more typical, less various samples.")
+    ] = 1.0,
+    form: Annotated[
+        str | None, typer.Option("--format", help="What to write, where --out's suffix is silent.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Makes new examples with a trained model."""
+    from ganwright.model import Model
+    from ganwright.train.plan import pick_device
+
+    model = Model.load(run, device=pick_device(device))
+    target = out if out is not None else Path(f"{run.name or 'model'}-samples.png")
+    chosen = model.codec.format_for(target, form)
+    blocks = model.stream(n, seed=seed, label=label, truncation=truncation)
+    with model.codec.writer(target, chosen, n, model.spec.classes) as writer:
+        for block in blocks:
+            writer.add(block.examples, block.labels, seed)
+    print(f"{n} samples of {run} with seed {seed}", file=sys.stderr)
+    print(target)

@@ -1,0 +1,77 @@
+"""ganwright train DATA"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "train"
+EPILOG = """Examples:
+
+\b
+  ganwright train digits --minutes 2
+  ganwright train photos/ --out runs/photos --recipe dcgan --kimg 500
+  ganwright train mnist/ --set game.loss=hinge --set discriminator.norm=spectral
+  ganwright train photos/ --out runs/photos --resume
+"""
+
+
+def command(
+    data: Annotated[
+        str, typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files.")
+    ],
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe's name, or a recipe.toml; chosen if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder [runs/<data>].")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
+    kimg: Annotated[
+        float | None, typer.Option(help="Budget in thousand real examples; repeats bit for bit.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="All randomness follows from it [0].")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any option by its dotted path; repeatable."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done, and how fast; train nothing.")
+    ] = False,
+) -> None:
+    """Learns to make more of DATA and writes a run folder."""
+    from ganwright.base.errors import OptionError
+    from ganwright.base.options import parse
+    from ganwright.base.runs import RunFolder
+    from ganwright.cli.progress import watch
+    from ganwright.train import run as runs
+
+    chosen = dict(parse(text) for text in settings or [])
+    if resume:
+        if dry_run:
+            raise OptionError("--dry-run: doesn't go with --resume")
+        folder = RunFolder(out or runs.default_out(data))
+        with watch() as observer:
+            runs.go_on(
+                data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
+                settings=chosen, observer=observer,
+            )  # fmt: skip
+    else:
+        if not dry_run:
+            RunFolder(out or runs.default_out(data)).must_be_free()
+        prepared = runs.prepare(
+            data, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
+            settings=chosen,
+        )  # fmt: skip
+        for line in (*prepared.data.notes, *prepared.reasons):
+            print(line, file=sys.stderr)
+        if dry_run:
+            print(prepared.plan)
+            return
+        folder = RunFolder(out or runs.default_out(data))
+        with watch() as observer:
+            runs.begin(prepared, folder, observer=observer)
+    print(folder.path)
