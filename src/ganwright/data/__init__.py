@@ -1,0 +1,16 @@
+"""Files → examples for training, and samples → files."""
+
+from ganwright.data.codec import CODECS, ImageCodec, codec_from_json
+from ganwright.data.dataset import Dataset, Skipped
+from ganwright.data.open import open_data
+from ganwright.data.options import DataOptions
+
+__all__ = [
+    "CODECS",
+    "DataOptions",
+    "Dataset",
+    "ImageCodec",
+    "Skipped",
+    "codec_from_json",
+    "open_data",
+]

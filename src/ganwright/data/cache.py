@@ -1,0 +1,289 @@
+"""Decoded once, then mapped: the pictures of a source at one size, in the user's cache folder.
+
+    <cache>/data/<source>/survey.npz           what every example is before decoding
+    <cache>/data/<source>/<plan>/rows.npy      n × height × width × channels, as stored
+    <cache>/data/<source>/<plan>/index.npz     which examples, their hashes, what was unreadable
+
+Keys are hashes of what the content depends on, so nothing is ever changed in place: folders and
+files are written aside and renamed, and of two processes that build at once the second one's
+work is thrown away.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+import platformdirs
+
+from ganwright.base.errors import WorkError
+from ganwright.data.pictures import Unreadable, decoding
+from ganwright.data.pixels import content_hash, convert_channels, convert_depth, fit_to
+from ganwright.data.source import Reader, Source
+
+_VERSION = 1  # of what lies in the cache: raise it when decoding, resizing or hashing changes
+_log = logging.getLogger("ganwright")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Heads of all examples: (n,) each; `reasons` is not empty where one can't be read."""
+
+    heights: np.ndarray
+    widths: np.ndarray
+    channels: np.ndarray
+    dtypes: np.ndarray
+    reasons: np.ndarray
+
+    @property
+    def usable(self) -> np.ndarray:
+        return self.reasons == ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every example becomes."""
+
+    height: int
+    width: int
+    channels: int
+    dtype: str
+    fit: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Decoded examples: `pixels` (n, H, W, C), mapped; `kept` (n,) their numbers in the source.
+
+    `hashes` (n,) uint64; `bad` and `reasons` name what could not be decoded; `extremes` (n, 2)
+    are least and largest value of each, for float.
+    """
+
+    pixels: np.ndarray
+    kept: np.ndarray
+    hashes: np.ndarray
+    bad: np.ndarray
+    reasons: np.ndarray
+    extremes: np.ndarray
+
+
+def survey(source: Source) -> Survey:
+    """Reads the heads of all examples, or what an earlier call found."""
+    path = _folder(source) / "survey.npz"
+    with suppress(*_DAMAGED):
+        found = Survey(**_load(path))
+        if len(found.heights) == source.count:
+            return found
+    with decoding(), source.opened() as reader:
+        heads = list(_in_order(lambda i: _attempt(reader.head, i), range(source.count)))
+    good = [None if isinstance(h, str) else h for h in heads]
+    found = Survey(
+        np.array([h.height if h else 0 for h in good], np.int64),
+        np.array([h.width if h else 0 for h in good], np.int64),
+        np.array([h.channels if h else 0 for h in good], np.int64),
+        np.array([h.dtype if h else "" for h in good], "U8"),
+        np.array([h if isinstance(h, str) else "" for h in heads], np.str_),
+    )
+    with _room_for(path.parent), _aside(path.parent) as aside:
+        np.savez(aside / path.name, **vars(found))
+        (aside / path.name).replace(path)
+    return found
+
+
+def rows(source: Source, found: Survey, plan: Plan) -> Rows:
+    """The decoded examples, or what an earlier call decoded."""
+    folder = _folder(source) / _key(vars(plan))
+    with suppress(*_DAMAGED):
+        return _open(folder, plan)
+    with _room_for(folder.parent), _aside(folder.parent) as aside:
+        _decode(source, found, plan, aside)
+        return _open(_publish(aside, folder, plan), plan)
+
+
+def _attempt(read: Callable[[int], T], index: int) -> T | str:
+    try:
+        return read(index)
+    except Unreadable as error:
+        return str(error)
+
+
+# --- decoding ----------------------------------------------------------------------------------
+
+
+def _decode(source: Source, found: Survey, plan: Plan, aside: Path) -> None:
+    todo = np.flatnonzero(found.usable)
+    kept, hashes, extremes, bad, reasons = [], [], [], [], []
+    shape = (plan.height, plan.width, plan.channels)
+    with decoding(), source.opened() as reader, (aside / "rows.npy").open("wb") as file:
+        _write_header(file, (0, *shape), plan.dtype)
+        example = _example(reader, plan)
+        for index, result in zip(
+            todo, _in_order(lambda i: _attempt(example, i), todo), strict=True
+        ):
+            if isinstance(result, str):
+                bad.append(index)
+                reasons.append(result)
+                continue
+            row, content = result
+            file.write(row.tobytes())
+            kept.append(index)
+            hashes.append(content)
+            if plan.dtype == "float32":
+                extremes.append((row.min(), row.max()))
+        _write_header(file, (len(kept), *shape), plan.dtype)
+    np.savez(
+        aside / "index.npz",
+        kept=np.array(kept, np.int64),
+        hashes=np.array(hashes, np.uint64),
+        bad=np.array(bad, np.int64),
+        reasons=np.array(reasons, np.str_),
+        extremes=np.array(extremes, np.float32).reshape(-1, 2),
+    )
+
+
+def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, int]]:
+    def example(index: int) -> tuple[np.ndarray, int]:
+        native = reader.read(index)
+        row = convert_depth(convert_channels(native, plan.channels), plan.dtype)
+        return fit_to(row, (plan.height, plan.width), plan.fit), content_hash(native)
+
+    return example
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
+    """The head of a .npy; NumPy leaves room in it for the number of rows to grow."""
+    file.seek(0)
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": descr, "fortran_order": False, "shape": shape}
+    )
+
+
+def _in_order(function: Callable[[int], T], items: Iterable[int]) -> Iterator[T]:
+    """Results in the order of `items`, from a few threads, a bounded number ahead."""
+    numbers, workers = [int(i) for i in items], _threads()
+    if workers == 1:
+        yield from map(function, numbers)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(numbers), 256):
+            yield from list(pool.map(function, numbers[start : start + 256]))
+
+
+def _threads() -> int:
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(wish)) if wish.isdigit() else min(16, os.cpu_count() or 1)
+
+
+# --- the folder --------------------------------------------------------------------------------
+
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _open(folder: Path, plan: Plan) -> Rows:
+    """Raises one of _DAMAGED when the folder is not there or not whole."""
+    index = _load(folder / "index.npz")
+    pixels = (
+        np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
+        if len(index["kept"])
+        else np.empty((0, plan.height, plan.width, plan.channels), plan.dtype)
+    )
+    shape = (len(index["kept"]), plan.height, plan.width, plan.channels)
+    if pixels.shape != shape or pixels.dtype != plan.dtype or len(index["hashes"]) != shape[0]:
+        raise ValueError("not what was planned")
+    return Rows(pixels.view(np.ndarray), **index)
+
+
+def _publish(aside: Path, folder: Path, plan: Plan) -> Path:
+    """Renames to the final place; leaves a whole one that somebody else put there meanwhile."""
+    with suppress(OSError):
+        aside.rename(folder)
+        return folder
+    with suppress(*_DAMAGED):
+        _open(folder, plan)
+        return folder
+    _log.warning("the cache in %s was damaged and is built anew", folder)
+    folder.rename(aside.with_name(f"{aside.name}.old"))
+    shutil.rmtree(aside.with_name(f"{aside.name}.old"), ignore_errors=True)
+    aside.rename(folder)
+    return folder
+
+
+@contextmanager
+def _aside(parent: Path) -> Iterator[Path]:
+    _sweep(parent)
+    aside = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    try:
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Removes what processes that were killed left aside more than a day ago."""
+    for left in parent.glob(".tmp-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > 86400:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _room_for(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        text = f"the cache in '{folder}' can't be written: {error.strerror or error}"
+        raise WorkError(f"{text}; GANWRIGHT_CACHE names another place") from None
+
+
+def _folder(source: Source) -> Path:
+    folder = _root() / "data" / _key([_VERSION, source.kind, source.identity])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        return _instead(folder, error)
+
+
+def _root() -> Path:
+    return Path(os.environ.get("GANWRIGHT_CACHE") or platformdirs.user_cache_dir("ganwright"))
+
+
+_temporary: list[Path] = []  # at most one, for the life of the process
+
+
+def _instead(folder: Path, error: OSError) -> Path:
+    if not _temporary:
+        _temporary.append(Path(tempfile.mkdtemp(prefix="ganwright-cache-")))
+        atexit.register(shutil.rmtree, _temporary[0], ignore_errors=True)
+        text = "the cache '%s' can't be written (%s): decoding into '%s' for this time"
+        _log.warning(text, _root(), error.strerror, _temporary[0])
+    here = _temporary[0] / folder.name
+    here.mkdir(exist_ok=True)
+    return here
+
+
+def _key(tree: Any) -> str:
+    text = json.dumps(tree, ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,86 @@
+"""A data set as training sees it: rows in the stored form, labels, and which are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ganwright.base.spec import Spec
+from ganwright.data.codec import ImageCodec
+from ganwright.data.options import DataOptions
+from ganwright.data.split import halves
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An example that could not be used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Examples of one kind, decoded and mapped from disk; `open_data` makes it.
+
+    `rows` (n, H, W, C) is read-only and on disk. `labels` (n,) int64 are numbers into
+    ``spec.classes``, or None. `train`, `heldout` and `dropped` are int64 indices; together they
+    are all of them. `hashes` (n,) uint64 are of the content at its native size. `options` are
+    resolved: opening with them gives the same again. `notes` are the rules that were applied.
+    """
+
+    name: str
+    kind: str
+    source: str
+    spec: Spec
+    codec: ImageCodec
+    fingerprint: str
+    rows: np.ndarray
+    labels: np.ndarray | None
+    train: np.ndarray
+    heldout: np.ndarray
+    dropped: np.ndarray
+    hashes: np.ndarray
+    skipped: tuple[Skipped, ...]
+    ignored: Mapping[str, int]
+    options: DataOptions
+    notes: tuple[str, ...]
+    name_of: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Example `index` as stored: (H, W, C), a copy."""
+        return np.array(self.rows[index])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        shape = "×".join(str(n) for n in self.rows.shape[1:])
+        return (
+            f"Dataset({self.name!r}, {len(self):,} of {shape} {self.codec.dtype}, "
+            f"{len(self.spec.classes)} classes, {len(self.heldout):,} held out)"
+        )
+
+    def batch(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The rows at `indices` (b,) as stored (b, H, W, C), and their labels (b,) int64 or None."""
+        import torch
+
+        picked = torch.from_numpy(self.rows[np.asarray(indices)])
+        if self.labels is None:
+            return picked, None
+        return picked, torch.from_numpy(self.labels[np.asarray(indices)])
+
+    @cached_property
+    def heldout_halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """The held-out indices in two: for choosing a model, and for its final score."""
+        return halves(self.hashes, self.heldout)

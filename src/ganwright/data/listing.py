@@ -1,0 +1,74 @@
+"""A CSV that lists picture files and their labels."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ganwright.base.errors import DataError
+from ganwright.data.folders import FileReader
+from ganwright.data.source import Source, name_classes
+
+_FILE = ("file", "path", "filename", "image")
+_LABEL = ("label", "class")
+
+
+def csv_source(path: Path) -> Source:
+    """The pictures a CSV lists: a column file (or path, filename, image) and maybe label (or class).
+
+    Paths are relative to the CSV. Raises DataError without such a column, or when only some
+    rows have a label.
+    """
+    files, words = _columns(path)
+    paths = [path.parent / name for name in files]
+
+    @contextmanager
+    def opened() -> Iterator[FileReader]:
+        yield FileReader(lambda index: paths[index].open("rb"))
+
+    labels, classes = name_classes(words) if words else (None, ())
+    return Source(
+        name=path.stem,
+        kind="csv",
+        path=str(path.resolve()),
+        identity=[str(path.resolve()), [(n, *_stat(p)) for n, p in zip(files, paths, strict=True)]],
+        count=len(files),
+        name_of=files.__getitem__,
+        opened=opened,
+        labels=labels,
+        classes=classes,
+    )
+
+
+def _columns(path: Path) -> tuple[list[str], list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = file.readline()
+            file.seek(0)
+            rows = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+            names = {(n or "").strip().lower(): n for n in rows.fieldnames or ()}
+            file_column = next((names[n] for n in _FILE if n in names), None)
+            label_column = next((names[n] for n in _LABEL if n in names), None)
+            if file_column is None:
+                raise DataError(
+                    f"'{path}' has the columns {', '.join(names) or '(none)'}; "
+                    f"picture files are looked for in {', '.join(_FILE)}"
+                )
+            pairs = [(r[file_column], r.get(label_column or "")) for r in rows if r[file_column]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"'{path}' is not a CSV that can be read: {error}") from None
+    files = [file.strip() for file, _ in pairs]
+    words = [(word or "").strip() for _, word in pairs]
+    if any(words) and not all(words):
+        raise DataError(f"'{path}': '{files[words.index('')]}' has no label, but others have one")
+    return files, words if any(words) else []
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):  # it will be named when it is read
+        return (-1, -1)
+    return (stat.st_size, stat.st_mtime_ns)

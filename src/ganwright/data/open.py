@@ -1,0 +1,250 @@
+"""What is this path? From a name or path to a Dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganwright.base.errors import DataError, message, nearest
+from ganwright.base.names import Names
+from ganwright.base.options import build, tree
+from ganwright.base.spec import Spec
+from ganwright.data import cache
+from ganwright.data.arrays import (
+    digits_source,
+    idx_files,
+    idx_source,
+    is_idx,
+    npy_source,
+    npz_source,
+)
+from ganwright.data.codec import ImageCodec
+from ganwright.data.dataset import Dataset, Skipped
+from ganwright.data.folders import folder_source, zip_source
+from ganwright.data.listing import csv_source
+from ganwright.data.options import DataOptions
+from ganwright.data.pictures import SUFFIXES
+from ganwright.data.pixels import WHITE
+from ganwright.data.source import Source
+from ganwright.data.split import split
+
+BUILTIN: Names[Callable[[], Source]] = Names("data", {"digits": digits_source})
+_BY_SUFFIX = {
+    ".zip": zip_source,
+    ".npy": npy_source,
+    ".npz": npz_source,
+    ".csv": csv_source,
+    ".tsv": csv_source,
+}
+_UNDERSTOOD = (
+    "a folder or zip of pictures (flat, or a folder per class), .npy, .npz, idx or idx.gz, "
+    f"a .csv with columns file and label, or a built-in name ({', '.join(BUILTIN)})"
+)
+_KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
+
+
+def open_data(
+    source: str | os.PathLike[str], *, options: DataOptions | None = None, **settings: Any
+) -> Dataset:
+    """Opens pictures for training: decoded once into a cache, split by content.
+
+    `source` is a built-in name (``digits``), a folder or zip of pictures, a .npy or .npz, idx
+    files or a .csv that lists pictures. `settings` are fields of `DataOptions`, over `options`.
+
+    Pictures that all have one size of at most 128 a side are kept as they are. Otherwise the size
+    is derived: the median aspect, with the longer side min(64, the median longer side), and
+    neither side under 4. Channels are the least that lose nothing: any colour makes RGB, any
+    alpha adds alpha; mixed 8 and 16 bit make 16 (×257).
+
+    Raises DataError when nothing usable is found (or something unreadable, with
+    ``bad="refuse"``), OptionError for a setting that is not allowed.
+
+    >>> data = open_data("digits")
+    >>> len(data), data[0].shape, data.spec.classes[:3]
+    (1797, (8, 8, 1), ('0', '1', '2'))
+    """
+    chosen = build(DataOptions, tree(options or DataOptions()) | settings, owner="data")
+    return _dataset(find_source(source), chosen)
+
+
+def find_source(given: str | os.PathLike[str]) -> Source:
+    """What a name or path holds, not yet decoded. Raises DataError when it is none of ours."""
+    text = os.fspath(given)
+    if text in BUILTIN:
+        return BUILTIN[text]()
+    path = Path(text).expanduser()
+    try:
+        found = _find(path)
+    except OSError as error:
+        raise DataError(f"'{text}' can't be read: {error.strerror}") from None
+    if found.count == 0:
+        others = ", ".join(f"{n} {suffix}" for suffix, n in found.ignored.items())
+        raise DataError(f"'{text}' holds no pictures" + (f" (but {others})" if others else ""))
+    return found
+
+
+def _find(path: Path) -> Source:
+    if not path.exists():
+        raise DataError(_missing(path))
+    if path.is_dir():
+        return idx_source(path) if idx_files(path) else folder_source(path)
+    if (make := _BY_SUFFIX.get(path.suffix.lower())) is not None:
+        return make(path)
+    if is_idx(path):
+        return idx_source(path)
+    if path.suffix.lower() in SUFFIXES:
+        raise DataError(f"'{path}' is one picture: name the folder it lies in")
+    raise DataError(f"'{path}' is not data that is understood: {_UNDERSTOOD}")
+
+
+def _missing(path: Path) -> str:
+    text = str(path)
+    if "://" in os.fspath(path) or ":/" in text:
+        return f"'{text}': addresses are not understood, only {_UNDERSTOOD}"
+    if len(path.parts) == 1 and not path.suffix and nearest(text, BUILTIN):
+        problem = f"no file or folder '{text}', nor built-in data of that name"
+        return message("", problem, allowed=BUILTIN, got=text).removeprefix(": ")
+    return f"no file or folder '{text}'; understood: {_UNDERSTOOD}"
+
+
+# --- from a source to a data set ---------------------------------------------------------------
+
+
+def _dataset(source: Source, options: DataOptions) -> Dataset:
+    survey = cache.survey(source)
+    _refuse(source, options, _unreadable(source, np.flatnonzero(~survey.usable), survey.reasons))
+    plan, rule = plan_for(source, survey, options)
+    rows = cache.rows(source, survey, plan)
+    skipped = _all_skipped(source, survey, rows)
+    _refuse(source, options, skipped)
+    _enough(source, len(rows.kept), skipped)
+    labels, classes, labelled = _labels(source, rows.kept, options)
+    official = None if source.official is None else source.official[rows.kept]
+    if official is not None and official.all():  # its training part could not be read
+        official = None
+    parts = split(rows.hashes, options.holdout, official)
+    codec = _codec(plan, rows, parts.train)
+    return Dataset(
+        name=source.name,
+        kind=source.kind,
+        source=source.path,
+        spec=Spec(
+            axes=("channel", "height", "width"),
+            shape=(plan.channels, plan.height, plan.width),
+            classes=classes,
+        ),
+        codec=codec,
+        fingerprint=_fingerprint(plan, rows, labels, classes, parts.train, parts.heldout),
+        rows=rows.pixels,
+        labels=labels,
+        train=parts.train,
+        heldout=parts.heldout,
+        dropped=parts.dropped,
+        hashes=rows.hashes,
+        skipped=skipped,
+        ignored=dict(source.ignored),
+        options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
+        notes=tuple(n for n in (rule, *source.notes, labelled, parts.note) if n),
+        name_of=lambda index: source.name_of(int(rows.kept[index])),
+    )
+
+
+def _unreadable(source: Source, indices: np.ndarray, reasons: np.ndarray) -> tuple[Skipped, ...]:
+    return tuple(Skipped(source.name_of(int(i)), str(reasons[i])) for i in indices)
+
+
+def _all_skipped(source: Source, survey: cache.Survey, rows: cache.Rows) -> tuple[Skipped, ...]:
+    reasons = survey.reasons.astype(object)
+    reasons[rows.bad] = rows.reasons
+    return _unreadable(source, np.flatnonzero(reasons != ""), reasons)
+
+
+def _refuse(source: Source, options: DataOptions, skipped: tuple[Skipped, ...]) -> None:
+    if skipped and (options.bad == "refuse" or len(skipped) == source.count):
+        first = f"{skipped[0].name} {skipped[0].reason}"
+        share = "none" if len(skipped) == source.count else f"{len(skipped):,} can't"
+        can = " can" if share == "none" else ""
+        raise DataError(
+            f"'{source.path}': of {source.count:,} examples {share}{can} be read; the first: {first}"
+        )
+
+
+def _enough(source: Source, usable: int, skipped: tuple[Skipped, ...]) -> None:
+    if usable < 2:
+        culprit = f"; {skipped[0].name} {skipped[0].reason}" if skipped else ""
+        raise DataError(f"'{source.path}' has {usable} usable example; 2 are the least{culprit}")
+
+
+def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tuple[cache.Plan, str]:
+    """What every example becomes, and the rule that says so, in words."""
+    good = survey.usable
+    heights, widths = survey.heights[good], survey.widths[good]
+    size, rule = (options.size, "") if options.size else _derived_size(heights, widths)
+    found = {int(c) for c in np.unique(survey.channels[good])}
+    colour, alpha = any(c >= 3 for c in found), any(c in (2, 4) for c in found)
+    channels = options.channels or (3 if colour else 1) + alpha
+    dtype = max(np.unique(survey.dtypes[good]), key=["uint8", "uint16", "float32"].index)
+    return cache.Plan(*size, channels, str(dtype), options.fit), rule
+
+
+def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, int], str]:
+    height, width = int(heights[0]), int(widths[0])
+    same = bool((heights == height).all() and (widths == width).all())
+    if same and max(height, width) <= _KEPT_SIDE:
+        return (height, width), f"all pictures are {height}×{width}: kept as they are"
+    aspect = statistics.median((heights / widths).tolist())
+    longer = min(_LONGER_SIDE, float(np.median(np.maximum(heights, widths))))
+    height, width = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
+    size = max(_LEAST_SIDE, round(height)), max(_LEAST_SIDE, round(width))
+    what = "larger than 128" if same else "of several sizes"
+    return (
+        size,
+        f"pictures are {what}: brought to {size[0]}×{size[1]} (median aspect, longer side at most 64)",
+    )
+
+
+def _labels(
+    source: Source, kept: np.ndarray, options: DataOptions
+) -> tuple[np.ndarray | None, tuple[str, ...], str]:
+    if source.labels is None or not options.labels:
+        return None, (), ""
+    used, labels = np.unique(source.labels[kept], return_inverse=True)
+    if len(used) == 1:
+        return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
+    return labels.astype(np.int64), tuple(source.classes[i] for i in used), ""
+
+
+def _codec(plan: cache.Plan, rows: cache.Rows, train: np.ndarray) -> ImageCodec:
+    low, high = 0.0, float(WHITE[plan.dtype])
+    if plan.dtype == "float32":
+        low, high = float(rows.extremes[train, 0].min()), float(rows.extremes[train, 1].max())
+        high = high if high > low else low + 1
+    return ImageCodec(
+        height=plan.height,
+        width=plan.width,
+        channels=plan.channels,  # type: ignore[arg-type]
+        dtype=plan.dtype,  # type: ignore[arg-type]
+        low=low,
+        high=high,
+    )
+
+
+def _fingerprint(
+    plan: cache.Plan,
+    rows: cache.Rows,
+    labels: np.ndarray | None,
+    classes: tuple[str, ...],
+    *parts: np.ndarray,
+) -> str:
+    digest = hashlib.blake2b(json.dumps([vars(plan), classes]).encode(), digest_size=8)
+    for array in (rows.hashes, *parts, *([] if labels is None else [labels])):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
