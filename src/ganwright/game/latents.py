@@ -65,9 +65,9 @@ class LatentOptions:
     """What the generator starts from."""
 
     kind: Literal["normal", "uniform", "truncated-normal", "hypersphere", "bernoulli"] = Field(
-        "normal", description="distribution of the latent"
+        default="normal", description="distribution of the latent"
     )
-    dim: int = Field(100, ge=1, le=65536, description="length of the latent")
+    dim: int = Field(default=100, ge=1, le=65536, description="length of the latent")
 
     def draw(self, seed: int, start: int, count: int) -> Tensor:
         """Latents `start` … `start + count` of `seed`: float32 (count, dim) on the CPU."""

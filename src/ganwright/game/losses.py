@@ -38,11 +38,13 @@ class LabelOptions:
     Smoothing: Salimans et al. 2016, section 3.4 (one-sided: `fake` stays 0).
     """
 
-    real: float = Field(1.0, gt=0.5, le=1, description="target of real examples; 0.9 smooths")
-    fake: float = Field(
-        0.0, ge=0, lt=0.5, description="target of fakes; above 0 smooths both sides"
+    real: float = Field(
+        default=1.0, gt=0.5, le=1, description="target of real examples; 0.9 smooths"
     )
-    flip: float = Field(0.0, ge=0, lt=0.5, description="share of targets swapped at random")
+    fake: float = Field(
+        default=0.0, ge=0, lt=0.5, description="target of fakes; above 0 smooths both sides"
+    )
+    flip: float = Field(default=0.0, ge=0, lt=0.5, description="share of targets swapped at random")
 
     @property
     def plain(self) -> bool:

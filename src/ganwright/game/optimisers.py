@@ -17,15 +17,19 @@ from ganwright.game.schedule import cosine
 class OptimiserOptions:
     """How one player learns."""
 
-    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="optimiser")
-    rate: float = Field(2e-4, gt=0, description="learning rate at the start")
-    final_rate: float | None = Field(
-        None, ge=0, description="rate after decay_kimg, along a cosine; none keeps the rate"
+    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = Field(
+        default="adam", description="optimiser"
     )
-    decay_kimg: float = Field(0, ge=0, description="length of the decay, in thousand examples")
-    beta1: float = Field(0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
-    weight_decay: float = Field(0, ge=0, description="weight decay")
+    rate: float = Field(default=2e-4, gt=0, description="learning rate at the start")
+    final_rate: float | None = Field(
+        default=None, ge=0, description="rate after decay_kimg, along a cosine; none keeps the rate"
+    )
+    decay_kimg: float = Field(
+        default=0, ge=0, description="length of the decay, in thousand examples"
+    )
+    beta1: float = Field(default=0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
+    beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
+    weight_decay: float = Field(default=0, ge=0, description="weight decay")
 
     def rate_at(self, seen: int) -> float:
         """The learning rate after `seen` examples."""

@@ -25,10 +25,10 @@ from ganwright.game.schedule import linear
 class PenaltyOptions:
     """The weight of each gradient penalty; 0 leaves it out."""
 
-    r1: float = Field(0.0, ge=0, description="γ of ½γ‖∇D‖² at real examples")
-    r2: float = Field(0.0, ge=0, description="γ of ½γ‖∇D‖² at fakes")
-    gradient_penalty: float = Field(0.0, ge=0, description="λ of λ(‖∇D‖−1)² between both")
-    dragan: float = Field(0.0, ge=0, description="λ of λ(‖∇D‖−1)² around real examples")
+    r1: float = Field(default=0.0, ge=0, description="γ of ½γ‖∇D‖² at real examples")
+    r2: float = Field(default=0.0, ge=0, description="γ of ½γ‖∇D‖² at fakes")
+    gradient_penalty: float = Field(default=0.0, ge=0, description="λ of λ(‖∇D‖−1)² between both")
+    dragan: float = Field(default=0.0, ge=0, description="λ of λ(‖∇D‖−1)² around real examples")
 
     def weights(self) -> dict[str, float]:
         """The penalties that are on, by their name in `PENALTIES`."""
@@ -48,22 +48,26 @@ class GameOptions:
         "hinge",
         "relativistic-paired",
         "relativistic-average",
-    ] = Field("non-saturating", description="value function")
+    ] = Field(default="non-saturating", description="value function")
     labels: LabelOptions = LabelOptions()
     penalty: PenaltyOptions = PenaltyOptions()
-    clip_weights: float = Field(0.0, ge=0, description="bound on D's weights; 0 is none")
+    clip_weights: float = Field(default=0.0, ge=0, description="bound on D's weights; 0 is none")
     clip_gradient: float = Field(
-        0.0, ge=0, description="bound on a step's gradient norm; 0 is none"
+        default=0.0, ge=0, description="bound on a step's gradient norm; 0 is none"
     )
     instance_noise: float = Field(
-        0.0, ge=0, description="deviation of the noise on D's input at the start"
+        default=0.0, ge=0, description="deviation of the noise on D's input at the start"
     )
     instance_noise_kimg: float = Field(
-        0.0, ge=0, description="the noise falls to 0 over this many thousand examples; 0 keeps it"
+        default=0.0,
+        ge=0,
+        description="the noise falls to 0 over this many thousand examples; 0 keeps it",
     )
-    discriminator_steps: int = Field(1, ge=1, le=1000, description="D's updates in a round")
-    generator_steps: int = Field(1, ge=1, le=1000, description="G's updates in a round")
-    share_fakes: bool = Field(True, description="G learns on the fakes that D has just seen")
+    discriminator_steps: int = Field(default=1, ge=1, le=1000, description="D's updates in a round")
+    generator_steps: int = Field(default=1, ge=1, le=1000, description="G's updates in a round")
+    share_fakes: bool = Field(
+        default=True, description="G learns on the fakes that D has just seen"
+    )
 
     def noise_at(self, seen: int) -> float:
         """Deviation of the instance noise after `seen` examples."""

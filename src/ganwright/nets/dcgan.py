@@ -37,9 +37,11 @@ class DCGANGeneratorOptions:
     """Project, then transposed convolutions that double the size, tanh."""
 
     kind: Literal["dcgan"] = "dcgan"
-    width: int = Field(64, ge=1, le=4096, description="channels at half the full resolution")
-    activation: Activation = Field("leaky-relu", description="between the layers")
-    norm: GeneratorNorm = Field("batch", description="after each layer but the last")
+    width: int = Field(
+        default=64, ge=1, le=4096, description="channels at half the full resolution"
+    )
+    activation: Activation = Field(default="leaky-relu", description="between the layers")
+    norm: GeneratorNorm = Field(default="batch", description="after each layer but the last")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return ConvGenerator(spec, latent, (), self.width, self.activation, self.norm)
@@ -50,10 +52,12 @@ class DenseConvGeneratorOptions:
     """Dense layers, reshape, then transposed convolutions that double the size, tanh."""
 
     kind: Literal["dense-conv"] = "dense-conv"
-    widths: Widths = Field((256, 512, 1024), description="widths of the dense layers")
-    width: int = Field(128, ge=1, le=4096, description="channels at half the full resolution")
-    activation: Activation = Field("leaky-relu", description="between the layers")
-    norm: GeneratorNorm = Field("batch", description="after each layer but the last")
+    widths: Widths = Field(default=(256, 512, 1024), description="widths of the dense layers")
+    width: int = Field(
+        default=128, ge=1, le=4096, description="channels at half the full resolution"
+    )
+    activation: Activation = Field(default="leaky-relu", description="between the layers")
+    norm: GeneratorNorm = Field(default="batch", description="after each layer but the last")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return ConvGenerator(spec, latent, self.widths, self.width, self.activation, self.norm)
@@ -64,10 +68,14 @@ class DCGANDiscriminatorOptions:
     """Strided convolutions that halve the size, then one logit."""
 
     kind: Literal["dcgan"] = "dcgan"
-    width: int = Field(64, ge=1, le=4096, description="channels at half the full resolution")
-    activation: Activation = Field("leaky-relu", description="after each convolution")
-    norm: DiscriminatorNorm = Field("none", description="after each layer, or of its weights")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped")
+    width: int = Field(
+        default=64, ge=1, le=4096, description="channels at half the full resolution"
+    )
+    activation: Activation = Field(default="leaky-relu", description="after each convolution")
+    norm: DiscriminatorNorm = Field(
+        default="none", description="after each layer, or of its weights"
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return ConvDiscriminator(self, spec)

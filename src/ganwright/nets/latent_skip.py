@@ -31,10 +31,10 @@ class LatentSkipGeneratorOptions:
     """Stages of one width; the latent enters each of them."""
 
     kind: Literal["latent-skip"] = "latent-skip"
-    width: int = Field(256, ge=1, le=65536, description="features of every stage")
-    depth: int = Field(6, ge=1, le=1024, description="number of stages")
-    activation: Activation = Field("leaky-relu", description="within each stage")
-    norm: GeneratorNorm = Field("none", description="within each stage")
+    width: int = Field(default=256, ge=1, le=65536, description="features of every stage")
+    depth: int = Field(default=6, ge=1, le=1024, description="number of stages")
+    activation: Activation = Field(default="leaky-relu", description="within each stage")
+    norm: GeneratorNorm = Field(default="none", description="within each stage")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return LatentSkipGenerator(self, spec, latent)
@@ -45,11 +45,13 @@ class LatentSkipDiscriminatorOptions:
     """The generator's mirror image: the example's projection enters each stage."""
 
     kind: Literal["latent-skip"] = "latent-skip"
-    width: int = Field(256, ge=1, le=65536, description="features of every stage")
-    depth: int = Field(6, ge=1, le=1024, description="number of stages")
-    activation: Activation = Field("leaky-relu", description="within each stage")
-    norm: DiscriminatorNorm = Field("none", description="within each stage, or of its weights")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped")
+    width: int = Field(default=256, ge=1, le=65536, description="features of every stage")
+    depth: int = Field(default=6, ge=1, le=1024, description="number of stages")
+    activation: Activation = Field(default="leaky-relu", description="within each stage")
+    norm: DiscriminatorNorm = Field(
+        default="none", description="within each stage, or of its weights"
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return LatentSkipDiscriminator(self, spec)

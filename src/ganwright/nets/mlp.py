@@ -30,9 +30,11 @@ class MLPGeneratorOptions:
     """Latent → widths → every number of the example, tanh."""
 
     kind: Literal["mlp"] = "mlp"
-    widths: Widths = Field((256, 512, 1024), min_length=1, description="widths of the layers")
-    activation: Activation = Field("leaky-relu", description="between the layers")
-    norm: GeneratorNorm = Field("none", description="after each layer")
+    widths: Widths = Field(
+        default=(256, 512, 1024), min_length=1, description="widths of the layers"
+    )
+    activation: Activation = Field(default="leaky-relu", description="between the layers")
+    norm: GeneratorNorm = Field(default="none", description="after each layer")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return MLPGenerator(self, spec, latent)
@@ -43,10 +45,14 @@ class MLPDiscriminatorOptions:
     """Every number of the example → widths → one logit."""
 
     kind: Literal["mlp"] = "mlp"
-    widths: Widths = Field((1024, 512, 256), min_length=1, description="widths of the layers")
-    activation: Activation = Field("leaky-relu", description="between the layers")
-    norm: DiscriminatorNorm = Field("none", description="after each layer, or of its weights")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of features dropped")
+    widths: Widths = Field(
+        default=(1024, 512, 256), min_length=1, description="widths of the layers"
+    )
+    activation: Activation = Field(default="leaky-relu", description="between the layers")
+    norm: DiscriminatorNorm = Field(
+        default="none", description="after each layer, or of its weights"
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return MLPDiscriminator(self, spec)
