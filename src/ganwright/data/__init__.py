@@ -2,6 +2,7 @@
 
 from ganwright.data.codec import CODECS, ImageCodec, codec_from_json
 from ganwright.data.dataset import Dataset, Skipped
+from ganwright.data.inspect import Inspection, inspect_data
 from ganwright.data.open import open_data
 from ganwright.data.options import DataOptions
 
@@ -10,7 +11,9 @@ __all__ = [
     "DataOptions",
     "Dataset",
     "ImageCodec",
+    "Inspection",
     "Skipped",
     "codec_from_json",
+    "inspect_data",
     "open_data",
 ]

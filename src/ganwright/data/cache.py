@@ -203,12 +203,10 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 def _open(folder: Path, plan: Plan) -> Rows:
     """Raises one of _DAMAGED when the folder is not there or not whole."""
     index = _load(folder / "index.npz")
-    pixels = (
-        np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
-        if len(index["kept"])
-        else np.empty((0, plan.height, plan.width, plan.channels), plan.dtype)
-    )
     shape = (len(index["kept"]), plan.height, plan.width, plan.channels)
+    if shape[0] == 0:  # nothing can't be mapped
+        return Rows(np.empty(shape, plan.dtype), **index)
+    pixels = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
     if pixels.shape != shape or pixels.dtype != plan.dtype or len(index["hashes"]) != shape[0]:
         raise ValueError("not what was planned")
     return Rows(pixels.view(np.ndarray), **index)

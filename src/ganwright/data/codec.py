@@ -142,9 +142,9 @@ class ImageCodec:
     def writer(
         self,
         path: str | Path,
-        format: str,
+        format: str,  # noqa: A002
         count: int,
-        classes: Sequence[str] = (),  # noqa: A002
+        classes: Sequence[str] = (),
     ) -> Writer:
         """A context manager with ``add(samples, labels, seeds)``; see `ganwright.data.writers`."""
         from ganwright.data.writers import WRITERS
@@ -158,6 +158,6 @@ CODECS = Names("codec", {"image": ImageCodec})
 def codec_from_json(tree: Any) -> ImageCodec:
     """The codec a model was saved with. Raises ModelError for anything but a codec's JSON."""
     kind = tree.get("kind") if isinstance(tree, dict) else None
-    if kind not in CODECS:
+    if not isinstance(kind, str) or kind not in CODECS:
         raise ModelError(f"model.json: 'codec' has kind {kind!r}; known: {', '.join(CODECS)}")
     return CODECS[kind].from_json(tree)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -49,7 +50,8 @@ def arrange(paths: Sequence[str]) -> Arranged:
     if official is not None:
         inner = [parts[1:] for parts in inner]
         notes.append("the data's own test part is held out")
-    labels, classes = None, ()
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     if inner and all(len(parts) > 1 for parts in inner):
         labels, classes = name_classes([parts[0] for parts in inner])
     elif any(len(parts) > 1 for parts in inner):
@@ -100,7 +102,14 @@ class FileReader:
     def _file(self, index: int) -> BinaryIO:
         try:
             return self._open(index)
-        except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+            ValueError,
+            zlib.error,
+            zipfile.BadZipFile,
+        ) as error:
             raise Unreadable(f"can't be opened: {_reason(error)}") from None
 
 
@@ -119,7 +128,7 @@ def folder_source(path: Path) -> Source:
         identity=[str(path.resolve()), [(p, *stats[p]) for p in found.paths]],
         count=len(found.paths),
         name_of=found.paths.__getitem__,
-        opened=_opener([path / p for p in found.paths]),
+        opened=files_opener([path / p for p in found.paths]),
         labels=found.labels,
         classes=found.classes,
         official=found.official,
@@ -128,7 +137,9 @@ def folder_source(path: Path) -> Source:
     )
 
 
-def _opener(paths: Sequence[Path]):  # type: ignore[no-untyped-def]
+def files_opener(paths: Sequence[Path]) -> Callable[[], AbstractContextManager[FileReader]]:
+    """How a source of plain files is opened."""
+
     @contextmanager
     def opened() -> Iterator[FileReader]:
         yield FileReader(lambda index: paths[index].open("rb"))
@@ -152,10 +163,17 @@ def _walk(root: Path) -> Iterator[tuple[str, tuple[int, int]]]:
             name = f"{prefix}{entry.name}"
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_dir(entry):
                 todo.append((folder / entry.name, f"{name}/"))
             else:
                 yield name, _size_and_time(entry)
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:

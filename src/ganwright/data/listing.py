@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ganwright.base.errors import DataError
-from ganwright.data.folders import FileReader
+from ganwright.data.folders import files_opener
 from ganwright.data.source import Source, name_classes
 
 _FILE = ("file", "path", "filename", "image")
@@ -24,10 +22,6 @@ def csv_source(path: Path) -> Source:
     files, words = _columns(path)
     paths = [path.parent / name for name in files]
 
-    @contextmanager
-    def opened() -> Iterator[FileReader]:
-        yield FileReader(lambda index: paths[index].open("rb"))
-
     labels, classes = name_classes(words) if words else (None, ())
     return Source(
         name=path.stem,
@@ -36,7 +30,7 @@ def csv_source(path: Path) -> Source:
         identity=[str(path.resolve()), [(n, *_stat(p)) for n, p in zip(files, paths, strict=True)]],
         count=len(files),
         name_of=files.__getitem__,
-        opened=opened,
+        opened=files_opener([path.parent / name for name in files]),
         labels=labels,
         classes=classes,
     )

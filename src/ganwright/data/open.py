@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import statistics
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,29 +13,22 @@ from typing import Any
 import numpy as np
 
 from ganwright.base.errors import DataError, message, nearest
-from ganwright.base.names import Names
 from ganwright.base.options import build, tree
 from ganwright.base.spec import Spec
 from ganwright.data import cache
-from ganwright.data.arrays import (
-    digits_source,
-    idx_files,
-    idx_source,
-    is_idx,
-    npy_source,
-    npz_source,
-)
+from ganwright.data.builtin import BUILTIN
 from ganwright.data.codec import ImageCodec
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.folders import folder_source, zip_source
+from ganwright.data.idx import idx_files, idx_source, is_idx
 from ganwright.data.listing import csv_source
+from ganwright.data.npy import npy_source, npz_source
 from ganwright.data.options import DataOptions
 from ganwright.data.pictures import SUFFIXES
 from ganwright.data.pixels import WHITE
 from ganwright.data.source import Source
 from ganwright.data.split import split
 
-BUILTIN: Names[Callable[[], Source]] = Names("data", {"digits": digits_source})
 _BY_SUFFIX = {
     ".zip": zip_source,
     ".npy": npy_source,
@@ -72,7 +64,7 @@ def open_data(
     (1797, (8, 8, 1), ('0', '1', '2'))
     """
     chosen = build(DataOptions, tree(options or DataOptions()) | settings, owner="data")
-    return _dataset(find_source(source), chosen)
+    return dataset_of(find_source(source), chosen)
 
 
 def find_source(given: str | os.PathLike[str]) -> Source:
@@ -82,6 +74,8 @@ def find_source(given: str | os.PathLike[str]) -> Source:
         return BUILTIN[text]()
     path = Path(text).expanduser()
     try:
+        if "://" in text:
+            raise DataError(f"'{text}': addresses are not understood, only {_UNDERSTOOD}")
         found = _find(path)
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
@@ -93,7 +87,7 @@ def find_source(given: str | os.PathLike[str]) -> Source:
 
 def _find(path: Path) -> Source:
     if not path.exists():
-        raise DataError(_missing(path))
+        raise DataError(_missing(str(path)))
     if path.is_dir():
         return idx_source(path) if idx_files(path) else folder_source(path)
     if (make := _BY_SUFFIX.get(path.suffix.lower())) is not None:
@@ -105,11 +99,8 @@ def _find(path: Path) -> Source:
     raise DataError(f"'{path}' is not data that is understood: {_UNDERSTOOD}")
 
 
-def _missing(path: Path) -> str:
-    text = str(path)
-    if "://" in os.fspath(path) or ":/" in text:
-        return f"'{text}': addresses are not understood, only {_UNDERSTOOD}"
-    if len(path.parts) == 1 and not path.suffix and nearest(text, BUILTIN):
+def _missing(text: str) -> str:
+    if nearest(text, BUILTIN):
         problem = f"no file or folder '{text}', nor built-in data of that name"
         return message("", problem, allowed=BUILTIN, got=text).removeprefix(": ")
     return f"no file or folder '{text}'; understood: {_UNDERSTOOD}"
@@ -118,7 +109,8 @@ def _missing(path: Path) -> str:
 # --- from a source to a data set ---------------------------------------------------------------
 
 
-def _dataset(source: Source, options: DataOptions) -> Dataset:
+def dataset_of(source: Source, options: DataOptions) -> Dataset:
+    """A source surveyed, decoded and split; what `open_data` does once it has a source."""
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, np.flatnonzero(~survey.usable), survey.reasons))
     plan, rule = plan_for(source, survey, options)
@@ -128,7 +120,7 @@ def _dataset(source: Source, options: DataOptions) -> Dataset:
     _enough(source, len(rows.kept), skipped)
     labels, classes, labelled = _labels(source, rows.kept, options)
     official = None if source.official is None else source.official[rows.kept]
-    if official is not None and official.all():  # its training part could not be read
+    if official is not None and official.all() == official.any():  # one part could not be read
         official = None
     parts = split(rows.hashes, options.holdout, official)
     codec = _codec(plan, rows, parts.train)
@@ -202,8 +194,8 @@ def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, i
         return (height, width), f"all pictures are {height}×{width}: kept as they are"
     aspect = statistics.median((heights / widths).tolist())
     longer = min(_LONGER_SIDE, float(np.median(np.maximum(heights, widths))))
-    height, width = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
-    size = max(_LEAST_SIDE, round(height)), max(_LEAST_SIDE, round(width))
+    sides = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
+    size = max(_LEAST_SIDE, round(sides[0])), max(_LEAST_SIDE, round(sides[1]))
     what = "larger than 128" if same else "of several sizes"
     return (
         size,
@@ -246,5 +238,5 @@ def _fingerprint(
 ) -> str:
     digest = hashlib.blake2b(json.dumps([vars(plan), classes]).encode(), digest_size=8)
     for array in (rows.hashes, *parts, *([] if labels is None else [labels])):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -156,5 +156,5 @@ def content_hash(array: np.ndarray) -> int:
         array = np.concatenate([array[:, :, :1], array[:, :, 3:]], axis=2)
     head = f"{array.dtype.name} {array.shape}".encode()
     digest = hashlib.blake2b(head, digest_size=8)
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return int.from_bytes(digest.digest())

@@ -1,0 +1,223 @@
+"""Samples → files: a folder of PNG, one .npz, one grid. Whole or not at all, in constant memory.
+
+Each is a context manager; ``add`` takes samples as they come, and the file or folder appears
+under its name when the block ends well.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ganwright.base.errors import OptionError, UsageError, WorkError, message
+from ganwright.base.names import Names
+from ganwright.base.runs import replacing
+
+if TYPE_CHECKING:
+    from ganwright.data.codec import ImageCodec
+
+LARGEST_GRID = 1024  # pictures
+_log = logging.getLogger("ganwright")
+_SUFFIXES = {".npz": "npz", ".png": "grid", "": "png"}
+
+
+class Writer(Protocol):
+    """What `ImageCodec.writer` gives."""
+
+    def __enter__(self) -> Writer: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None: ...
+
+    def add(self, samples: np.ndarray, labels: np.ndarray | None, seeds: np.ndarray | int) -> None:
+        """Writes samples (b, H, W, C) as stored, with labels (b,) or None and seeds (b,) or one."""
+        ...
+
+
+def format_for(codec: ImageCodec, path: Path, format: str | None) -> str:  # noqa: A002
+    """See `ImageCodec.format_for`."""
+    suffix = path.suffix.lower() if path.suffix.lower() in _SUFFIXES else ""
+    by_suffix = "" if path.suffix and not suffix else _SUFFIXES[suffix]
+    if format is None and by_suffix:
+        return by_suffix
+    if format is None:
+        problem = f"'{path.name}' says no format of pictures"
+        raise OptionError(message("--out", problem, allowed=[".npz", ".png", "a folder"]))
+    if format not in codec.formats:
+        raise OptionError(
+            message("--format", f"can't be '{format}'", allowed=codec.formats, got=format)
+        )
+    if suffix and format != by_suffix:
+        raise OptionError(f"--format: '{format}' does not go with '{path.name}' ({by_suffix})")
+    return format
+
+
+class _Writer:
+    """The part that all formats share: checks, writing aside, counting."""
+
+    def __init__(self, codec: ImageCodec, path: Path, count: int, classes: tuple[str, ...]) -> None:
+        self.codec, self.path, self.count, self.classes = codec, path, count, classes
+        self.written = 0
+        self._stack = ExitStack()
+        self._check()
+
+    def _check(self) -> None:
+        if self.path.is_dir():
+            raise UsageError(f"--out: '{self.path}' is a folder; name a file")
+
+    def __enter__(self) -> _Writer:
+        self._stack.enter_context(_told(self.path))
+        try:
+            self._begin(self._stack.enter_context(replacing(self.path)))
+        except OSError as error:
+            with suppress(WorkError):
+                self._stack.__exit__(type(error), error, error.__traceback__)
+            raise UsageError(_unwritable(self.path, error)) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        if kind is not None:
+            return self._stack.__exit__(kind, error, trace)
+        with self._stack:
+            if self.written != self.count:
+                raise ValueError(f"{self.written} samples were added, {self.count} announced")
+            self._end()
+        return None
+
+    def add(self, samples: np.ndarray, labels: np.ndarray | None, seeds: np.ndarray | int) -> None:
+        given: list[int | None] = [None] * len(samples) if labels is None else labels.tolist()
+        self._add(samples, given, np.broadcast_to(seeds, len(samples)))
+        self.written += len(samples)
+
+    def _begin(self, aside: Path) -> None:
+        raise NotImplementedError
+
+    def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(_unwritable(path, error)) from None
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"'{path}' can't be written: {error.strerror or error}"
+
+
+class PngWriter(_Writer):
+    """A folder with 000000.png, 000001.png, … and samples.csv (file, label, seed)."""
+
+    def _check(self) -> None:
+        if self.codec.dtype == "float32" or (
+            self.codec.dtype == "uint16" and self.codec.channels > 1
+        ):
+            what = f"{self.codec.channels} channels of {self.codec.dtype}"
+            raise UsageError(f"--format: png can't hold {what}; write npz")
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            return
+        if self.path.exists() or self.path.is_symlink():
+            raise UsageError(f"--out: '{self.path}' exists and is not an empty folder")
+
+    def _begin(self, aside: Path) -> None:
+        aside.mkdir()
+        self._folder = aside
+        self._digits = max(6, len(str(max(0, self.count - 1))))
+        file = self._stack.enter_context(
+            (aside / "samples.csv").open("w", newline="", encoding="utf-8")
+        )
+        self._table = csv.writer(file)
+        self._table.writerow(["file", "label", "seed"])
+
+    def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
+        for i, sample in enumerate(samples):
+            name = f"{self.written + i:0{self._digits}}.png"
+            Image.fromarray(sample[:, :, 0] if sample.shape[2] == 1 else sample).save(
+                self._folder / name
+            )
+            label = labels[i]
+            self._table.writerow([name, "" if label is None else self._name(label), int(seeds[i])])
+
+    def _name(self, label: int) -> str:
+        return self.classes[label] if self.classes else str(label)
+
+    def _end(self) -> None:
+        pass
+
+
+class NpzWriter(_Writer):
+    """One .npz: `samples` (n, H, W, C) as stored, and `labels` (n,) int64 when there are any."""
+
+    def _begin(self, aside: Path) -> None:
+        self._archive = self._stack.enter_context(zipfile.ZipFile(aside, "w", allowZip64=True))
+        self._member = self._stack.enter_context(_member(self._archive, "samples"))
+        self._labels: list[int | None] = []
+        shape = (self.count, self.codec.height, self.codec.width, self.codec.channels)
+        np.lib.format.write_array_header_1_0(self._member, _header(shape, self.codec.dtype))
+
+    def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
+        self._member.write(np.ascontiguousarray(samples, self.codec.dtype).tobytes())
+        self._labels += labels
+
+    def _end(self) -> None:
+        self._member.close()
+        if self._labels and None not in self._labels:
+            with _member(self._archive, "labels") as file:
+                np.lib.format.write_array(
+                    file, np.array(self._labels, np.int64), allow_pickle=False
+                )
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    return archive.open(f"{name}.npy", "w", force_zip64=True)
+
+
+def _header(shape: tuple[int, ...], dtype: str) -> dict[str, object]:
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    return {"descr": descr, "fortran_order": False, "shape": shape}
+
+
+class GridWriter(_Writer):
+    """One .png with all samples side by side; of more than 1,024 the first 1,024."""
+
+    def _begin(self, aside: Path) -> None:
+        aside.touch()  # an unwritable place is found before the work
+        self._aside = aside
+        self._shown: list[np.ndarray] = []
+        if self.count > LARGEST_GRID:
+            _log.warning("%s shows the first %d of %d", self.path, LARGEST_GRID, self.count)
+
+    def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
+        self._shown += list(samples[: LARGEST_GRID - len(self._shown)])
+
+    def _end(self) -> None:
+        self.codec.grid(np.stack(self._shown)).save(self._aside, format="PNG")
+
+
+WRITERS: Names[type[_Writer]] = Names(
+    "format", {"png": PngWriter, "npz": NpzWriter, "grid": GridWriter}
+)
