@@ -9,20 +9,13 @@ from typing import Any
 import numpy as np
 
 from ganwright.base.options import build, tree
-from ganwright.base.seeds import derive
 from ganwright.data import cache
-from ganwright.data.codec import ImageCodec
 from ganwright.data.dataset import Dataset, Skipped
+from ganwright.data.duplicates import NAMED, Equals, Near, chunks, equals, near, shares_of
 from ganwright.data.open import dataset_of, find_source
 from ganwright.data.options import DataOptions
-from ganwright.data.pixels import has_alpha
 from ganwright.data.source import tally
 
-NEAR = 0.02  # root mean square difference of two thumbnails, in units of black to white
-_COMPARED = 20_000
-_THUMBNAIL = 16
-_CHUNK_BYTES = 1 << 24
-_NAMED = 5  # how many examples are named where a count says the rest
 _FEW, _UNBALANCED, _MANY = 500, 10.0, 0.05
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
 _DEPTH = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
@@ -36,34 +29,6 @@ class Sizes:
     median: str
     largest: str
     common: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Equals:
-    """Exact duplicates, by content: `groups` of equal examples, `extra` beyond the first of each.
-
-    `named` shows the first of the groups; `dropped` are test examples that are also in training.
-    """
-
-    groups: int
-    extra: int
-    dropped: int
-    named: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Near:
-    """Pairs, not exactly equal, whose 16×16 grey thumbnails differ by less than `threshold` (RMS).
-
-    Among `compared` examples, blank ones left out; `across` of the pairs have one example in
-    training and one held out.
-    """
-
-    pairs: int
-    across: int
-    compared: int
-    threshold: float
-    named: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +72,14 @@ class Inspection:
         return [
             ("data", f"{self.name} ({self.kind}: {self.source})"),
             ("examples", f"{self.usable:,} usable of {self.found:,}"),
-            *[("skipped", f"{x.name} {x.reason}") for x in self.skipped[:_NAMED]],
-            ("", f"and {len(self.skipped) - _NAMED:,} more" if len(self.skipped) > _NAMED else ""),
+            *[("skipped", f"{x.name} {x.reason}") for x in self.skipped[:NAMED]],
+            ("", f"and {len(self.skipped) - NAMED:,} more" if len(self.skipped) > NAMED else ""),
             ("ignored", _counts(self.ignored)),
             ("size", sizes + common),
             ("kind", _counts(self.modes)),
             (
                 "classes",
-                f"{len(self.classes)}: {_counts(self.classes)}" if self.classes else "none",
+                f"{len(self.classes)} ({_counts(self.classes)})" if self.classes else "none",
             ),
             (
                 "duplicates",
@@ -147,7 +112,7 @@ class Inspection:
 
 
 def _counts(counts: dict[str, int], most: int = 12) -> str:
-    shown = [f"{n:,} {name}" for name, n in list(counts.items())[:most]]
+    shown = [f"{name}: {n:,}" for name, n in list(counts.items())[:most]]
     return ", ".join([*shown, f"and {len(counts) - most} more"] if len(counts) > most else shown)
 
 
@@ -168,8 +133,8 @@ def inspect_data(
     blank, mean, std = _statistics(data)
     parts: dict[str, Any] = {
         "classes": _classes(data),
-        "duplicates": _equals(data),
-        "near": _near(data, ~blank),
+        "duplicates": equals(data),
+        "near": near(data, ~blank),
         "split": {
             "train": len(data.train),
             "held out": len(data.heldout),
@@ -239,29 +204,14 @@ def _training(data: Dataset) -> dict[str, Any]:
     }
 
 
-# --- over all pixels ---------------------------------------------------------------------------
-
-
-def _chunks(data: Dataset) -> list[slice]:
-    row_bytes = max(1, data.rows[:1].nbytes) * 8  # as float64
-    step = max(1, _CHUNK_BYTES // row_bytes)
-    return [slice(i, i + step) for i in range(0, len(data), step)]
-
-
-def _shares(data: Dataset, part: slice | np.ndarray) -> np.ndarray:
-    """Rows as float64 in 0 … 1, (b, H, W, C)."""
-    codec = data.codec
-    return (data.rows[part].astype(np.float64) - codec.low) / (codec.high - codec.low)
-
-
 def _statistics(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which are blank (n,), and mean and standard deviation of the training part, (C,) each."""
     training = np.zeros(len(data), bool)
     training[data.train] = True
     blank = np.empty(len(data), bool)
     total = squares = np.zeros(data.codec.channels)
-    for part in _chunks(data):
-        shares = _shares(data, part)
+    for part in chunks(data):
+        shares = shares_of(data, part)
         blank[part] = (shares == shares[:, :1, :1]).all(axis=(1, 2, 3))
         trained = shares[training[part]]
         total = total + trained.sum(axis=(0, 1, 2))
@@ -269,77 +219,6 @@ def _statistics(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     pixels = len(data.train) * data.codec.height * data.codec.width
     mean = total / pixels
     return blank, mean, np.sqrt(np.maximum(squares / pixels - mean**2, 0))
-
-
-# --- duplicates --------------------------------------------------------------------------------
-
-
-def _equals(data: Dataset) -> Equals:
-    order = np.argsort(data.hashes, kind="stable")
-    starts = np.flatnonzero(
-        np.diff(data.hashes[order], prepend=data.hashes[order][:1] + np.uint64(1))
-    )
-    groups = [g for g in np.split(order, starts[1:]) if len(g) > 1]
-    groups.sort(key=lambda group: int(group[0]))
-    named = tuple(tuple(data.name_of(i) for i in group[:_NAMED]) for group in groups[:_NAMED])
-    return Equals(len(groups), sum(len(g) - 1 for g in groups), len(data.dropped), named)
-
-
-def _near(data: Dataset, wanted: np.ndarray) -> Near:
-    chosen = np.flatnonzero(wanted)
-    if len(chosen) > _COMPARED:
-        generator = np.random.default_rng(derive(0, "near duplicates"))
-        chosen = np.sort(generator.choice(chosen, _COMPARED, replace=False))
-    thumbs = _thumbnails(data, chosen)
-    held = np.isin(chosen, data.heldout)
-    count, across, named = 0, 0, []
-    for rows, columns in _close_pairs(thumbs):
-        differ = data.hashes[chosen[rows]] != data.hashes[chosen[columns]]
-        rows, columns = rows[differ], columns[differ]
-        count += len(rows)
-        across += int((held[rows] != held[columns]).sum())
-        named += list(zip(chosen[rows], chosen[columns], strict=True))[: _NAMED - len(named)]
-    names = tuple((data.name_of(a), data.name_of(b)) for a, b in named)
-    return Near(count, across, len(chosen), NEAR, names)
-
-
-def _thumbnails(data: Dataset, chosen: np.ndarray) -> np.ndarray:
-    """Grey means over a grid of at most 16×16 cells: (len(chosen), cells) float32."""
-    found = []
-    step = max(1, len(chosen) // max(1, len(_chunks(data))))
-    for i in range(0, len(chosen), step):
-        grey = _grey(_shares(data, chosen[i : i + step]), data.codec)
-        found.append(_cells(_cells(grey, 1), 2).reshape(len(grey), -1).astype(np.float32))
-    return np.concatenate(found) if found else np.empty((0, 1), np.float32)
-
-
-def _grey(shares: np.ndarray, codec: ImageCodec) -> np.ndarray:
-    colour = shares[..., :-1] if has_alpha(codec.channels) else shares
-    grey = colour @ np.array([0.299, 0.587, 0.114]) if colour.shape[-1] == 3 else colour[..., 0]
-    return grey * shares[..., -1] + 1 - shares[..., -1] if has_alpha(codec.channels) else grey
-
-
-def _cells(values: np.ndarray, axis: int) -> np.ndarray:
-    length = values.shape[axis]
-    if length <= _THUMBNAIL:
-        return values
-    edges = np.arange(_THUMBNAIL) * length // _THUMBNAIL
-    widths = np.diff(edges, append=length).reshape(
-        [-1 if a == axis else 1 for a in range(values.ndim)]
-    )
-    return np.add.reduceat(values, edges, axis=axis) / widths
-
-
-def _close_pairs(thumbs: np.ndarray) -> Any:
-    """Yields (i, j), i < j, in blocks, of all pairs closer than NEAR."""
-    limit = NEAR**2 * thumbs.shape[1]
-    squares = (thumbs**2).sum(axis=1)
-    for start in range(0, len(thumbs), 512):
-        block, rest = thumbs[start : start + 512], thumbs[start:]
-        distances = squares[start : start + 512, None] + squares[None, start:] - 2 * block @ rest.T
-        rows, columns = np.nonzero(distances < limit)
-        later = columns > rows
-        yield rows[later] + start, columns[later] + start
 
 
 def _warnings(
@@ -364,7 +243,7 @@ def _warnings(
         ),
         (
             len(classes) > len(data) / 5,
-            f"{len(classes):,} classes for {len(data):,} examples: are they classes?",
+            f"{len(classes):,} classes for {len(data):,} examples: are they?",
         ),
         (
             duplicates.extra > _MANY * len(data),

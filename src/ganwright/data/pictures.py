@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin
 
 SUFFIXES = frozenset(
     [
@@ -84,12 +84,19 @@ def decoding() -> Iterator[None]:
 def read_head(file: BinaryIO) -> Head:
     """The head of a picture file, without decoding it. Raises Unreadable."""
     with _opened(file) as image:
-        mode, width, height = _target_mode(image), image.width, image.height
+        mode, (width, height) = _target_mode(image), _stored_size(image)
         # Pillow would decode a whole PNG to look for EXIF at its end.
         known = image.format != "PNG" or "exif" in image.info
         if known and image.getexif().get(_ORIENTATION) in _TURNED:
             width, height = height, width
     return Head(height, width, *_KINDS[mode])
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height before EXIF orientation, which Pillow has applied to a TIFF's size."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return image.tag_v2[TiffImagePlugin.IMAGEWIDTH], image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+    return image.size
 
 
 def read_pixels(file: BinaryIO) -> np.ndarray:
@@ -102,10 +109,8 @@ def read_pixels(file: BinaryIO) -> np.ndarray:
         mode = _target_mode(image)
         image.load()
         turned = ImageOps.exif_transpose(image)
-        if mode in ("F", "I;16"):
-            array = _deep(turned, mode)
-        else:
-            array = np.asarray(turned if turned.mode == mode else turned.convert(mode))
+        deep = mode in ("F", "I;16")
+        array = _deep(turned, mode) if deep else np.asarray(_converted(turned, mode))
     array = array.reshape(*array.shape[:2], -1)
     check_finite(array)
     return array
@@ -158,8 +163,19 @@ def _target_mode(image: Image.Image) -> str:
     if mode == "1":
         return "L"
     if mode == "P":
-        return "RGBA" if "transparency" in image.info else "RGB"
+        return ("L" if _grey_palette(image) else "RGB") + "A" * ("transparency" in image.info)
     return {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(mode, "RGB")
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "P" and mode == "LA":  # Pillow knows no direct way that keeps what is clear
+        image = image.convert("RGBA")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _grey_palette(image: Image.Image) -> bool:
+    colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
 
 
 def _deep(image: Image.Image, mode: str) -> np.ndarray:

@@ -34,7 +34,7 @@ def split(hashes: np.ndarray, holdout: float, official: np.ndarray | None) -> Sp
     if held.all():
         held = hashes != hashes.max()
         note = "all examples would be held out: the one with the largest hash trains"
-    if not held.any() and holdout > 0:
+    elif not held.any() and holdout > 0:
         note = "too few examples to hold any out: none is held out"
     return Split(np.flatnonzero(~held), np.flatnonzero(held), np.empty(0, np.int64), note)
 
