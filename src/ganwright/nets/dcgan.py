@@ -18,13 +18,14 @@ from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
+    Dropout,
     GeneratorNorm,
     Head,
     LatentInput,
-    batch_norm,
     bounded,
     doublings,
     initialise,
+    normalised,
     picture,
 )
 from ganwright.nets.mlp import Widths
@@ -75,7 +76,7 @@ class DCGANDiscriminatorOptions:
     norm: DiscriminatorNorm = Field(
         default="none", description="after each layer, or of its weights"
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features dropped")
+    dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return ConvDiscriminator(self, spec)
@@ -101,7 +102,7 @@ class ConvGenerator(nn.Module):
         start = (widths[0], -(-self.height // 2**times), -(-self.width // 2**times))
 
         def after(features: int, *, flat: bool) -> list[nn.Module]:
-            return [*batch_norm(norm, features, flat=flat), ACTIVATIONS[activation]()]
+            return [*normalised(norm, features, flat=flat), ACTIVATIONS[activation]()]
 
         layers: list[nn.Module] = []
         for before, features in pairwise([self.input.features, *dense]):
@@ -112,7 +113,7 @@ class ConvGenerator(nn.Module):
         for before, features in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, features, 4, 2, 1), *after(features, flat=False)]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1))
-        initialise(self)
+        initialise(self, activation)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, latent) to (batch, channels, height, width) in [-1, 1]."""
@@ -130,15 +131,17 @@ class ConvDiscriminator(nn.Module):
         widths = [min(o.width * 2**i, max(o.width, WIDEST)) for i in range(times)]
         layers: list[nn.Module] = []
         for stage, (before, features) in enumerate(pairwise([channels, *widths])):
-            layers += [bounded(nn.Conv2d(before, features, 4, 2, 1), o.norm)]
+            layers += [nn.Conv2d(before, features, 4, 2, 1)]
             if stage or o.norm != "batch":  # batch norm on pixels makes DCGANs oscillate
-                layers += batch_norm(o.norm, features, flat=False)
+                layers += normalised(o.norm, features, flat=False)
             layers += [ACTIVATIONS[o.activation]()]
-            layers += [nn.Dropout(o.dropout)] if o.dropout else []
+            layers += [Dropout(o.dropout)] if o.dropout else []
         self.layers = nn.Sequential(*layers, nn.Flatten())
         pixels = (height >> times) * (width >> times)
-        self.head = Head(widths[-1] * pixels, len(spec.classes), o.norm)
-        initialise(self)
+        self.head = Head(widths[-1] * pixels, len(spec.classes))
+        initialise(self, o.activation)
+        if o.norm == "spectral":
+            bounded(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, channels, height, width) to logits (batch,)."""

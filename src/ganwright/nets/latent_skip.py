@@ -1,11 +1,12 @@
 """Deep, narrow nets that see their input again at every stage.
 
-The latent is joined to the features of every stage, so no stage can lose it; each stage adds to its
-input (He et al. 2016), so hundreds of stages train.
+The latent is joined to the features of every stage, so no stage can lose it; each stage adds to what
+came before (He et al. 2016), so hundreds of stages train.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -17,12 +18,13 @@ from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
+    Dropout,
     GeneratorNorm,
     Head,
     LatentInput,
-    batch_norm,
     bounded,
     initialise,
+    normalised,
 )
 
 
@@ -51,35 +53,43 @@ class LatentSkipDiscriminatorOptions:
     norm: DiscriminatorNorm = Field(
         default="none", description="within each stage, or of its weights"
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features dropped")
+    dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return LatentSkipDiscriminator(self, spec)
 
 
 class Stages(nn.Module):
-    """h ← h + f([h, input]) for each stage, from h = first(input)."""
+    """h ← keep·h + add·f(h, input) for each stage, from h = first(input).
+
+    The activation stands in front of each stage's layer (He et al. 2016b): behind it, what stages
+    add would have a mean of one sign, which piles up with depth until nothing else is left. As
+    keep² + add² = 1, the variance of h is the same at any depth: a magnitude-preserving sum (Karras
+    et al. 2024).
+    """
 
     def __init__(
         self, features: int, width: int, depth: int, activation: str, norm: str, dropout: float = 0
     ) -> None:
         super().__init__()
-        self.first = bounded(nn.Linear(features, width), norm)
-        self.stages = nn.ModuleList()
-        for _ in range(depth):
-            layers = [bounded(nn.Linear(width + features, width), norm)]
-            layers += [*batch_norm(norm, width, flat=True), ACTIVATIONS[activation]()]
-            layers += [nn.Dropout(dropout)] if dropout else []
-            self.stages.append(nn.Sequential(*layers))
-        # Each of `depth` additions brings 1/depth of the variance: the sum stays near 1 at any depth.
-        self.scale = depth**-0.5
+        self.first = nn.Linear(features, width)
+        self.active = nn.ModuleList()  # before each stage's layer, and at the end
+        for _ in range(depth + 1):
+            layers = [*normalised(norm, width, flat=True), ACTIVATIONS[activation]()]
+            layers += [Dropout(dropout)] if dropout else []
+            self.active.append(nn.Sequential(*layers))
+        self.layers = nn.ModuleList(nn.Linear(width + features, width) for _ in range(depth))
+        # The start then keeps a share of 1/e or more of the variance, however many stages follow.
+        self.keep, self.add = math.sqrt(depth / (depth + 1)), math.sqrt(1 / (depth + 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, features) to (batch, width)."""
         h: Tensor = self.first(x)
-        for stage in self.stages:
-            h = h + self.scale * stage(torch.cat([h, x], dim=1))
-        return h
+        *stages, last = self.active
+        for active, layer in zip(stages, self.layers, strict=True):
+            h = self.keep * h + self.add * layer(torch.cat([active(h), x], dim=1))
+        end: Tensor = last(h)
+        return end
 
 
 class LatentSkipGenerator(nn.Module):
@@ -89,7 +99,7 @@ class LatentSkipGenerator(nn.Module):
         self.input = LatentInput(latent, len(spec.classes))
         self.stages = Stages(self.input.features, o.width, o.depth, o.activation, o.norm)
         self.last = nn.Linear(o.width, spec.size)
-        initialise(self)
+        initialise(self, o.activation)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, latent) to (batch, *shape) in [-1, 1]."""
@@ -103,12 +113,14 @@ class LatentSkipDiscriminator(nn.Module):
         # The example is first brought to the stages' width: joined whole, it would outweigh them.
         self.project = nn.Sequential(
             nn.Flatten(),
-            bounded(nn.Linear(spec.size, o.width), o.norm),
+            nn.Linear(spec.size, o.width),
             ACTIVATIONS[o.activation](),
         )
         self.stages = Stages(o.width, o.width, o.depth, o.activation, o.norm, o.dropout)
-        self.head = Head(o.width, len(spec.classes), o.norm)
-        initialise(self)
+        self.head = Head(o.width, len(spec.classes))
+        initialise(self, o.activation)
+        if o.norm == "spectral":
+            bounded(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, *shape) to logits (batch,)."""

@@ -14,12 +14,13 @@ from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
+    Dropout,
     GeneratorNorm,
     Head,
     LatentInput,
-    batch_norm,
     bounded,
     initialise,
+    normalised,
 )
 
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(max_length=256)]
@@ -52,7 +53,7 @@ class MLPDiscriminatorOptions:
     norm: DiscriminatorNorm = Field(
         default="none", description="after each layer, or of its weights"
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of features dropped")
+    dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return MLPDiscriminator(self, spec)
@@ -65,10 +66,10 @@ class MLPGenerator(nn.Module):
         self.input = LatentInput(latent, len(spec.classes))
         layers: list[nn.Module] = []
         for before, after in pairwise([self.input.features, *o.widths]):
-            layers += [nn.Linear(before, after), *batch_norm(o.norm, after, flat=True)]
+            layers += [nn.Linear(before, after), *normalised(o.norm, after, flat=True)]
             layers += [ACTIVATIONS[o.activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(o.widths[-1], spec.size))
-        initialise(self)
+        initialise(self, o.activation)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, latent) to (batch, *shape) in [-1, 1]."""
@@ -81,12 +82,14 @@ class MLPDiscriminator(nn.Module):
         self.mixes_examples = o.norm == "batch"
         layers: list[nn.Module] = [nn.Flatten()]
         for before, after in pairwise([spec.size, *o.widths]):
-            layers += [bounded(nn.Linear(before, after), o.norm)]
-            layers += [*batch_norm(o.norm, after, flat=True), ACTIVATIONS[o.activation]()]
-            layers += [nn.Dropout(o.dropout)] if o.dropout else []
+            layers += [nn.Linear(before, after), *normalised(o.norm, after, flat=True)]
+            layers += [ACTIVATIONS[o.activation]()]
+            layers += [Dropout(o.dropout)] if o.dropout else []
         self.layers = nn.Sequential(*layers)
-        self.head = Head(o.widths[-1], len(spec.classes), o.norm)
-        initialise(self)
+        self.head = Head(o.widths[-1], len(spec.classes))
+        initialise(self, o.activation)
+        if o.norm == "spectral":
+            bounded(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, *shape) to logits (batch,)."""
