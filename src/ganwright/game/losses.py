@@ -56,7 +56,8 @@ class LabelOptions:
             return Targets(self.real, self.fake)
 
         def flipped(target: float, other: float) -> Tensor:
-            return torch.where(torch.rand_like(like) < self.flip, other, target)
+            swapped = torch.rand_like(like) < self.flip
+            return torch.full_like(like, target).masked_fill(swapped, other)
 
         return Targets(flipped(self.real, self.fake), flipped(self.fake, self.real))
 

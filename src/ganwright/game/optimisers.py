@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from ganwright.base.errors import OptionError
 from ganwright.base.names import Names
 from ganwright.base.options import Field, options
 from ganwright.game.schedule import cosine
@@ -63,7 +64,12 @@ OPTIMISERS: Names[Row] = Names(
 
 
 def optimiser(o: OptimiserOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that `o` asks for."""
+    """The optimiser that `o` asks for. Raises OptionError for half a decay."""
+    if (o.final_rate is None) != (o.decay_kimg == 0):
+        raise OptionError(
+            "final_rate and decay_kimg: one needs the other; "
+            f"got {'none' if o.final_rate is None else o.final_rate} and {o.decay_kimg:g}"
+        )
     make, arguments = OPTIMISERS[o.kind]
     return make(list(parameters), lr=o.rate, weight_decay=o.weight_decay, **arguments(o))
 

@@ -1,13 +1,15 @@
 """Penalties on the discriminator's gradient, and bounds on its weights.
 
 Every gradient penalty is a function of ‖∇ₓD(x)‖², one value per example, at points of its own:
-at real examples, at fakes, between them, or around the real ones. New penalty: one row.
+at real examples, at fakes, between them, or around the real ones. New penalty: one row, and its
+weight in `PenaltyOptions`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -64,7 +66,7 @@ def to_one(squared: Values) -> Values:
 class Penalty:
     """Where the gradient is taken and what is made of its square."""
 
-    at: str | Callable[[Examples, Examples], Examples]  # "real", "fake", or points of its own
+    at: Literal["real", "fake"] | Callable[[Examples, Examples], Examples]
     value: Callable[[Values], Values]
     paper: str
 

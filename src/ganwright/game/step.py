@@ -6,8 +6,8 @@ not change while the discriminator learns, so its next update may use the fakes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.game.losses import LOSSES, LabelOptions
-from ganwright.game.penalties import PENALTIES, Penalty, clip_weights, squared_gradient
+from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.schedule import linear
 
 
@@ -149,68 +149,76 @@ class Game:
         return told._replace(generator_loss=loss, generator_gradient=length)
 
     def _generate(self, batch: Batch) -> Tensor:
+        latents = self.latents(len(batch.examples))
         with self.precision():
-            fakes: Tensor = self.generator(self.latents(len(batch.examples)), batch.labels)
-        return fakes.float()
+            fakes: Tensor = self.generator(latents, batch.labels)
+        return fakes.to(latents.dtype)
 
     def _judge(self, x: Tensor, labels: Tensor | None) -> Tensor:
         with self.precision():
             logits: Tensor = self.discriminator(x, labels)
-        return logits.float()
+        return logits.to(x.dtype)
 
     def _discriminator_step(self, batch: Batch, fakes: Tensor, noise: float) -> Result:
         o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
-        network.requires_grad_(True)
-        weights = o.penalty.weights()
+        rows = [(PENALTIES[name], weight) for name, weight in o.penalty.weights().items()]
         real_x, fake_x = noisy(batch.examples, noise), noisy(fakes, noise)
-        real, fake, squares = self._judge_both(real_x, fake_x, batch.labels, set(weights))
-        penalty = torch.zeros((), device=real.device)
-        for name, weight in weights.items():
-            row: Penalty = PENALTIES[name]
+        real, fake, squares = self._judge_both(
+            real_x, fake_x, batch.labels, {row.at for row, _ in rows}
+        )
+        zero = torch.zeros((), device=real.device, dtype=real.dtype)
+        penalty = zero
+        for row, weight in rows:
             if callable(row.at):
-                points = row.at(real_x.detach(), fake_x.detach()).requires_grad_()
-                squares[name] = squared_gradient(self._judge(points, batch.labels), points)
-            penalty = penalty + weight * row.value(squares[name]).mean()
+                points = row.at(real_x, fake_x).requires_grad_()
+                squared = squared_gradient(self._judge(points, batch.labels), points)
+            else:
+                squared = squares[row.at]
+            penalty = penalty + weight * row.value(squared).mean()
         value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         (value + penalty).backward()
         length = self._update(network, self.discriminator_optimiser)
         if o.clip_weights:
             clip_weights(network, o.clip_weights)
-        seen_apart = (real.detach().mean(), fake.detach().mean())
-        zero = torch.zeros((), device=real.device)
-        return Result(value.detach(), zero, penalty.detach(), *seen_apart, zero, length)
+        return Result(
+            discriminator_loss=value.detach(),
+            generator_loss=zero,
+            penalty=penalty.detach(),
+            real_logit=real.detach().mean(),
+            fake_logit=fake.detach().mean(),
+            generator_gradient=zero,
+            discriminator_gradient=length,
+        )
 
     def _judge_both(
-        self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: set[str]
+        self, real: Tensor, fake: Tensor, labels: Tensor | None, wanted: set[object]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Logits of both batches, and ‖∇D‖² where R1 or R2 asks for it.
+        """Logits of both batches, and ‖∇D‖² at those of "real" and "fake" that are `wanted`.
 
         One pass over both where it costs nothing: no batch statistics, and gradients wanted on both
         or on neither.
         """
-        wanted = [name in penalties for name in ("r1", "r2")]
-        if not self.discriminator.mixes_examples and wanted[0] == wanted[1]:
-            both = torch.cat([real, fake]).requires_grad_(wanted[0])
+        if not self.discriminator.mixes_examples and ("real" in wanted) == ("fake" in wanted):
+            both = torch.cat([real, fake]).requires_grad_("real" in wanted)
             logits = self._judge(both, None if labels is None else torch.cat([labels, labels]))
-            squares = squared_gradient(logits, both).chunk(2) if wanted[0] else ()
+            squares = squared_gradient(logits, both).chunk(2) if both.requires_grad else ()
             first, second = logits.chunk(2)
-            return first, second, dict(zip(("r1", "r2"), squares, strict=False))
-        found, logits_of = {}, []
-        for name, x, asked in zip(("r1", "r2"), (real, fake), wanted, strict=True):
-            x = x.detach().requires_grad_(asked)
-            logits_of.append(self._judge(x, labels))
-            if asked:
-                found[name] = squared_gradient(logits_of[-1], x)
-        return logits_of[0], logits_of[1], found
+            return first, second, dict(zip(("real", "fake"), squares, strict=False))
+        judged, found = [], {}
+        for name, batch in (("real", real), ("fake", fake)):
+            x = batch.detach().requires_grad_(name in wanted)
+            judged.append(self._judge(x, labels))
+            if x.requires_grad:
+                found[name] = squared_gradient(judged[-1], x)
+        return judged[0], judged[1], found
 
     def _generator_step(self, batch: Batch, fakes: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-        network, loss = self.discriminator, LOSSES[self.options.loss]
-        network.requires_grad_(False)  # its weights need no gradient now: a third of the work
-        fake = self._judge(noisy(fakes, noise), batch.labels)
-        real = fake
-        if loss.relative:
-            with torch.no_grad():
+        loss = LOSSES[self.options.loss]
+        with frozen(self.discriminator):
+            fake = self._judge(noisy(fakes, noise), batch.labels)
+            real = fake
+            if loss.relative:
                 real = self._judge(noisy(batch.examples, noise), batch.labels)
         value = loss.generator(fake, real).mean()
         self.generator_optimiser.zero_grad(set_to_none=True)
@@ -225,6 +233,16 @@ class Game:
             nn.utils.clip_grads_with_norm_(network.parameters(), bound, length)
         optimiser.step()
         return length.detach()
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """What passes through `network` meanwhile leaves no gradient on its weights: less work."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
 
 
 def noisy(x: Tensor, deviation: float) -> Tensor:
