@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ganwright.base import seeds
-from ganwright.base.errors import ModelError, OptionError, message
+from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.options import build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
@@ -34,6 +34,7 @@ LARGEST_FACTS = 32 << 20  # bytes of model.json; more is no model
 # Samples are made in blocks of this many, cut at its multiples, whatever the caller asks for: the
 # same sample then always comes out of the same arithmetic, to the last bit.
 BLOCK = 64
+_TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all that our nets have
 
 
 @options
@@ -176,7 +177,10 @@ class Model:
         }
         with replacing(Path(path)) as aside:
             aside.mkdir(parents=True)
-            save_file(_weights(self.generator, self.discriminator), aside / WEIGHTS)
+            try:
+                save_file(_weights(self.generator, self.discriminator), aside / WEIGHTS)
+            except SafetensorError as error:  # a full disk, say
+                raise WorkError(f"'{path}' can't be written: {error}") from None
             text = json.dumps(facts, indent=2, ensure_ascii=False)
             (aside / FACTS).write_text(text + "\n", encoding="utf-8")
 
@@ -192,12 +196,9 @@ class Model:
             folder = folder / "model"
         facts = _read_facts(folder)
         spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
-        try:
-            net = build(NetOptions, facts["net"], owner=f"{folder / FACTS}: net")
-            with torch.device("meta"):
-                generator, discriminator = net.build_generator(spec), net.build_discriminator(spec)
-        except OptionError as error:
-            raise ModelError(str(error)) from None
+        if spec.shape != (codec.channels, codec.height, codec.width):
+            raise ModelError(f"'{folder / FACTS}': 'spec' and 'codec' are of different sizes")
+        net, generator, discriminator = _empty_nets(facts["net"], spec, folder / FACTS)
         _check_weights(folder / WEIGHTS, _weights(generator, discriminator))
         loaded = load_file(folder / WEIGHTS, device=device)
         for name, network in (("generator", generator), ("discriminator", discriminator)):
@@ -216,6 +217,18 @@ class Model:
         )
 
 
+def _empty_nets(facts: Any, spec: Spec, path: Path) -> tuple[NetOptions, nn.Module, nn.Module]:
+    """The nets that `facts` describe, without memory for their weights."""
+    try:
+        net = build(NetOptions, facts, owner=f"{path}: net")
+        with torch.device("meta"):
+            return net, net.build_generator(spec), net.build_discriminator(spec)
+    except OptionError as error:
+        raise ModelError(str(error)) from None
+    except (RuntimeError, OverflowError) as error:  # more weights than 64 bits can count
+        raise ModelError(f"'{path}': impossible sizes in 'net': {error}") from None
+
+
 def _weights(generator: nn.Module, discriminator: nn.Module) -> dict[str, Tensor]:
     return {
         f"{name}.{key}": tensor.detach().contiguous()
@@ -232,7 +245,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         raise ModelError(f"'{path}' is {path.stat().st_size} bytes: not one of our models")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"'{path}' is not readable: {error}") from None
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ModelError(f"'{path}' is not a Ganwright model: 'format' is not {FORMAT!r}")
@@ -245,10 +258,12 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         if not isinstance(facts.get(key), kind):
             raise ModelError(f"'{path}': {key!r} is missing or not readable")
     counts, classes = facts["data"].get("class_counts"), facts["spec"].get("classes")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ModelError(f"'{path}': 'classes' is not a list of names")
     if classes and (
         not isinstance(counts, list)
         or len(counts) != len(classes)
-        or not all(isinstance(count, int) and count >= 0 for count in counts)
+        or not all(isinstance(count, int) and 0 <= count < 2**63 for count in counts)
         or sum(counts) == 0
     ):
         raise ModelError(f"'{path}': 'class_counts' doesn't match the classes")
@@ -262,7 +277,9 @@ def _check_weights(path: Path, expected: dict[str, Tensor]) -> None:
     try:
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
-            shapes = {n: tuple(file.get_slice(n).get_shape()) for n in names}
+            found = {name: file.get_slice(name) for name in names}
+            shapes = {name: tuple(one.get_shape()) for name, one in found.items()}
+            types = {name: one.get_dtype() for name, one in found.items()}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"'{path}' is damaged: {error}") from None
     if names != set(expected):
@@ -274,3 +291,5 @@ def _check_weights(path: Path, expected: dict[str, Tensor]) -> None:
                 f"'{path}' doesn't fit {FACTS}: {name!r} has shape {shapes[name]}, "
                 f"not {tuple(tensor.shape)}"
             )
+        if types[name] != _TYPES[tensor.dtype]:
+            raise ModelError(f"'{path}' doesn't fit {FACTS}: {name!r} has type {types[name]}")

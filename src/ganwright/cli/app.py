@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 
 from ganwright._version import __version__
@@ -60,43 +59,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Runs one command; returns its exit code. Prints mistakes as one line, never a traceback."""
     debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     try:
         return app(args=arguments, prog_name="ganwright", standalone_mode=False) or 0
-    except (GanwrightError, click.ClickException, OSError, MemoryError) as error:
+    except (GanwrightError, typer.TyperException, OSError, MemoryError) as error:
         if debug:
             raise
         text, code = explain(error)
         print(f"ganwright: error: {text}", file=sys.stderr)
         return code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("ganwright: error: interrupted", file=sys.stderr)
         return 130
 
 
-def explain(error: BaseException) -> tuple[str, int]:
+def explain(error: Exception) -> tuple[str, int]:
     """One line for people, and the exit code."""
     if isinstance(error, GanwrightError):
-        return " ".join(str(error).split()), error.exit_code
-    if isinstance(error, click.NoSuchOption | click.UsageError):
-        return _usage(error), 2
-    if isinstance(error, click.ClickException):
-        return error.format_message(), 2
+        return _one_line(str(error)), error.exit_code
+    if isinstance(error, typer.TyperException):
+        return _usage(error), error.exit_code
     if isinstance(error, MemoryError):
         return "out of memory; a smaller train.batch or data.size needs less", 1
     where = f" ('{error.filename}')" if isinstance(error, OSError) and error.filename else ""
     what = getattr(error, "strerror", None) or str(error)
-    return f"failed while working: {what}{where}; what was written before is whole", 1
+    return f"failed while working: {_one_line(what)}{where}; what was written before is whole", 1
 
 
-def _usage(error: click.UsageError) -> str:
-    verbs = list(app_verbs())
-    if error.ctx is not None and error.ctx.parent is None and "No such command" in str(error.message):
-        got = str(error.message).split("'")[1]
+def _usage(error: typer.TyperException) -> str:
+    text = _one_line(error.format_message())
+    if text.startswith("No such command"):
+        got = text.split("'")[1]
+        verbs = [str(command.name) for command in app.registered_commands]
         return message("", f"unknown command '{got}'", allowed=verbs, got=got)
-    return " ".join(error.format_message().split())
+    return text
 
 
-def app_verbs() -> list[str]:
-    """The names of the verbs, in the order of the help."""
-    return [str(command.name) for command in app.registered_commands]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -21,7 +21,8 @@ EPILOG = """Examples:
 
 def command(
     data: Annotated[
-        str, typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files.")
+        str,
+        typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files."),
     ],
     recipe: Annotated[
         str | None, typer.Option(help="A recipe's name, or a recipe.toml; chosen if left out.")
@@ -35,11 +36,14 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any option by its dotted path; repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any option by its dotted path; repeatable."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run folder.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done, and how fast; train nothing.")
+        bool,
+        typer.Option("--dry-run", help="Print what would be done, and how fast; train nothing."),
     ] = False,
 ) -> None:
     """Learns to make more of DATA and writes a run folder."""

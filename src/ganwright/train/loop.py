@@ -8,18 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.base.options import to_toml
 from ganwright.base.runs import RunFolder, replacing, write_text
-from ganwright.game import Result
 from ganwright.train import state
 from ganwright.train.guard import COLLAPSED, variety
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
-GRID = 64  # samples in a snapshot
+GRID, COLUMNS = 64, 8  # samples in a snapshot, about
 
 
 class Observer(Protocol):
@@ -49,25 +46,6 @@ class Due:
         return due
 
 
-class Means:
-    """Running means of round results, kept on the device: nothing waits for them."""
-
-    def __init__(self) -> None:
-        self.total: torch.Tensor | None = None
-        self.count = 0
-
-    def add(self, result: Result) -> None:
-        values = torch.stack(result)
-        self.total = values if self.total is None else self.total + values
-        self.count += 1
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call. This waits for the device."""
-        values = [] if self.total is None else (self.total / self.count).tolist()
-        self.total, self.count = None, 0
-        return dict(zip(Result._fields, values, strict=False))
-
-
 def train(
     trainer: Trainer, folder: RunFolder, observer: Observer, stopped: Callable[[], bool]
 ) -> None:
@@ -83,7 +61,6 @@ def train(
         Due(max(1, round(kimg * 1000)), trainer.seen)
         for kimg in (o.report_kimg or 1, o.snapshot_kimg or 10, o.checkpoint_kimg or 10)
     )
-    means = Means()
     began = time.monotonic() - trainer.seconds
 
     def log(event: str, **values: Any) -> None:
@@ -104,13 +81,17 @@ def train(
         trainer.seconds = time.monotonic() - began
         done = _done(recipe, trainer.seen, trainer.seconds)
 
-        if report.now(trainer.seen) or (done and means.count):
-            values = means.take()
-            if not (all(map(_is_number, values.values())) and trainer.healthy()):
-                _set_back(trainer, folder, log)
-                began = time.monotonic() - trainer.seconds
-                continue
-            log("report", **values, images_per_s=trainer.seen / max(trainer.seconds, 1e-9))
+        stop, regular = stopped(), checkpoint.now(trainer.seen)
+        reporting = report.now(trainer.seen) or (done and trainer.means.count > 0)
+
+        if (reporting or regular or done or stop) and not trainer.healthy():
+            _set_back(trainer, folder, log)
+            began = time.monotonic() - trainer.seconds
+            continue
+
+        if reporting:
+            speed = trainer.seen / max(trainer.seconds, 1e-9)
+            log("report", **trainer.means.take(), images_per_s=speed)
 
         if snapshot.now(trainer.seen) or done:
             path, spread = _snapshot(trainer, folder)
@@ -119,23 +100,21 @@ def train(
             if spread < COLLAPSED:
                 log("guard", problem="collapse", variety=spread)
 
-        if (regular := checkpoint.now(trainer.seen)) or done:
+        if regular or done or stop:
             save(regular=regular)
 
         if done:
             break
 
-        means.add(trainer.round())
-        observer.step(trainer, time.monotonic() - began)
-
-        if stopped():
-            trainer.seconds = time.monotonic() - began
-            save(regular=False)
+        if stop:  # after all that is due here: a resume will not do it again
             log("interrupted")
             raise Interrupted(
                 f"interrupted at {trainer.seen / 1000:g} kimg; the checkpoint is written, "
                 "go on with the same command and --resume"
             )
+
+        trainer.means.add(trainer.round())
+        observer.step(trainer, time.monotonic() - began)
 
     # The clock's run becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
@@ -148,10 +127,6 @@ def _done(recipe: Recipe, seen: int, seconds: float) -> bool:
     by_kimg = o.kimg is not None and seen >= round(o.kimg * 1000)
     by_clock = o.minutes is not None and seconds >= o.minutes * 60
     return by_kimg or by_clock
-
-
-def _is_number(value: float) -> bool:
-    return abs(value) < float("inf")  # false for NaN, too
 
 
 def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> None:
@@ -170,12 +145,18 @@ def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> 
 
 
 def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:
-    """Writes the grid of the same latents as always; returns its path and the samples' variety."""
+    """Writes the grid of the same latents as always; returns its path and the samples' variety.
+
+    With classes, each has a column of its own, as far as the columns go.
+    """
     model = trainer.model()
     path = folder.samples / f"{trainer.seen / 1000:09.1f}.png"
-    samples = model.sample(GRID, seed=trainer.recipe.train.seed)
+    columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
+    count = columns * round(GRID / columns)
+    labels = [i % columns for i in range(count)] if model.spec.classes else None
+    samples = model.sample(count, seed=trainer.recipe.train.seed, label=labels)
     with replacing(path) as aside:
-        trainer.data.codec.grid(samples).save(aside, format="PNG")
+        trainer.data.codec.grid(samples, columns).save(aside, format="PNG")
     return path, variety(trainer, samples)
 
 

@@ -121,12 +121,13 @@ def with_intervals(recipe: Recipe, kimg: float, images_per_s: float) -> Recipe:
         seen = min(kimg * 1000 / times, images_per_s * most_s)
         return max(round(seen / o.batch), 1) * o.batch / 1000
 
-    intervals = {
-        "report_kimg": interval(o.report_kimg, REPORTS, REPORT_S),
-        "snapshot_kimg": interval(o.snapshot_kimg, SNAPSHOTS, SNAPSHOT_S),
-        "checkpoint_kimg": interval(o.checkpoint_kimg, CHECKPOINTS, CHECKPOINT_S),
-    }
-    return replace(recipe, train=replace(o, **intervals))
+    fixed = replace(
+        o,
+        report_kimg=interval(o.report_kimg, REPORTS, REPORT_S),
+        snapshot_kimg=interval(o.snapshot_kimg, SNAPSHOTS, SNAPSHOT_S),
+        checkpoint_kimg=interval(o.checkpoint_kimg, CHECKPOINTS, CHECKPOINT_S),
+    )
+    return replace(recipe, train=fixed)
 
 
 def _wait(device: torch.device) -> None:

@@ -17,7 +17,7 @@ import torch
 
 from ganwright._version import __version__
 from ganwright.base.errors import OptionError, RunError
-from ganwright.base.options import from_toml, override, to_toml
+from ganwright.base.options import flatten, from_toml, override, to_toml
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
@@ -116,10 +116,9 @@ def named(recipe: str | os.PathLike[str]) -> Recipe:
 def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
     """A budget that is asked for replaces the recipe's; without either there is a default."""
     o = recipe.train
-    mentioned = [name for name in BUDGET if asked.get(f"train.{name}") is not None]
-    if mentioned:
-        unasked = {name: None for name in BUDGET if name not in mentioned}
-        return replace(recipe, train=replace(o, **unasked))
+    kimg, minutes = asked.get("train.kimg"), asked.get("train.minutes")
+    if kimg is not None or minutes is not None:
+        return override(recipe, {"train.kimg": kimg, "train.minutes": minutes})
     if o.minutes is None and o.kimg is None:
         return replace(recipe, train=replace(o, minutes=DEFAULT_MINUTES))
     return recipe
@@ -216,18 +215,16 @@ def go_on(
     trained on, or when another recipe, seed or option is asked for.
     """
     folder.must_exist()
-    text = folder.recipe.read_text(encoding="utf-8")
-    old = from_toml(Recipe, text, owner=str(folder.recipe))
+    old = named(folder.recipe)
     asked = dict(settings or {}) | ({} if seed is None else {"train.seed": seed})
     budget = {name: asked.pop(f"train.{name}", None) for name in BUDGET}
     budget |= {k: v for k, v in {"minutes": minutes, "kimg": kimg}.items() if v is not None}
-    name = old.name if recipe is None else named(recipe).name
-    if override(old, asked) != old or name != old.name:
+    if override(old, asked) != old or not (recipe is None or _same_recipe(recipe, old)):
         raise RunError(
             f"--resume: '{folder.path}' was begun with other options; only --minutes and --kimg "
             "may change. Begin a new run with --out"
         )
-    resumed = _with_budget(old, {f"train.{k}": v for k, v in budget.items()})
+    resumed = _with_budget(old, {f"train.{name}": value for name, value in budget.items()})
     opened = open_data(data, options=old.data)
     first = next((e for e in folder.events() if e["event"] == "start"), {})
     if first.get("fingerprint") != opened.fingerprint:
@@ -247,6 +244,16 @@ def go_on(
     return _train(trainer, folder, observer)
 
 
+def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:
+    """Whether `recipe` can be what the run was begun with: by name, or what a file says in full."""
+    asked = named(recipe)
+    if Path(recipe).suffix != ".toml":
+        return asked.name == old.name
+    before, budget = flatten(old), {f"train.{name}" for name in BUDGET}
+    said = {k: v for k, v in flatten(asked).items() if v is not None and k not in budget}
+    return all(before.get(key, value) == value for key, value in said.items())
+
+
 def _train(trainer: Trainer, folder: RunFolder, observer: Observer | None) -> Run:
     with _stop_signals() as stopped:
         loop(trainer, folder, observer or Silent(), stopped)
@@ -264,7 +271,7 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: object) -> None:
         came.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, note)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganwright.base.errors import RunError
+from ganwright.base.errors import RunError, WorkError
 from ganwright.base.runs import replacing
 
 KEPT = 2
@@ -61,8 +61,12 @@ def save(folder: Path, seen: int, things: dict[str, Any], *, regular: bool = Tru
     header = json.dumps(pack(things, tensors))
     name = f"{seen:012d}{'' if regular else '-stopped'}.safetensors"
     with replacing(folder / name) as aside:
-        save_file(tensors, aside, metadata={"tree": header})
-    for old in [*_files(folder, REGULAR)[KEPT:], *_files(folder, STOPPED)[0 if regular else 1 :]]:
+        try:
+            save_file(tensors, aside, metadata={"tree": header})
+        except SafetensorError as error:  # a full disk, say
+            raise WorkError(f"'{folder / name}' can't be written: {error}") from None
+    stopped = [path for path in _files(folder, STOPPED) if path.name != name]
+    for old in [*_files(folder, REGULAR)[KEPT:], *stopped]:
         old.unlink()
 
 
@@ -71,7 +75,7 @@ def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], l
 
     Raises RunError when there is none.
     """
-    damaged = []
+    damaged: list[str] = []
     files = _files(folder, REGULAR) + ([] if regular_only else _files(folder, STOPPED))
     for path in sorted(files, reverse=True):
         try:

@@ -21,6 +21,31 @@ from ganwright.train.state import finite
 HALVING = 0.5  # of both rates when a diverged run is set back
 
 
+class Means:
+    """Running means of round results, kept on the device: nothing waits for them."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.count = 0
+
+    def add(self, result: Result) -> None:
+        values = torch.stack(result)
+        self.total = values if self.total is None else self.total.to(values.device) + values
+        self.count += 1
+
+    def take(self) -> dict[str, float]:
+        """The means since the last call. This waits for the device."""
+        values = [] if self.total is None else (self.total / self.count).tolist()
+        self.total, self.count = None, 0
+        return dict(zip(Result._fields, values, strict=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"total": self.total, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.total, self.count = state["total"], state["count"]
+
+
 class Trainer:
     """One run's moving parts. `round()` plays one round; `state()` is all that a resume needs."""
 
@@ -44,6 +69,7 @@ class Trainer:
             latents=self._latents,
             precision=self._precision,
         )
+        self.means = Means()
         self.order = Order(len(data.train), seeds.derive(seed, "data"))
         self.seen = 0
         self.drawn = 0  # latents drawn so far
@@ -51,7 +77,7 @@ class Trainer:
         self.repairs = 0
 
     def _place(self, network: nn.Module) -> nn.Module:
-        return network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload, no-any-return]
+        return network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
 
     def _precision(self) -> AbstractContextManager[None]:
         if self.recipe.train.precision == "float32":
@@ -93,8 +119,11 @@ class Trainer:
         return result
 
     def healthy(self) -> bool:
-        """Whether the weights that people would get are numbers."""
-        return finite([*self.average.network.state_dict().values()])
+        """Whether all weights, and everything measured since the last report, are numbers."""
+        networks = (self.game.generator, self.game.discriminator, self.average.network)
+        weights = [tensor for network in networks for tensor in network.state_dict().values()]
+        measured = [] if self.means.total is None else [self.means.total]
+        return finite([*weights, *measured])
 
     def parts(self) -> dict[str, Any]:
         """The named things that have a state of tensors."""
@@ -104,6 +133,7 @@ class Trainer:
             "average": self.average.network,
             "generator_optimiser": self.game.generator_optimiser,
             "discriminator_optimiser": self.game.discriminator_optimiser,
+            "means": self.means,  # a guard looks at them, so a resume must have them
         }
 
     def state(self) -> dict[str, Any]:

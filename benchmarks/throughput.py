@@ -1,0 +1,165 @@
+"""Images per second: the textbook training loop against ours, same nets, in turns in one run.
+
+    python benchmarks/throughput.py [--recipe dcgan] [--size 32] [--channels 3] [--batch 64]
+
+The textbook loop is the one of the tutorials: eager float32, a loader that decodes and transforms
+picture by picture, fresh fakes for each player, separate batches, torch's own dropout, losses read at
+every step. Both sides build the nets from the same options and see the same pictures. Each row is
+ours in another precision; a ratio above 1 means that ours is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+import ganwright as gw
+from ganwright.nets.layers import Dropout
+from ganwright.train.recipes import RECIPES, Recipe
+from ganwright.train.trainer import Trainer
+
+PICTURES = 4096
+
+
+class Pictures(TorchDataset[Tensor]):
+    """Picture by picture: open, to float, to channels first, normalise."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = sorted(folder.glob("*.png"))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Tensor:
+        with Image.open(self.paths[index]) as picture:
+            pixels = np.asarray(picture, dtype=np.float32) / 255
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        return (torch.from_numpy(pixels.transpose(2, 0, 1).copy()) - 0.5) / 0.5
+
+
+def textbook(recipe: Recipe, data: gw.Dataset, folder: Path) -> Iterator[int]:
+    """The loop as it is printed everywhere; gives the size of each batch after its step."""
+    net, o = recipe.net(), recipe.generator_optimiser
+    generator, discriminator = net.build_generator(data.spec), net.build_discriminator(data.spec)
+    for module in discriminator.modules():
+        for name, layer in module.named_children():
+            if isinstance(layer, Dropout):
+                setattr(module, name, nn.Dropout(layer.dropped / 256))
+    betas = (o.beta1, o.beta2)
+    g_optimiser = torch.optim.Adam(generator.parameters(), lr=o.rate, betas=betas)
+    d_optimiser = torch.optim.Adam(discriminator.parameters(), lr=o.rate, betas=betas)
+    criterion = nn.BCEWithLogitsLoss()
+    losses = []
+    while True:
+        loader = DataLoader(Pictures(folder), recipe.train.batch, shuffle=True, drop_last=True)
+        for real in loader:
+            ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+            d_optimiser.zero_grad()
+            fake = generator(torch.randn(len(real), recipe.latent.dim))
+            d_loss = criterion(discriminator(real), ones)
+            d_loss = d_loss + criterion(discriminator(fake.detach()), zeros)
+            d_loss.backward()
+            d_optimiser.step()
+            g_optimiser.zero_grad()
+            fake = generator(torch.randn(len(real), recipe.latent.dim))
+            g_loss = criterion(discriminator(fake), ones)
+            g_loss.backward()
+            g_optimiser.step()
+            losses.append((d_loss.item(), g_loss.item()))
+            yield len(real)
+
+
+def ours(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
+    """Our rounds."""
+    trainer = Trainer(recipe, data, "cpu")
+    while True:
+        before = trainer.seen
+        trainer.round()
+        yield trainer.seen - before
+
+
+def speed(steps: Iterator[int], seconds: float) -> float:
+    """Examples per second."""
+    next(steps)
+    began, count = time.perf_counter(), 0
+    while (spent := time.perf_counter() - began) < seconds:
+        count += next(steps)
+    return count / spent
+
+
+def convolution_peak(seconds: float = 1.0) -> float:
+    """FLOP/s of a large float32 convolution: what this machine can do at best."""
+    layer, x = nn.Conv2d(128, 128, 3, padding=1), torch.randn(64, 128, 32, 32)
+    flops = 2 * 64 * 32 * 32 * 128 * 128 * 9
+    with torch.inference_mode():
+        layer(x)
+        began, count = time.perf_counter(), 0
+        while (spent := time.perf_counter() - began) < seconds:
+            layer(x)
+            count += 1
+    return flops * count / spent
+
+
+def write_pictures(folder: Path, size: int, channels: int) -> None:
+    """Smooth random pictures: what they show doesn't matter for speed."""
+    rng = np.random.default_rng(0)
+    for i in range(PICTURES):
+        small = rng.integers(0, 256, (8, 8, channels), dtype=np.uint8)
+        picture = Image.fromarray(small.squeeze()).resize((size, size), Image.Resampling.BICUBIC)
+        picture.save(folder / f"{i:05d}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", default="dcgan")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--channels", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=5, help="of one turn of one side")
+    parser.add_argument("--turns", type=int, default=5)
+    o = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "pictures"
+        folder.mkdir()
+        os.environ["GANWRIGHT_CACHE"] = str(Path(name) / "cache")
+        write_pictures(folder, o.size, o.channels)
+        data = gw.open_data(folder)
+        base = RECIPES[o.recipe].make()
+        base = replace(base, train=replace(base.train, batch=o.batch))
+        sides: dict[str, Callable[[], Iterator[int]]] = {
+            "textbook": lambda: textbook(base, data, folder)
+        }
+        for precision in ("float32", "bfloat16"):
+            recipe = replace(base, train=replace(base.train, precision=precision))
+            sides[precision] = lambda recipe=recipe: ours(recipe, data)
+        running = {side: make() for side, make in sides.items()}
+        found: dict[str, list[float]] = {side: [] for side in sides}
+        for _ in range(o.turns):
+            for side, steps in running.items():
+                found[side].append(speed(steps, o.seconds))
+    peak = convolution_peak()
+    print(f"{o.recipe}, {o.size}×{o.size}×{o.channels}, batch {o.batch}, "
+          f"{torch.get_num_threads()} threads; convolution peak {peak / 1e9:.0f} GFLOP/s\n")  # fmt: skip
+    print("| loop | images/s (median of turns) | ratio to the textbook (turn by turn) |")
+    print("|---|---|---|")
+    for side, speeds in found.items():
+        ratios = [a / b for a, b in zip(speeds, found["textbook"], strict=True)]
+        print(f"| {side} | {statistics.median(speeds):,.0f} | {statistics.median(ratios):.2f}× "
+              f"({min(ratios):.2f}–{max(ratios):.2f}) |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

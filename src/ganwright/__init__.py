@@ -1,0 +1,83 @@
+"""Ganwright learns to make more of your data, and says honestly how good its samples are.
+
+>>> import ganwright as gw
+>>> gw.open_data("digits").spec.shape
+(1, 8, 8)
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ganwright._version import __version__
+
+if TYPE_CHECKING:
+    from ganwright.base.errors import GanwrightError
+    from ganwright.data import Dataset, inspect_data, open_data
+    from ganwright.model import Model
+    from ganwright.train import RECIPES, Recipe, Run, train
+
+__all__ = [
+    "RECIPES",
+    "Dataset",
+    "GanwrightError",
+    "Model",
+    "Recipe",
+    "Run",
+    "__version__",
+    "inspect_data",
+    "load",
+    "open_data",
+    "train",
+]
+
+# Names are fetched when they are first used: importing the package must not import torch.
+_HOMES = {
+    "GanwrightError": "ganwright.base.errors",
+    "Dataset": "ganwright.data",
+    "inspect_data": "ganwright.data",
+    "open_data": "ganwright.data",
+    "Model": "ganwright.model",
+    "RECIPES": "ganwright.train",
+    "Recipe": "ganwright.train",
+    "Run": "ganwright.train",
+    "train": "ganwright.train",
+}
+
+
+class _Face(ModuleType):
+    """Rooms and functions may share a name (train): the package shows the function.
+
+    Python would put the room in its place as soon as anything imports it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganwright' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load(path: str, *, device: str = "cpu") -> Model:
+    """A trained model from an artefact folder or a run folder. Raises ModelError.
+
+    >>> gw.load("runs/digits").sample(4).shape      # doctest: +SKIP
+    (4, 8, 8, 1)
+    """
+    from ganwright.model import Model
+
+    return Model.load(path, device=device)
