@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -412,6 +415,29 @@ def test_no_permission_is_one_line(pictures) -> None:
     with pytest.raises(DataError, match="can't be read: Permission denied"):
         open_data(folder)
     folder.chmod(0o700)
+
+
+def test_the_face_is_explicit_and_light() -> None:
+    import ganwright.data as data
+
+    assert all(name in vars(data) for name in data.__all__) and data.__all__ == sorted(data.__all__)
+    code = "import sys, ganwright.data; print({'torch', 'sklearn', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_damaged_archives_never_show_a_traceback(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for write in (write_packed_npz, write_zip, write_idx_gz):
+        whole = write(tmp_path).read_bytes()
+        broken = tmp_path / f"broken{write(tmp_path).suffix}"
+        for _ in range(40):
+            raw = bytearray(whole)
+            for at in rng.integers(0, len(raw), 3):
+                raw[at] = rng.integers(0, 256)
+            broken.write_bytes(raw)
+            with contextlib.suppress(DataError):
+                open_data(broken)
 
 
 def test_written_samples_open_as_data(tmp_path: Path) -> None:

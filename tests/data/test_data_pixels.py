@@ -87,7 +87,7 @@ def test_values_survive() -> None:
         == (np.asarray(Image.fromarray(RGB).quantize(16)) == 3)
     ).all()
     assert (read["gif"][:, :, 0] == GREY).all()
-    assert ((read["clear gif"][:, :, 1] == 0) == (GREY == GREY[0, 0])).all()
+    assert ((read["clear gif"][:, :, 1] == 0) == (GREY[0, 0] == GREY)).all()
     assert (read["turned"] == np.rot90(RGB, -1)).all()  # 6: turn by 90° clockwise to show
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import shutil
 import tempfile
@@ -71,14 +70,17 @@ class StoredArray:
 
     def _unpack(self, path: Path) -> None:
         if self.size_bytes > shutil.disk_usage(path.parent).free:
-            raise DataError(f"{self.label} unpacks to {self.size_bytes:,} bytes: no room for it")
+            raise DataError(
+                f"{self.label} unpacks to {self.size_bytes:,} bytes: no room for it; TMPDIR names another place"
+            )
         try:
             with self.stream() as packed, path.open("wb") as out:
                 packed.read(self.skip)
                 left = self.size_bytes
                 while left and (piece := packed.read(min(_CHUNK, left))):
                     left -= out.write(piece)
-        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, RuntimeError) as error:
+                packed.read(1)  # at its end the checksum is compared
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
             raise DataError(f"{self.label} is damaged: {error}") from None
 
 

@@ -42,17 +42,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Survey:
-    """Heads of all examples: (n,) each; `reasons` is not empty where one can't be read."""
+    """Heads of all examples, (n,) each; of those in `bad`, which can't be read, they are empty."""
 
     heights: np.ndarray
     widths: np.ndarray
     channels: np.ndarray
     dtypes: np.ndarray
+    bad: np.ndarray
     reasons: np.ndarray
 
     @property
     def usable(self) -> np.ndarray:
-        return self.reasons == ""
+        return self.channels > 0
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,15 @@ def survey(source: Source) -> Survey:
             return found
     with decoding(), source.opened() as reader:
         heads = list(_in_order(lambda i: _attempt(reader.head, i), range(source.count)))
+    reasons = {i: h for i, h in enumerate(heads) if isinstance(h, str)}
     good = [None if isinstance(h, str) else h for h in heads]
     found = Survey(
         np.array([h.height if h else 0 for h in good], np.int64),
         np.array([h.width if h else 0 for h in good], np.int64),
         np.array([h.channels if h else 0 for h in good], np.int64),
         np.array([h.dtype if h else "" for h in good], "U8"),
-        np.array([h if isinstance(h, str) else "" for h in heads], np.str_),
+        np.array(list(reasons), np.int64),
+        np.array(list(reasons.values()), np.str_),
     )
     with _room_for(path.parent), _aside(path.parent) as aside:
         np.savez(aside / path.name, **vars(found))

@@ -112,10 +112,12 @@ def _missing(text: str) -> str:
 def dataset_of(source: Source, options: DataOptions) -> Dataset:
     """A source surveyed, decoded and split; what `open_data` does once it has a source."""
     survey = cache.survey(source)
-    _refuse(source, options, _unreadable(source, np.flatnonzero(~survey.usable), survey.reasons))
+    _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
     plan, rule = plan_for(source, survey, options)
     rows = cache.rows(source, survey, plan)
-    skipped = _all_skipped(source, survey, rows)
+    bad, reasons = np.append(survey.bad, rows.bad), np.append(survey.reasons, rows.reasons)
+    order = np.argsort(bad)
+    skipped = _unreadable(source, bad[order], reasons[order])
     _refuse(source, options, skipped)
     _enough(source, len(rows.kept), skipped)
     labels, classes, labelled = _labels(source, rows.kept, options)
@@ -150,13 +152,8 @@ def dataset_of(source: Source, options: DataOptions) -> Dataset:
 
 
 def _unreadable(source: Source, indices: np.ndarray, reasons: np.ndarray) -> tuple[Skipped, ...]:
-    return tuple(Skipped(source.name_of(int(i)), str(reasons[i])) for i in indices)
-
-
-def _all_skipped(source: Source, survey: cache.Survey, rows: cache.Rows) -> tuple[Skipped, ...]:
-    reasons = survey.reasons.astype(object)
-    reasons[rows.bad] = rows.reasons
-    return _unreadable(source, np.flatnonzero(reasons != ""), reasons)
+    pairs = zip(indices, reasons, strict=True)
+    return tuple(Skipped(source.name_of(int(i)), str(reason)) for i, reason in pairs)
 
 
 def _refuse(source: Source, options: DataOptions, skipped: tuple[Skipped, ...]) -> None:
