@@ -70,9 +70,8 @@ class StoredArray:
 
     def _unpack(self, path: Path) -> None:
         if self.size_bytes > shutil.disk_usage(path.parent).free:
-            raise DataError(
-                f"{self.label} unpacks to {self.size_bytes:,} bytes: no room for it; TMPDIR names another place"
-            )
+            unpacked = f"{self.label} unpacks to {self.size_bytes:,} bytes"
+            raise DataError(f"{unpacked}: no room for it; TMPDIR names another place")
         try:
             with self.stream() as packed, path.open("wb") as out:
                 packed.read(self.skip)
