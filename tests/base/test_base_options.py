@@ -210,18 +210,9 @@ class Norm:
     norm: Literal["none", "batch"] = "none"
 
 
-NONE_IS_A_VALUE = pytest.mark.xfail(
-    strict=True,
-    raises=OptionError,
-    reason="the word 'none' is read as no value even where it is a value of its own",
-)
-
-
-@NONE_IS_A_VALUE
 def test_none_may_be_a_value_of_its_own() -> None:
     assert from_toml(Norm, to_toml(Norm()), owner="file") == Norm()
 
 
-@NONE_IS_A_VALUE
 def test_none_may_be_set_where_it_is_a_value_of_its_own() -> None:
     assert override(Norm(norm="batch"), dict([parse("norm=none")])) == Norm()

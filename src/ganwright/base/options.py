@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
 import tomlkit
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from ganwright.base.errors import OptionError, message
@@ -27,8 +27,15 @@ NONE = "none"  # TOML has no null; this word stands for it
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
 def options(cls: type[T]) -> type[T]:
     """Makes a class a frozen, keyword-only dataclass whose values are checked when it is built."""
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        if NONE in get_args(hint):  # here the word is a choice like others: norm = "none"
+            cls.__annotations__[name] = Annotated[hint, BeforeValidator(_as_word)]
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
     return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)  # type: ignore[return-value]
+
+
+def _as_word(value: Any) -> Any:
+    return NONE if value is None else value
 
 
 def tree(value: Any) -> Any:
