@@ -145,6 +145,8 @@ class Trainer:
         """Goes back to what `state` returned."""
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
+            if isinstance(part, torch.optim.Optimizer):
+                _like_weights(part)
         for name, value in state["progress"].items():
             setattr(self, name, value)
 
@@ -170,3 +172,15 @@ class Trainer:
             },
             seen=self.seen,
         )
+
+
+def _like_weights(optimiser: torch.optim.Optimizer) -> None:
+    """Lays the optimiser's state out in memory as the weights are.
+
+    A file knows no channels-last; with another layout the update takes another path, which rounds
+    differently.
+    """
+    for weight, its in optimiser.state.items():
+        for name, value in its.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                its[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
