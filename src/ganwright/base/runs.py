@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ganwright.base.errors import RunError
 
@@ -30,7 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             _remove(old)
             path.rename(old)
-            aside.rename(path)
+            try:
+                aside.rename(path)
+            except BaseException:
+                old.rename(path)
+                raise
             _remove(old)
         else:
             aside.replace(path)
@@ -63,6 +67,11 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, tree: Any) -> None:
     """Writes a readable JSON file, whole or not at all."""
     write_text(path, json.dumps(tree, indent=2, ensure_ascii=False) + "\n")
+
+
+def _ends_line(handle: IO[bytes]) -> bool:
+    handle.seek(-1, os.SEEK_END)
+    return handle.read(1) == b"\n"
 
 
 class RunFolder:
@@ -98,21 +107,31 @@ class RunFolder:
             raise RunError(f"'{self.path}' is not a run folder: it has no recipe.toml")
 
     def clear_aside(self) -> None:
-        """Removes what a killed process left half-written."""
+        """Removes what a killed process left half-written, and puts back what it was replacing."""
         for left in self.path.rglob(".*.tmp"):
             _remove(left)
+        for old in self.path.rglob(".*.old"):
+            path = old.with_name(old.name.removeprefix(".").rsplit(".", 2)[0])
+            if path.exists():
+                _remove(old)
+            else:
+                old.rename(path)
 
     def append(self, **event: Any) -> None:
         """Adds one line to the log."""
-        with self.log.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(event) + "\n")
+        with self.log.open("ab+") as handle:
+            if handle.tell() and not _ends_line(handle):  # a power cut left half a line
+                handle.write(b"\n")
+            handle.write(json.dumps(event).encode() + b"\n")
 
     def events(self) -> list[dict[str, Any]]:
-        """The log as a list; a half-written last line (after a power cut) is left out."""
+        """The log as a list; a half-written line (after a power cut) is left out."""
         if not self.log.is_file():
             return []
         found = []
-        for line in self.log.read_text(encoding="utf-8").splitlines():
+        for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
+                event = json.loads(line)
+                if isinstance(event, dict) and "event" in event:
+                    found.append(event)
         return found

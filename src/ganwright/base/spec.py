@@ -39,7 +39,7 @@ class Spec:
                 shape=tuple(int(n) for n in tree["shape"]),
                 classes=tuple(str(c) for c in tree["classes"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"model.json: 'spec' is not readable ({error!r})") from None
         if len(spec.axes) != len(spec.shape) or any(not 0 < n <= 2**16 for n in spec.shape):
             raise ModelError(f"model.json: impossible shape {spec.shape} for axes {spec.axes}")
