@@ -147,6 +147,19 @@ def test_neither_player_is_left_frozen_nor_with_the_other_s_gradients() -> None:
     assert all(p.requires_grad for p in game.discriminator.parameters())
 
 
+def test_the_generator_s_step_leaves_no_gradient_on_the_discriminator() -> None:
+    game, source = make()
+    left: list[Tensor] = []
+
+    def remember(*_: object) -> None:
+        left.append(torch.cat([p.grad.flatten() for p in game.discriminator.parameters()]))
+
+    game.discriminator_optimiser.register_step_post_hook(remember)
+    game.round(source.reals, 0)
+    remember()
+    assert torch.equal(*left)
+
+
 def test_results_are_plain_numbers() -> None:
     game, source = make(GameOptions(penalty=PenaltyOptions(r1=1)))
     result = game.round(source.reals, 0)

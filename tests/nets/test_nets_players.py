@@ -320,6 +320,17 @@ def test_the_first_outputs_have_a_sane_scale(
             assert float(logits.abs().max()) < 10
 
 
+@pytest.mark.parametrize("options", GENERATORS)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64)])
+@torch.no_grad()
+def test_generators_without_norm_start_at_the_scale_of_the_data(
+    options: Any, shape: tuple[int, ...]
+) -> None:
+    """No norm layer hides a wrong fan-in: what goes into tanh has a deviation near 1."""
+    x = options(norm="none").build(picture(shape), 100)(torch.randn(16, 100))
+    assert 0.7 < float(torch.atanh(x.clamp(-1 + 1e-6, 1 - 1e-6)).std()) < 1.4
+
+
 @pytest.mark.parametrize("options", [LatentSkipGeneratorOptions, LatentSkipDiscriminatorOptions])
 @pytest.mark.parametrize("depth", [6, 200])
 @pytest.mark.parametrize("activation", ["leaky-relu", "relu", "silu", "tanh"])
