@@ -18,7 +18,8 @@ EPILOG = """Examples:
 
 def command(
     data: Annotated[
-        str, typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files.")
+        str,
+        typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files."),
     ],
     settings: Annotated[
         list[str] | None,
