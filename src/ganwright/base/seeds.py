@@ -13,7 +13,7 @@ import numpy as np
 
 def derive(seed: int, *purpose: int | str) -> int:
     """A 63-bit seed from `seed` and what it is for; different purposes are independent."""
-    text = repr((seed, *purpose))
+    text = repr([part if isinstance(part, str) else int(part) for part in (seed, *purpose)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 

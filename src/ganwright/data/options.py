@@ -49,7 +49,7 @@ class DataOptions:
     )
     labels: bool = Field(default=True, description="Use the labels where the data has them.")
     holdout: float = Field(
-        default=0.1,
+        default=0.2,
         ge=0,
         lt=0.5,
         description="Share held out from training, chosen by content; unused where the data "

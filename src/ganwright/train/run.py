@@ -185,6 +185,7 @@ def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
     return {
         "recipe": plan.recipe.name,
         "data": trainer.data.name,
+        "source": trainer.data.source,
         "fingerprint": trainer.data.fingerprint,
         "n": len(trainer.data.train),
         "device": plan.device,
