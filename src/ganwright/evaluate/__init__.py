@@ -1,0 +1,74 @@
+"""Judges samples: features in, numbers out. Nothing here trains, loads a model or reads a file."""
+
+from ganwright.evaluate.coverage import Manifold, Neighbourhood, neighbourhood
+from ganwright.evaluate.distances import (
+    Extrapolation,
+    class_kl,
+    fid,
+    fid_infinite,
+    inception_score,
+    kid,
+    kid_subsets,
+)
+from ganwright.evaluate.intervals import Estimate, Floor, floor, jackknife, wilson
+from ganwright.evaluate.measures import MEASURES, Measure, Scores, measure
+from ganwright.evaluate.memory import Memorisation, Pair, copies, memorisation, unique_share
+from ganwright.evaluate.modes import (
+    ClassCoverage,
+    Mixture,
+    ModeCoverage,
+    class_coverage,
+    grid,
+    kl_floor,
+    mode_coverage,
+    ring,
+    stacked_labels,
+)
+from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.stats import Moments, Statistics, statistics
+from ganwright.evaluate.twosample import CLASSIFIERS, TwoSample, two_sample
+from ganwright.evaluate.vendi import vendi
+
+__all__ = [
+    "CLASSIFIERS",
+    "MEASURES",
+    "ClassCoverage",
+    "Estimate",
+    "Extrapolation",
+    "Floor",
+    "Manifold",
+    "Measure",
+    "Memorisation",
+    "Mixture",
+    "ModeCoverage",
+    "Moments",
+    "Neighbourhood",
+    "Pair",
+    "Rows",
+    "Scores",
+    "Statistics",
+    "TwoSample",
+    "class_coverage",
+    "class_kl",
+    "copies",
+    "fid",
+    "fid_infinite",
+    "floor",
+    "grid",
+    "inception_score",
+    "jackknife",
+    "kid",
+    "kid_subsets",
+    "kl_floor",
+    "measure",
+    "memorisation",
+    "mode_coverage",
+    "neighbourhood",
+    "ring",
+    "stacked_labels",
+    "statistics",
+    "two_sample",
+    "unique_share",
+    "vendi",
+    "wilson",
+]

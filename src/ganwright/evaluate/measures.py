@@ -1,0 +1,243 @@
+"""The measures as a table: what each is, what it needs, and which way is better.
+
+New measure: one pure function and one row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ganwright.base.errors import UsageError
+from ganwright.base.names import Names
+from ganwright.evaluate.coverage import K_DENSITY, K_PRECISION, neighbourhood
+from ganwright.evaluate.distances import class_kl, fid, fid_infinite, inception_score, kid
+from ganwright.evaluate.intervals import Estimate
+from ganwright.evaluate.memory import memorisation, unique_share
+from ganwright.evaluate.twosample import two_sample
+from ganwright.evaluate.vendi import vendi
+
+Better = Literal["lower", "higher", "near 0", "near 0.5", "near 1", "near real"]
+
+REAL, FAKE = "real", "fake"  # features of real and of made examples
+TRAINING, HELD = "training", "held"  # features of what the model saw, and never saw
+PROBABILITIES = "probabilities"  # class probabilities of fakes
+CLASSES = "fake_classes", "real_classes"  # counts a class
+PIXELS = "pixels"  # the made examples themselves, (n, …)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number of the card.
+
+    `function` takes what `needs` names, in that order; `part` picks the number from its result
+    (several rows may share a function, which then runs once). `least(d)` is the fewest rows a side
+    with which it can be computed, `advised(d)` below which it says little, for d features.
+    """
+
+    title: str
+    says: str  # one sentence in plain words
+    function: Callable[..., Any]
+    part: str | None = None
+    needs: tuple[str, ...] = (REAL, FAKE)
+    low: float = 0.0
+    high: float = math.inf
+    better: Better = "lower"
+    least: Callable[[int], int] = lambda d: 2
+    advised: Callable[[int], int] = lambda d: 1000
+    samples_only: bool = False  # says nothing without the same number for real data
+
+    def pick(self, result: Any) -> float:
+        """The number, from what `function` gave."""
+        found = getattr(result, self.part) if self.part else result
+        return found.value if isinstance(found, Estimate) else float(found)
+
+
+MEASURES: Names[Measure] = Names(
+    "measure",
+    {
+        "fid": Measure(
+            title="FID",
+            says="How far the fakes' average and spread are from the real ones.",
+            function=fid,
+            advised=lambda d: max(2000, d + 1),
+        ),
+        "fid_infinite": Measure(
+            title="FID∞",
+            says="FID as it would be with endlessly many fakes, so that other n compare.",
+            function=fid_infinite,
+            part="value",
+            low=-math.inf,
+            least=lambda d: 10,
+            advised=lambda d: max(5000, d + 1),
+        ),
+        "kid": Measure(
+            title="KID",
+            says="How unlike two sets are, pair by pair; fair with few samples.",
+            function=kid,
+            part="value",
+            low=-math.inf,
+            least=lambda d: 3,
+        ),
+        "inception_score": Measure(
+            title="Inception Score",
+            says="Whether each fake has a clear class and all classes occur.",
+            function=lambda probabilities: inception_score(probabilities)[0],
+            needs=(PROBABILITIES,),
+            low=1.0,
+            better="higher",
+            least=lambda d: 20,
+            advised=lambda d: 5000,
+        ),
+        "precision": Measure(
+            title="Precision",
+            says="The share of fakes that look like some real example.",
+            function=neighbourhood,
+            part="precision",
+            high=1.0,
+            better="higher",
+            least=lambda d: max(K_DENSITY, K_PRECISION) + 1,
+        ),
+        "recall": Measure(
+            title="Recall",
+            says="The share of real examples that the fakes come near to.",
+            function=neighbourhood,
+            part="recall",
+            high=1.0,
+            better="higher",
+            least=lambda d: max(K_DENSITY, K_PRECISION) + 1,
+        ),
+        "density": Measure(
+            title="Density",
+            says="How deep in the crowd of real examples the fakes lie.",
+            function=neighbourhood,
+            part="density",
+            better="near 1",
+            least=lambda d: max(K_DENSITY, K_PRECISION) + 1,
+        ),
+        "coverage": Measure(
+            title="Coverage",
+            says="The share of real examples that have a fake among their neighbours.",
+            function=neighbourhood,
+            part="coverage",
+            high=1.0,
+            better="higher",
+            least=lambda d: max(K_DENSITY, K_PRECISION) + 1,
+        ),
+        "vendi": Measure(
+            title="Vendi score",
+            says="How many truly different examples the fakes amount to.",
+            function=vendi,
+            needs=(FAKE,),
+            low=1.0,
+            better="near real",
+            least=lambda d: 1,
+            samples_only=True,
+        ),
+        "accuracy": Measure(
+            title="Told apart",
+            says="How often a classifier tells fakes from real; 0.5 is a coin toss.",
+            function=two_sample,
+            part="accuracy",
+            high=1.0,
+            better="near 0.5",
+            least=lambda d: 50,
+        ),
+        "auc": Measure(
+            title="Told apart (AUC)",
+            says="How well a classifier ranks real above fake; 0.5 is a coin toss.",
+            function=two_sample,
+            part="auc",
+            high=1.0,
+            better="near 0.5",
+            least=lambda d: 50,
+        ),
+        "class_kl": Measure(
+            title="Class imbalance",
+            says="How far the shares of the classes are from the real ones.",
+            function=class_kl,
+            needs=CLASSES,
+            least=lambda d: 1,
+        ),
+        "closer": Measure(
+            title="Closer than unseen",
+            says="How often a fake is nearer to the training data than unseen real data is.",
+            function=memorisation,
+            part="closer",
+            needs=(TRAINING, HELD, FAKE),
+            high=1.0,
+            better="near 0.5",
+            least=lambda d: 8,
+            advised=lambda d: 200,
+        ),
+        "ct": Measure(
+            title="Copying (C_T)",
+            says="That as a score: below −3 the fakes are copies, far above 3 they miss the data.",
+            function=memorisation,
+            part="ct",
+            needs=(TRAINING, HELD, FAKE),
+            low=-math.inf,
+            better="near 0",
+            least=lambda d: 8,
+            advised=lambda d: 200,
+        ),
+        "copies": Measure(
+            title="Exact copies",
+            says="How many fakes are training examples, feature for feature.",
+            function=memorisation,
+            part="copies",
+            needs=(TRAINING, HELD, FAKE),
+            least=lambda d: 8,
+        ),
+        "unique": Measure(
+            title="Unique samples",
+            says="The share of fakes that are no repetition of another.",
+            function=unique_share,
+            needs=(PIXELS,),
+            high=1.0,
+            better="higher",
+            least=lambda d: 1,
+            advised=lambda d: 100,
+            samples_only=True,
+        ),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What could be computed, and in one line why the rest could not."""
+
+    values: dict[str, float]
+    results: dict[str, Any]  # the whole result of each measure's function
+    refused: dict[str, str]
+
+
+def measure(names: Iterable[str], evidence: Mapping[str, Any]) -> Scores:
+    """The named measures of what is given: `evidence` maps the words of `Measure.needs` to arrays.
+
+    A measure that lacks evidence or has too few rows is left out with its reason; the rest is
+    given. Functions that several measures share run once. Raises UnknownName for a name that is
+    in no table.
+    """
+    rows = {name: MEASURES[name] for name in names}
+    done: dict[Callable[..., Any], Any] = {}
+    scores = Scores({}, {}, {})
+    for name, row in rows.items():
+        missing = [need for need in row.needs if evidence.get(need) is None]
+        if missing:
+            scores.refused[name] = f"needs {', '.join(missing)}"
+            continue
+        if row.function not in done:
+            try:
+                done[row.function] = row.function(*(evidence[need] for need in row.needs))
+            except UsageError as error:
+                done[row.function] = error
+        result = done[row.function]
+        if isinstance(result, UsageError):
+            scores.refused[name] = str(result)
+        else:
+            scores.values[name], scores.results[name] = row.pick(result), result
+    return scores
