@@ -87,7 +87,11 @@ class RunFolder:
 
     def must_be_free(self) -> None:
         """Raises RunError when something is there already."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        try:
+            taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        except OSError as error:  # no permission, a name too long
+            raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
+        if taken:
             raise RunError(
                 f"run folder '{self.path}' exists: continue it with --resume, "
                 "or name another with --out"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -65,7 +66,7 @@ def run(arguments: list[str]) -> int:
     except (GanwrightError, typer.TyperException, OSError, MemoryError) as error:
         if debug:
             raise
-        text, code = explain(error)
+        text, code = explain(error, arguments)
         print(f"ganwright: error: {text}", file=sys.stderr)
         return code
     except (KeyboardInterrupt, typer.Abort):
@@ -73,12 +74,12 @@ def run(arguments: list[str]) -> int:
         return 130
 
 
-def explain(error: Exception) -> tuple[str, int]:
+def explain(error: Exception, arguments: Sequence[str] = ()) -> tuple[str, int]:
     """One line for people, and the exit code."""
     if isinstance(error, GanwrightError):
         return _one_line(str(error)), error.exit_code
     if isinstance(error, typer.TyperException):
-        return _usage(error), error.exit_code
+        return _usage(error, arguments), error.exit_code
     if isinstance(error, MemoryError):
         return "out of memory; a smaller train.batch or data.size needs less", 1
     where = f" ('{error.filename}')" if isinstance(error, OSError) and error.filename else ""
@@ -86,12 +87,19 @@ def explain(error: Exception) -> tuple[str, int]:
     return f"failed while working: {_one_line(what)}{where}; what was written before is whole", 1
 
 
-def _usage(error: typer.TyperException) -> str:
+def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:
     text = _one_line(error.format_message())
     if text.startswith("No such command"):
         got = text.split("'")[1]
         verbs = [str(command.name) for command in app.registered_commands]
         return message("", f"unknown command '{got}'", allowed=verbs, got=got)
+    if text.startswith("Invalid value for"):  # typer leaves out which
+        names = getattr(getattr(error, "param", None), "opts", [])
+        given = [value for name, value in pairwise(arguments) if name in names]
+        given += [
+            a.partition("=")[2] for a in arguments if a.partition("=")[0] in names and "=" in a
+        ]
+        text += f"; got '{given[-1]}'" if given else ""
     return text
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ganwright.data import Dataset
+
+SKIPPED_NAMED = 10  # files that can't be read; `ganwright inspect` names them all
 NAME = "train"
 EPILOG = """Examples:
 
@@ -70,7 +74,7 @@ def command(
             data, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
             settings=chosen,
         )  # fmt: skip
-        for line in (*prepared.data.notes, *prepared.reasons):
+        for line in (*prepared.data.notes, *told(prepared.data), *prepared.reasons):
             print(line, file=sys.stderr)
         if dry_run:
             print(prepared.plan)
@@ -79,3 +83,14 @@ def command(
         with watch() as observer:
             runs.begin(prepared, folder, observer=observer)
     print(folder.path)
+
+
+def told(data: Dataset) -> list[str]:
+    """Names what could not be read."""
+    found = data.skipped
+    if not found:
+        return []
+    names = [f"  {one.name} {one.reason}" for one in found[:SKIPPED_NAMED]]
+    more = [f"  and {len(found) - SKIPPED_NAMED:,} more"] if len(found) > SKIPPED_NAMED else []
+    count = f"warning: {len(found):,} of {len(found) + len(data):,} examples can't be used: skipped"
+    return [count, *names, *more]

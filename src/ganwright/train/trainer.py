@@ -119,11 +119,17 @@ class Trainer:
         return result
 
     def healthy(self) -> bool:
-        """Whether all weights, and everything measured since the last report, are numbers."""
+        """Whether all weights, all measured since the last report, and samples are numbers."""
         networks = (self.game.generator, self.game.discriminator, self.average.network)
         weights = [tensor for network in networks for tensor in network.state_dict().values()]
         measured = [] if self.means.total is None else [self.means.total]
-        return finite([*weights, *measured])
+        return finite([*weights, *measured]) and finite([self._sampled()])
+
+    def _sampled(self) -> Tensor:
+        """A few examples by the averaged generator: of huge weights they are no numbers."""
+        model, count = self.model(), 4
+        latents = self.recipe.latent.draw(seeds.derive(self.recipe.train.seed, "health"), 0, count)
+        return model.generate(latents, model.labels(0, 0, count))
 
     def parts(self) -> dict[str, Any]:
         """The named things that have a state of tensors."""
