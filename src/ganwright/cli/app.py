@@ -23,6 +23,9 @@ EPILOG = """Examples:
 
 Add --debug to any command to see where an error comes from."""
 
+# torch has no error of its own for memory on the CPU.
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
 app = typer.Typer(
     name="ganwright",
     help="Learns to make more of your data, with generative adversarial networks.",
@@ -69,6 +72,11 @@ def run(arguments: list[str]) -> int:
         text, code = explain(error, arguments)
         print(f"ganwright: error: {text}", file=sys.stderr)
         return code
+    except RuntimeError as error:
+        if debug or not any(words in str(error) for words in NO_MEMORY):
+            raise
+        print(f"ganwright: error: {explain(MemoryError())[0]}", file=sys.stderr)
+        return 1
     except (KeyboardInterrupt, typer.Abort):
         print("ganwright: error: interrupted", file=sys.stderr)
         return 130

@@ -23,7 +23,9 @@ def command(
     n: Annotated[int, typer.Option("-n", "--number", help="How many samples.")] = 64,
     out: Annotated[
         Path | None,
-        typer.Option(help="A folder, or a file whose suffix says the form [RUN/samples.png]."),
+        typer.Option(
+            help="A folder, or a file whose suffix says the form [RUN-samples.png, here]."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     label: Annotated[str | None, typer.Option(help="Samples of this class only.")] = None,
