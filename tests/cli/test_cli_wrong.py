@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ganwright.cli.app import run
@@ -356,6 +357,13 @@ def test_debug_shows_where_an_error_comes_from() -> None:
     assert "Traceback" in done.stderr and "UnknownName" in done.stderr
 
 
+def too_much() -> RuntimeError:
+    """What torch really says when it is asked for an exabyte."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**58)
+    return caught.value
+
+
 def test_failures_while_working_are_one_line(
     tiny: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,6 +375,7 @@ def test_failures_while_working_are_one_line(
             "No space left on device ('run/lo",
         ),
         (MemoryError(), "out of memory; a smaller train.batch"),
+        (too_much(), "out of memory; a smaller train.batch"),
     ):
 
         def fail(*_: Any, error: Exception = error, **__: Any) -> None:
