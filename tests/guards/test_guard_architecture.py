@@ -23,6 +23,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     {"cli"},
     {"serve"},
+    {"api"},
     {"estimators", "report"},
     {"uses"},
     {"evaluate", "train"},
