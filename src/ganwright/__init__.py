@@ -15,19 +15,23 @@ from typing import TYPE_CHECKING, Any
 from ganwright._version import __version__
 
 if TYPE_CHECKING:
+    from ganwright.api import evaluate, load, train
     from ganwright.base.errors import GanwrightError
     from ganwright.data import Dataset, inspect_data, open_data
+    from ganwright.evaluate.card import Card
     from ganwright.model import Model
-    from ganwright.train import RECIPES, Recipe, Run, train
+    from ganwright.train import RECIPES, Recipe, Run
 
 __all__ = [
     "RECIPES",
+    "Card",
     "Dataset",
     "GanwrightError",
     "Model",
     "Recipe",
     "Run",
     "__version__",
+    "evaluate",
     "inspect_data",
     "load",
     "open_data",
@@ -36,6 +40,10 @@ __all__ = [
 
 # Names are fetched when they are first used: importing the package must not import torch.
 _HOMES = {
+    "evaluate": "ganwright.api",
+    "load": "ganwright.api",
+    "train": "ganwright.api",
+    "Card": "ganwright.evaluate.card",
     "GanwrightError": "ganwright.base.errors",
     "Dataset": "ganwright.data",
     "inspect_data": "ganwright.data",
@@ -44,7 +52,6 @@ _HOMES = {
     "RECIPES": "ganwright.train",
     "Recipe": "ganwright.train",
     "Run": "ganwright.train",
-    "train": "ganwright.train",
 }
 
 
@@ -71,13 +78,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     return sorted(__all__)
 
-
-def load(path: str, *, device: str = "cpu") -> Model:
-    """A trained model from an artefact folder or a run folder. Raises ModelError.
-
-    >>> gw.load("runs/digits").sample(4).shape      # doctest: +SKIP
-    (4, 8, 8, 1)
-    """
-    from ganwright.model import Model
-
-    return Model.load(path, device=device)

@@ -186,14 +186,15 @@ class Model:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Model:
-        """Reads an artefact folder, or the one within a run folder.
+        """Reads an artefact folder, or the one within a run folder: the best one, else the last.
 
         Sizes and shapes are checked against `model.json` before any memory is taken for them.
         Raises ModelError when anything is missing, damaged or of a newer version.
         """
         folder = Path(path)
-        if not (folder / FACTS).is_file() and (folder / "model" / FACTS).is_file():
-            folder = folder / "model"
+        if not (folder / FACTS).is_file():
+            within = (folder / "best", folder / "model")
+            folder = next((inner for inner in within if (inner / FACTS).is_file()), folder)
         facts = _read_facts(folder)
         spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
         if spec.shape != (codec.channels, codec.height, codec.width):

@@ -83,6 +83,8 @@ class RunFolder:
         self.log = self.path / "log.jsonl"
         self.checkpoint = self.path / "checkpoint"
         self.model = self.path / "model"
+        self.best = self.path / "best"
+        self.card = self.path / "card.json"
         self.samples = self.path / "samples"
 
     def must_be_free(self) -> None:

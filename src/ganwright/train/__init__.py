@@ -2,6 +2,6 @@
 
 from ganwright.train.plan import Plan
 from ganwright.train.recipes import RECIPES, Recipe, TrainOptions
-from ganwright.train.run import Run, prepare, train
+from ganwright.train.run import Run, begin, go_on, prepare
 
-__all__ = ["RECIPES", "Plan", "Recipe", "Run", "TrainOptions", "prepare", "train"]
+__all__ = ["RECIPES", "Plan", "Recipe", "Run", "TrainOptions", "begin", "go_on", "prepare"]

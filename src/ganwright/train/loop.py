@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.base.options import to_toml
 from ganwright.base.runs import RunFolder, replacing, write_text
+from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.guard import COLLAPSED, variety
 from ganwright.train.recipes import Recipe
@@ -32,6 +33,10 @@ class Observer(Protocol):
         """After every grid of samples."""
 
 
+# Scores a model on held-out examples: flat numbers, of which "fid" selects (lower is better).
+Scorer = Callable[[Model], dict[str, float]]
+
+
 @dataclass
 class Due:
     """Something that is done every so many examples, and not twice at the same place."""
@@ -47,19 +52,23 @@ class Due:
 
 
 def train(
-    trainer: Trainer, folder: RunFolder, observer: Observer, stopped: Callable[[], bool]
+    trainer: Trainer,
+    folder: RunFolder,
+    observer: Observer,
+    stopped: Callable[[], bool],
+    scorer: Scorer | None = None,
 ) -> None:
     """Trains until the recipe's budget is used, writing the run folder as it goes.
 
     `stopped` is asked after every round; when it says yes, the checkpoint is written and
-    Interrupted raised. Raises Diverged when training could not be repaired; `model/` then holds the
-    last good model.
+    Interrupted raised. `scorer` selects what `best/` holds and, with patience, ends the run early.
+    Raises Diverged when training could not be repaired; `model/` then holds the last good model.
     """
     recipe = trainer.recipe
     o = recipe.train
-    report, snapshot, checkpoint = (
-        Due(max(1, round(kimg * 1000)), trainer.seen)
-        for kimg in (o.report_kimg or 1, o.snapshot_kimg or 10, o.checkpoint_kimg or 10)
+    report, snapshot, score, checkpoint = (
+        Due(max(1, round((kimg or 10) * 1000)), trainer.seen)
+        for kimg in (o.report_kimg, o.snapshot_kimg, o.score_kimg, o.checkpoint_kimg)
     )
     began = time.monotonic() - trainer.seconds
 
@@ -99,6 +108,12 @@ def train(
             log("snapshot", variety=spread)
             if spread < COLLAPSED:
                 log("guard", problem="collapse", variety=spread)
+
+        if scorer is not None and (score.now(trainer.seen) or done):
+            _score(trainer, folder, scorer, log)
+            if o.patience is not None and trainer.stale >= o.patience and not done:
+                log("patience", scores_without_improvement=trainer.stale)
+                done = True
 
         if regular or done or stop:
             save(regular=regular)
@@ -142,6 +157,19 @@ def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> 
     trainer.restore(found)
     trainer.repairs = repairs
     log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=repairs)
+
+
+def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..., None]) -> None:
+    """Scores the model of now and keeps it if it is the best so far."""
+    model = trainer.model()
+    began = time.monotonic()
+    found = scorer(model)
+    better = trainer.best is None or found["fid"] < trainer.best
+    trainer.stale = 0 if better else trainer.stale + 1
+    if better:
+        trainer.best = found["fid"]
+        model.save(folder.best)
+    log("score", **found, is_best=int(better), score_seconds=round(time.monotonic() - began, 3))
 
 
 def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:

@@ -18,7 +18,11 @@ from ganwright.train.trainer import Trainer
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MEASURED_S = 0.5
-REPORTS, SNAPSHOTS, CHECKPOINTS = 100, 20, 10  # in one budget
+REPORTS, SNAPSHOTS, CHECKPOINTS, SCORES = 100, 20, 10, 20  # in one budget
+# A score makes a thousand samples: some hundred examples' worth of training. Once in 5 kimg keeps it
+# under a tenth of the time.
+LEAST_SCORE_KIMG = 5.0
+LONG_S = 600.0  # a run this long is worth a minute of learning features to score by
 REPORT_S, SNAPSHOT_S, CHECKPOINT_S = 30.0, 600.0, 300.0  # but never further apart than this
 
 
@@ -126,6 +130,11 @@ def with_intervals(recipe: Recipe, kimg: float, images_per_s: float) -> Recipe:
         report_kimg=interval(o.report_kimg, REPORTS, REPORT_S),
         snapshot_kimg=interval(o.snapshot_kimg, SNAPSHOTS, SNAPSHOT_S),
         checkpoint_kimg=interval(o.checkpoint_kimg, CHECKPOINTS, CHECKPOINT_S),
+        score_kimg=max(
+            interval(o.score_kimg, SCORES, SNAPSHOT_S), o.score_kimg or LEAST_SCORE_KIMG
+        ),
+        score_features=o.score_features
+        or ("learned" if kimg * 1000 / images_per_s >= LONG_S else "pixels"),
     )
     return replace(recipe, train=fixed)
 

@@ -43,7 +43,7 @@ class TrainOptions:
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes of training")
     seed: int = Field(default=0, ge=0, description="all randomness follows from it")
     average_kimg: float = Field(
-        default=10.0, ge=0, description="half-life of the generator's average, in thousand examples"
+        default=20.0, ge=0, description="half-life of the generator's average, in thousand examples"
     )
     average_ramp: float = Field(
         default=0.05,
@@ -51,8 +51,9 @@ class TrainOptions:
         le=1,
         description="the half-life is at most this share of the examples seen",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="arithmetic of the forward passes"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="of the forward passes; auto: bfloat16 where the hardware has it",
     )
     report_kimg: float | None = Field(
         default=None, gt=0, description="between reports; none: from speed"
@@ -62,6 +63,15 @@ class TrainOptions:
     )
     checkpoint_kimg: float | None = Field(
         default=None, gt=0, description="between checkpoints, likewise"
+    )
+    score_kimg: float | None = Field(
+        default=None, gt=0, description="between scores on held-out examples, likewise"
+    )
+    score_features: Literal["learned", "pixels", "none"] | None = Field(
+        default=None, description="what scores look at; none given: by the length of the run"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, description="end after so many scores without a better one"
     )
     repairs: int = Field(
         default=3, ge=0, description="how often a diverged run is set back before it ends"
@@ -98,12 +108,20 @@ class Row:
     mended: str
 
 
+# Above the tutorials' 2e-4: the generator's average takes out the noise that it brings.
+ADAM = OptimiserOptions(rate=5e-4)
+WIDE_BATCH = TrainOptions(batch=128)  # dense layers are fast at it; convolutions gain nothing
+
+
 def _mlp() -> Recipe:
     return Recipe(
         name="mlp",
         generator=MLPGeneratorOptions(widths=(256, 512, 1024)),
         discriminator=MLPDiscriminatorOptions(widths=(1024, 512, 256), dropout=0.3),
         game=GameOptions(labels=LabelOptions(real=0.9)),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+        train=WIDE_BATCH,
     )
 
 
@@ -112,11 +130,14 @@ def _mlp_small() -> Recipe:
         name="mlp-small",
         generator=MLPGeneratorOptions(widths=(128, 128)),
         discriminator=MLPDiscriminatorOptions(widths=(128, 128)),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+        train=WIDE_BATCH,
     )
 
 
 def _mlp_minimax() -> Recipe:
-    rmsprop = OptimiserOptions(kind="rmsprop", beta2=0.9)
+    rmsprop = OptimiserOptions(kind="rmsprop", rate=2e-4, beta2=0.9)
     return replace(
         _mlp_small(),
         name="mlp-small-minimax",
@@ -131,6 +152,8 @@ def _dense_conv() -> Recipe:
         name="dense-conv",
         generator=DenseConvGeneratorOptions(),
         discriminator=MLPDiscriminatorOptions(widths=(512, 256), dropout=0.3),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
     )
 
 
@@ -139,6 +162,9 @@ def _latent_skip() -> Recipe:
         name="latent-skip",
         generator=LatentSkipGeneratorOptions(),
         discriminator=LatentSkipDiscriminatorOptions(dropout=0.3),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+        train=WIDE_BATCH,
     )
 
 
@@ -151,11 +177,13 @@ def _dcgan() -> Recipe:
         name="dcgan",
         generator=DCGANGeneratorOptions(),
         discriminator=DCGANDiscriminatorOptions(dropout=0.3),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
     )
 
 
 def _wgan_gp() -> Recipe:
-    adam = OptimiserOptions(rate=1e-4, beta1=0.5, beta2=0.9)
+    adam = OptimiserOptions(rate=5e-4, beta1=0.5, beta2=0.9)
     return Recipe(
         name="wgan-gp",
         latent=LatentOptions(dim=128),
@@ -176,6 +204,8 @@ def _sngan() -> Recipe:
         generator=DCGANGeneratorOptions(activation="relu"),
         discriminator=DCGANDiscriminatorOptions(norm="spectral"),
         game=GameOptions(loss="hinge"),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
     )
 
 
@@ -185,6 +215,8 @@ def _lsgan() -> Recipe:
         generator=DCGANGeneratorOptions(activation="relu"),
         discriminator=DCGANDiscriminatorOptions(norm="batch"),
         game=GameOptions(loss="least-squares"),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import signal
@@ -23,13 +24,15 @@ from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose
-from ganwright.train.loop import Observer, recipe_heading
+from ganwright.train.loop import Observer, Scorer, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.plan import Plan, make_plan, pick_device
 from ganwright.train.recipes import RECIPES, Recipe
-from ganwright.train.trainer import Trainer
+from ganwright.train.trainer import Trainer, precision_on
 
 DEFAULT_MINUTES = 10.0
+# Makes the scorer of a run from its data and the features to look at; None where it can't score.
+Scoring = Callable[[Dataset, str], Scorer | None]
 BUDGET = ("minutes", "kimg")
 
 
@@ -43,6 +46,12 @@ class Run:
     def model(self) -> Model:
         """The trained model."""
         return Model.load(self.path)
+
+    @property
+    def card(self) -> dict[str, Any] | None:
+        """The last evaluation's card.json; None before the first."""
+        path = RunFolder(self.path).card
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -98,6 +107,8 @@ def prepare(
         base, reasons = choose(opened, minutes=asked.get("train.minutes"))
     resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
+    precision = precision_on(resolved.train.precision, place)
+    resolved = override(resolved, {"train.precision": precision})
     return Prepared(data=opened, plan=make_plan(resolved, opened, place), reasons=reasons)
 
 
@@ -124,61 +135,25 @@ def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def train(
-    data: str | os.PathLike[str],
-    *,
-    recipe: str | os.PathLike[str] | None = None,
-    out: str | os.PathLike[str] | None = None,
-    minutes: float | None = None,
-    kimg: float | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    settings: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    observer: Observer | None = None,
-) -> Run:
-    """Trains a model on `data` and returns the run.
-
-    `data` is a built-in name or a path; `recipe` a name or a TOML file (None chooses one); `out` the
-    run folder (default ``runs/<data>``), which must not exist unless `resume` goes on with it.
-    `minutes` and `kimg` (thousand real examples shown) bound the training; `settings` maps dotted
-    option paths to values. Raises a GanwrightError: OptionError, DataError and RunError for wrong
-    input, Interrupted on Ctrl-C (resumable), Diverged when training could not be saved.
-
-    >>> import ganwright as gw
-    >>> run = gw.train("digits", minutes=1)     # doctest: +SKIP
-    >>> run.model.sample(16).shape              # doctest: +SKIP
-    (16, 8, 8, 1)
-    """
-    if resume:
-        folder = RunFolder(out if out is not None else default_out(data))
-        return go_on(
-            data, folder, minutes=minutes, kimg=kimg, seed=seed, recipe=recipe,
-            device=device, settings=settings, observer=observer,
-        )  # fmt: skip
-    if out is not None:
-        RunFolder(out).must_be_free()
-    prepared = prepare(
-        data, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-        settings=settings,
-    )  # fmt: skip
-    folder = RunFolder(out if out is not None else Path("runs") / prepared.data.name)
-    return begin(prepared, folder, observer=observer)
-
-
 def default_out(data: str | os.PathLike[str]) -> Path:
     """Where a run on `data` goes when nothing is said: ``runs/<name>``."""
     return Path("runs") / (Path(data).name.split(".")[0] or "data")
 
 
-def begin(prepared: Prepared, folder: RunFolder, *, observer: Observer | None = None) -> Run:
+def begin(
+    prepared: Prepared,
+    folder: RunFolder,
+    *,
+    observer: Observer | None = None,
+    scoring: Scoring | None = None,
+) -> Run:
     """Makes the run folder and trains. Raises RunError when the folder exists."""
     plan = prepared.plan
     trainer = Trainer(plan.recipe, prepared.data, plan.device)
     folder.create()
     write_text(folder.recipe, to_toml(plan.recipe, heading=recipe_heading(trainer)))
     folder.append(seen=0, kimg=0.0, seconds=0.0, event="start", **_circumstances(trainer, plan))
-    return _train(trainer, folder, observer)
+    return _train(trainer, folder, observer, scoring)
 
 
 def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
@@ -209,6 +184,7 @@ def go_on(
     device: str = "auto",
     settings: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
+    scoring: Scoring | None = None,
 ) -> Run:
     """Goes on with a stopped run from its last checkpoint; only the budget may change.
 
@@ -242,7 +218,7 @@ def go_on(
         event="resume", damaged=damaged,
     )  # fmt: skip
     write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
-    return _train(trainer, folder, observer)
+    return _train(trainer, folder, observer, scoring)
 
 
 def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:
@@ -255,9 +231,14 @@ def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:
     return all(before.get(key, value) == value for key, value in said.items())
 
 
-def _train(trainer: Trainer, folder: RunFolder, observer: Observer | None) -> Run:
+def _train(
+    trainer: Trainer, folder: RunFolder, observer: Observer | None, scoring: Scoring | None
+) -> Run:
+    scorer = None
+    if scoring is not None and trainer.recipe.train.score_features != "none":
+        scorer = scoring(trainer.data, trainer.recipe.train.score_features or "pixels")
     with _stop_signals() as stopped:
-        loop(trainer, folder, observer or Silent(), stopped)
+        loop(trainer, folder, observer or Silent(), stopped, scorer)
     return Run(folder.path)
 
 

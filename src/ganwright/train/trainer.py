@@ -18,7 +18,19 @@ from ganwright.train.batches import Order
 from ganwright.train.recipes import Recipe
 from ganwright.train.state import finite
 
+PROGRESS = ("seen", "drawn", "seconds", "repairs", "best", "stale")
 HALVING = 0.5  # of both rates when a diverged run is set back
+
+
+def precision_on(asked: str, device: str) -> str:
+    """What "auto" means on a kind of device: bfloat16 where the hardware computes in it.
+
+    `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe.
+    """
+    if asked != "auto":
+        return asked
+    native = {"cuda": torch.cuda.is_bf16_supported, "cpu": torch.cpu._is_avx512_bf16_supported}
+    return "bfloat16" if device in native and native[device]() else "float32"
 
 
 class Means:
@@ -75,12 +87,14 @@ class Trainer:
         self.drawn = 0  # latents drawn so far
         self.seconds = 0.0
         self.repairs = 0
+        self.best: float | None = None  # the best score so far; lower is better
+        self.stale = 0  # scores since then
 
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
 
     def _precision(self) -> AbstractContextManager[None]:
-        if self.recipe.train.precision == "float32":
+        if precision_on(self.recipe.train.precision, self.device.type) == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
@@ -144,7 +158,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that going on takes."""
-        progress = {name: getattr(self, name) for name in ("seen", "drawn", "seconds", "repairs")}
+        progress = {name: getattr(self, name) for name in PROGRESS}
         return {"progress": progress} | {n: part.state_dict() for n, part in self.parts().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
