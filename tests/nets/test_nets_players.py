@@ -396,3 +396,14 @@ def test_options_refuse_the_impossible(options: Any) -> None:
     key = "widths" if "widths" in SMALL[options] else "width"
     with pytest.raises(OptionError, match=key):
         build(options, {key: (0,) if key == "widths" else 0})
+
+
+def test_logits_keep_their_precision_under_autocast() -> None:
+    spec = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8))
+    network = DCGANDiscriminatorOptions().build(spec, 16)
+    network.head.linear.bias.data.fill_(100.0)  # bfloat16 rounds to halves here
+    x = torch.randn(64, 1, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(x)
+    assert logits.dtype == torch.float32
+    assert len(logits.unique()) == len(x)

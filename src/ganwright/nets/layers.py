@@ -134,7 +134,7 @@ class Head(nn.Module):
     """The discriminator's last layer: one logit, by projection on the label's embedding.
 
     D(x, y) = w·h(x) + v_y·h(x) (Miyato and Koyama 2018, equation 4); without classes the first
-    term alone.
+    term alone. Never in bfloat16: losses compare logits, and at 20 it tells no tenths apart.
     """
 
     def __init__(self, features: int, classes: int) -> None:
@@ -146,10 +146,12 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
         """features (batch, features) and labels (batch,) to logits (batch,)."""
-        logits: Tensor = self.linear(features).squeeze(1)
-        if self.embed is None:
-            return logits
-        return logits + (self.embed(labels) * features).sum(1)
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(self.linear.weight.dtype)
+            logits: Tensor = self.linear(features).squeeze(1)
+            if self.embed is None:
+                return logits
+            return logits + (self.embed(labels) * features).sum(1)
 
 
 def picture(spec: Spec, owner: str, *, least: int = 1) -> tuple[int, int, int]:

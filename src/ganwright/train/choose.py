@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ganwright.data import Dataset
+from ganwright.train.plan import measure
 from ganwright.train.recipes import RECIPES, Recipe
+from ganwright.train.trainer import Trainer
+
+LEAST_SIDE = 4  # pixels that a convolutional net needs
+# With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
+LEAST_KIMG = 20.0
 
 
-def choose(data: Dataset, *, minutes: float | None) -> tuple[Recipe, tuple[str, ...]]:
-    """A recipe for this data and budget, and the reasons in whole sentences."""
-    name = "relativistic"
-    return RECIPES[name].make(), (f"recipe {name}",)
+def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe, tuple[str, ...]]:
+    """A recipe for this data and budget, and the reasons in whole sentences.
+
+    A budget in kimg decides nothing here: the same command must choose the same recipe on any
+    machine.
+    """
+    best, cheap = RECIPES["relativistic"].make(), RECIPES["mlp-small"].make()
+    channels, *sides = data.spec.shape
+    if len(sides) != 2 or min(sides) < LEAST_SIDE:
+        why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
+        return cheap, (why,)
+    if minutes is not None:
+        speed = measure(Trainer(replace(best, data=data.options), data, device))
+        reach = speed * 60 * minutes / 1000
+        if reach < LEAST_KIMG:
+            why = (
+                f"recipe {cheap.name}: in {minutes:g} minutes the convolutional one would see "
+                f"{reach:.1f} kimg here, and needs {LEAST_KIMG:g}"
+            )
+            return cheap, (why,)
+    size = "×".join(map(str, [*sides, channels]))
+    why = (
+        f"recipe {best.name}: pictures of {size} suit convolutions, and of the recipes it is the "
+        "one that did not collapse and learned most from each example (docs/benchmarks.md)"
+    )
+    return best, (why,)

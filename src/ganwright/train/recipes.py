@@ -67,7 +67,7 @@ class TrainOptions:
     score_kimg: float | None = Field(
         default=None, gt=0, description="between scores on held-out examples, likewise"
     )
-    score_features: Literal["learned", "pixels", "none"] | None = Field(
+    score_features: Literal["learned", "pixels", "off"] | None = Field(
         default=None, description="what scores look at; none given: by the length of the run"
     )
     patience: int | None = Field(

@@ -104,7 +104,7 @@ def prepare(
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
-        base, reasons = choose(opened, minutes=asked.get("train.minutes"))
+        base, reasons = choose(opened, minutes=asked.get("train.minutes"), device=place)
     resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
     precision = precision_on(resolved.train.precision, place)
@@ -235,7 +235,7 @@ def _train(
     trainer: Trainer, folder: RunFolder, observer: Observer | None, scoring: Scoring | None
 ) -> Run:
     scorer = None
-    if scoring is not None and trainer.recipe.train.score_features != "none":
+    if scoring is not None and trainer.recipe.train.score_features != "off":
         scorer = scoring(trainer.data, trainer.recipe.train.score_features or "pixels")
     with _stop_signals() as stopped:
         loop(trainer, folder, observer or Silent(), stopped, scorer)
