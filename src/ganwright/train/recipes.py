@@ -239,8 +239,7 @@ RECIPES: Names[Row] = Names(
         "mlp": Row(
             make=_mlp,
             summary="100 → 256 → 512 → 1024 → pixels against 1024 → 512 → 256 → 1, targets of 0.9",
-            mended="smoothed both labels, so fakes were told to be 10 % real, and trained the "
-            "generator on the smoothed target too",
+            mended="smoothed both labels, and drew batches out of the range of the data",
         ),
         "mlp-small": Row(
             make=_mlp_small,
