@@ -1,0 +1,103 @@
+"""Which extractor? The table of names, and the choice where nobody chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ganwright.base.errors import OptionError, message
+from ganwright.base.names import Names
+from ganwright.data import Dataset
+from ganwright.evaluate.features.dinov2 import SIZES, dinov2
+from ganwright.evaluate.features.extractor import Extractor
+from ganwright.evaluate.features.inception import inception
+from ganwright.evaluate.features.learned import LEAST_SIDE, STEPS, learned
+from ganwright.evaluate.features.pixels import pixels
+
+LEAST_TO_LEARN = 500  # training pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions:
+    """What can be said about an extractor; each takes what concerns it.
+
+    `weights` and `allow_download` are for published networks, `steps` and `seed` for the learned
+    one. `device` is where features are computed; training is on the CPU.
+    """
+
+    weights: Path | None = None
+    allow_download: bool = False
+    steps: int = STEPS
+    seed: int = 0
+    device: str = "cpu"
+
+
+Make = Callable[[Dataset, FeatureOptions], Extractor]
+
+
+def _learned(data: Dataset, options: FeatureOptions) -> Extractor:
+    _takes_no_weights("learned", options)
+    return learned(data, steps=options.steps, seed=options.seed, device=options.device)
+
+
+def _pixels(data: Dataset, options: FeatureOptions) -> Extractor:
+    _takes_no_weights("pixels", options)
+    return pixels(data)
+
+
+def _inception(data: Dataset, options: FeatureOptions) -> Extractor:
+    return inception(
+        data.codec,
+        weights=options.weights,
+        allow_download=options.allow_download,
+        device=options.device,
+    )
+
+
+def _dinov2(name: str, data: Dataset, options: FeatureOptions) -> Extractor:
+    return dinov2(
+        data.codec,
+        name=name,
+        weights=options.weights,
+        allow_download=options.allow_download,
+        device=options.device,
+    )
+
+
+def _takes_no_weights(name: str, options: FeatureOptions) -> None:
+    if options.weights is not None:
+        problem = "takes no file of weights: it is made from the training data"
+        raise OptionError(message(f"features '{name}'", problem))
+
+
+EXTRACTORS: Names[Make] = Names(
+    "features",
+    {
+        "learned": _learned,
+        "pixels": _pixels,
+        "inception": _inception,
+        **{name: partial(_dinov2, name) for name in SIZES},
+    },
+)
+
+
+def choose_extractor(
+    name: str | None, data: Dataset, options: FeatureOptions | None = None
+) -> Extractor:
+    """The extractor `name` for pictures as `data` stores them.
+
+    None takes ``learned`` where the data has 500 training pictures of 4 pixels a side at least, else
+    ``pixels``. Only the training part of `data` is looked at. Raises UnknownName for a name that
+    is in no table, and what the extractor raises.
+
+    >>> import ganwright as gw
+    >>> extractor = choose_extractor("pixels", gw.open_data("digits"))
+    >>> extractor.name, extractor.width
+    ('pixels', 60)
+    """
+    if name is None:
+        large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
+        name = "learned" if large and len(data.train) >= LEAST_TO_LEARN else "pixels"
+    return EXTRACTORS[name](data, options or FeatureOptions())
