@@ -135,13 +135,27 @@ def test_nearest_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert_allclose(ours(a, b, 3), by_force(a, b, 3, False))
 
 
-def test_rounding_stays_within_its_bound() -> None:
-    for d, shift in ((65, 0.0), (2048, 0.0), (2048, 30.0)):
-        x = (rng.standard_normal((300, d)) + shift).astype(np.float32)
-        rows = Rows(x)
-        for block in search.squared_blocks(rows, rows, torch.zeros(d)):
-            true = torch.from_numpy(cdist(x.astype(float), x.astype(float), "sqeuclidean"))
-            assert ((block.squared - true).abs() < block.slack / 3).all()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])  # the oracle is float64
+@pytest.mark.parametrize(("d", "shift"), [(65, 0.0), (2048, 0.0), (2048, 30.0)])
+def test_rounding_stays_within_its_bound(d: int, shift: float, dtype: torch.dtype) -> None:
+    x = (rng.standard_normal((300, d)) + shift).astype(np.float32)
+    rows = Rows(x)
+    true = torch.from_numpy(cdist(x.astype(float), x.astype(float), "sqeuclidean"))
+    for block in search.squared_blocks(rows, rows, torch.zeros(d), dtype=dtype):
+        assert ((block.squared - true).abs() <= block.slack).all()
+
+
+@pytest.mark.parametrize("bfloat", [True, False])
+def test_the_answer_does_not_depend_on_the_processor(
+    bfloat: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "BFLOAT", bfloat)
+    clusters = 10 * rng.standard_normal((20, 300))
+    a, b = (clusters[rng.integers(20, size=n)] + rng.standard_normal((n, 300)) for n in (500, 400))
+    b[:20] = a[:20]
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    exact = by_force(a.astype(float), b.astype(float), 3, True)
+    assert_allclose(ours(a, b, 3, closed=True), exact, rtol=1e-12)
 
 
 def test_many_undecided_pairs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
-"""Nearest neighbours and comparisons of distances: fast in float32, decided in float64.
+"""Nearest neighbours and comparisons of distances: fast in few digits, decided in float64.
 
 Distances come in blocks from one matrix product, ‖x‖² + ‖y‖² − 2x·y, after taking off a common
-centre. That loses digits where two points lie close together, so what the product can't decide is
-computed again from differences: the nearest neighbours' own distances always, a comparison when
-it is closer than the rounding error. A search that rounding may have misled (tight clusters far
-from the centre, many duplicates) is done again in float64. Exact copies are at distance exactly 0.
+centre: in bfloat16 where the processor has it, else in float32. Each block carries a bound on its
+own rounding error, and what that leaves open is computed again from differences in float64: the
+nearest neighbours' own distances always, a comparison when it is closer than the bound. A search
+that rounding may have misled (tight clusters far from the centre, many duplicates) is done again
+with more digits. So the answer does not depend on the type, and exact copies are at distance
+exactly 0.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from ganwright.evaluate.rows import Rows, at_least
 
 ROW_BLOCK = 1024
 COLUMN_BLOCK = 4096
-SPARE = 3  # more candidates than asked for, so that rounding can't lose a neighbour
-MANY = 0.05  # beyond this share of undecided pairs, a block is done again in float64
-PAIR_BYTES = 32 * 2**20
+SPARE = {torch.bfloat16: 16, torch.float32: 3, torch.float64: 3}  # candidates beyond k
+MANY = 0.01  # beyond this share of undecided pairs, a block is done again with more digits
+BFLOAT = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+PAIR_BYTES = 2 * 2**20  # small enough to stay in the cache
 
 
 class Found(NamedTuple):
@@ -44,23 +47,55 @@ class Block(NamedTuple):
     slack: Tensor  # (rows, 1)
     i: int
     j: int
+    dtype: torch.dtype  # that the product was computed in
+
+
+class _Side(NamedTuple):
+    """Centred rows, rounded for the product."""
+
+    rows: Tensor
+    norm: Tensor  # squared, of the rows before rounding
+    lost: Tensor  # the norm of what rounding took away
 
 
 def _dtype(a: Rows, b: Rows) -> torch.dtype:
     """float64 in few dimensions, where it costs next to nothing, and where squares overflow."""
     largest = max(a.largest, b.largest)
-    return torch.float32 if a.d > 64 and 1e-12 < largest < 1e15 else torch.float64
+    if a.d <= 64 or not 1e-12 < largest < 1e15:
+        return torch.float64
+    short = BFLOAT and a.d >= 256 and a.device.type == "cpu"
+    return torch.bfloat16 if short else torch.float32
 
 
-def _product(x: Tensor, y: Tensor, y_norm: Tensor, i: int, j: int) -> Block:
-    """`y_norm` are the squared norms of the rows of y."""
-    x_norm = torch.linalg.vecdot(x, x)[:, None]
-    squared = torch.addmm(y_norm[None], x, y.T, alpha=-2)
-    squared += x_norm
-    # The error of a dot product of d terms grows like √d · eps · ‖x‖‖y‖; this is a wide margin.
-    scale = torch.finfo(x.dtype).eps * (4 + math.sqrt(x.shape[1]) / 4)
-    slack = scale * (x_norm.sqrt() + y_norm.max().sqrt()).square()
-    return Block(squared.clamp_(min=0), slack, i, j)
+def _finer(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype == torch.bfloat16 else torch.float64
+
+
+def _side(rows: Rows, start: int, size: int, centre: Tensor, dtype: torch.dtype) -> _Side:
+    x = rows.block(start, start + size, _finer(dtype) if dtype == torch.bfloat16 else dtype)
+    x -= centre.to(x.dtype)
+    norm = torch.linalg.vecdot(x, x)
+    if dtype != torch.bfloat16:
+        return _Side(x, norm, torch.zeros_like(norm))
+    short = x.to(dtype)
+    x -= short
+    return _Side(short, norm, torch.linalg.vecdot(x, x).sqrt())
+
+
+def _product(x: _Side, y: _Side, i: int, j: int) -> Block:
+    dtype = x.rows.dtype
+    if dtype == torch.bfloat16:  # the product comes rounded to bfloat16, too
+        squared = torch.add(y.norm[None], x.rows @ y.rows.T, alpha=-2)
+    else:
+        squared = torch.addmm(y.norm[None], x.rows, y.rows.T, alpha=-2)
+    squared += x.norm[:, None]
+    here, there = x.norm.sqrt(), y.norm.max().sqrt()
+    # A dot product of d terms is wrong by about √d · eps · ‖x‖‖y‖; this is a wide margin.
+    eps = torch.finfo(squared.dtype).eps
+    slack = eps * (4 + math.sqrt(x.rows.shape[1]) / 4) * (here + there).square()
+    if dtype == torch.bfloat16:  # Cauchy–Schwarz on what rounding took, and half a last digit
+        slack += 2.04 * (x.lost * there + here * y.lost.max() + 2**-9 * here * there)
+    return Block(squared.clamp_(min=0), slack[:, None], i, j, dtype)
 
 
 def squared_blocks(
@@ -73,15 +108,11 @@ def squared_blocks(
 ) -> Iterator[Block]:
     """All pairs' squared distances; with `triangle` (a is b) each pair at least once."""
     dtype = dtype or _dtype(a, b)
-    centre = centre.to(dtype)
     width = COLUMN_BLOCK if not triangle else 2 * ROW_BLOCK
-    for j, y in b.blocks(dtype, width):
-        y -= centre
-        y_norm = torch.linalg.vecdot(y, y)
+    for j in range(0, b.n, width):
+        y = _side(b, j, width, centre, dtype)
         for i in range(0, min(a.n, j + width) if triangle else a.n, ROW_BLOCK):
-            x = a.block(i, i + ROW_BLOCK, dtype)
-            x -= centre
-            yield _product(x, y, y_norm, i, j)
+            yield _product(_side(a, i, ROW_BLOCK, centre, dtype), y, i, j)
 
 
 def exact_squared(a: Rows, b: Rows, i: Tensor, j: Tensor) -> Tensor:
@@ -112,14 +143,12 @@ def within(a: Rows, b: Rows, block: Block, limits: Tensor, closed: bool) -> Tens
     if not unsure.any():
         return sure
     i, j = unsure.nonzero(as_tuple=True)
-    if len(i) > MANY * unsure.numel() and squared.dtype != torch.float64:
-        x = a.block(block.i, block.i + len(squared), torch.float64)
-        y = b.block(block.j, block.j + squared.shape[1], torch.float64)
-        centre = x.mean(0)
-        x -= centre
-        y -= centre
-        finer = _product(x, y, torch.linalg.vecdot(y, y), block.i, block.j)
-        return within(a, b, finer, limits, closed)
+    if len(i) > MANY * unsure.numel() and block.dtype != torch.float64:
+        dtype, (height, width) = _finer(block.dtype), squared.shape
+        centre = a.block(block.i, block.i + height, torch.float64).mean(0)
+        x = _side(a, block.i, height, centre, dtype)
+        y = _side(b, block.j, width, centre, dtype)
+        return within(a, b, _product(x, y, block.i, block.j), limits, closed)
     whole = limits.expand(squared.shape)
     exact = exact_squared(a, b, i + block.i, j[:, None] + block.j)[:, 0]
     limit = whole[i, j]
@@ -131,6 +160,7 @@ class _Best:
     """The candidates so far of each query: the least squared distances and whose they are."""
 
     def __init__(self, n: int, k: int, device: torch.device, dtype: torch.dtype) -> None:
+        dtype = torch.float64 if dtype == torch.float64 else torch.float32
         self.squared = torch.full((n, k), math.inf, device=device, dtype=dtype)
         self.indices = torch.zeros((n, k), device=device, dtype=torch.int64)
         self.slack = torch.zeros(n, device=device, dtype=dtype)
@@ -170,10 +200,13 @@ def nearest(reference: Rows, queries: Rows | None = None, *, k: int = 1) -> Foun
     if available < k:
         problem = f"{k} nearest neighbours take at least {k + own} rows; got {reference.n}"
         raise DataError(message("neighbours", problem))
-    kept, dtype = min(k + SPARE, available), _dtype(asking, reference)
+    dtype = _dtype(asking, reference)
+    kept = min(k + SPARE[dtype], available)
     best = _Best(asking.n, kept, reference.device, dtype)
     centre = reference.mean()
-    for squared, slack, i, j in squared_blocks(asking, reference, centre, triangle=own):
+    for squared, slack, i, j, _ in squared_blocks(
+        asking, reference, centre, triangle=own, dtype=dtype
+    ):
         if own:
             # Pairs on and below the diagonal are nobody's neighbours here: a row and itself, or
             # a pair that comes from the other side.
@@ -186,17 +219,19 @@ def nearest(reference: Rows, queries: Rows | None = None, *, k: int = 1) -> Foun
             best.offer(j, squared.T.contiguous(), i, slack.max())
         best.offer(i, squared, j, slack[:, 0])
     found, doubtful = best.refined(asking, reference, k)
-    if dtype != torch.float64 and kept < available and doubtful.any():
+    while dtype != torch.float64 and kept < available and doubtful.any():
+        dtype = _finer(dtype)
         again = doubtful.nonzero()[:, 0]
         rows = asking.subset(again.cpu().numpy())
-        best = _Best(rows.n, kept, reference.device, torch.float64)
-        for squared, slack, i, j in squared_blocks(rows, reference, centre, dtype=torch.float64):
+        best = _Best(rows.n, kept, reference.device, dtype)
+        for squared, slack, i, j, _ in squared_blocks(rows, reference, centre, dtype=dtype):
             if own:
                 whose = again[i : i + len(squared), None]
                 squared.masked_fill_(whose == _index(j, squared.shape[1], squared), math.inf)
             best.offer(i, squared, j, slack[:, 0])
-        better, _ = best.refined(rows, reference, k)
+        better, still = best.refined(rows, reference, k)
         found.squared[again], found.indices[again] = better.squared, better.indices
+        doubtful = doubtful.index_put((again,), still)
     return found
 
 
