@@ -9,7 +9,9 @@ The names of the weights are those of the public checkpoints, whose position emb
 patches (518 pixels): for 16×16 it is resized bicubically by the factor (16 + 0.1) / 37, as the
 authors' code does.
 
-Our tests see no real weights: they check the structure, the loader and the preprocessing.
+Our tests see no real weights: they check the structure, the loader and the preprocessing. Compared
+once by hand with the authors' network on the same random weights, features were equal to the last bit.
+torch-fidelity resizes by TensorFlow 1's bilinear rule instead, so its numbers differ.
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ and its features keep what distinguishes pictures, not only what tells classes a
 
 No view is blurred or made noisy: a network taught to overlook blur or noise would overlook them in
 samples as well. `tests/features` holds both ways to the order that this is for: held-out digits are
-far nearer to the training digits than blurred, noisy or mode-dropping ones.
+far nearer to the training digits than blurred, noisy or mode-dropping ones. Measured there with the
+default steps, FID to the training digits, with labels / without: held-out 0.7 / 1.7, noise of 64
+grey levels 12 / 15, blur of 0.7 pixels 13 / 18, the zeros missing 5.6 / 6.3, five classes missing
+44 / 35, uniform noise 67 / 124.
 
 The features are the 128 numbers before the last nonlinearity, all divided by one number that makes
 their mean variance over the training data 1. So the squared Fréchet distance has a scale: 128 is as
