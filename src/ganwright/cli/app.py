@@ -11,13 +11,14 @@ import typer
 
 from ganwright._version import __version__
 from ganwright.base.errors import GanwrightError, message
-from ganwright.cli import inspect, recipes, sample, train
+from ganwright.cli import compare, evaluate, inspect, recipes, sample, train
 
 EPILOG = """Examples:
 
 \b
   ganwright train digits --minutes 2
   ganwright sample runs/digits -n 1000 --out digits.npz
+  ganwright evaluate runs/digits
   ganwright train photos/ --recipe dcgan --set data.size=64
   ganwright inspect photos.zip
 
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, sample, inspect, recipes):
+for verb in (train, sample, evaluate, compare, inspect, recipes):
     app.command(verb.NAME, epilog=verb.EPILOG)(verb.command)
 
 

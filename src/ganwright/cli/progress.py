@@ -103,6 +103,15 @@ class Bar:
 
 def notice(event: dict[str, Any]) -> str | None:
     """What people should know at once, of the events that are no report."""
+    if event["event"] == "score":
+        kept = "  best so far, kept" if event["is_best"] else ""
+        return (
+            f"{event['kimg']:9.1f} kimg  FID {event['fid']:.3g} ± {event['fid_error']:.2g}, "
+            f"floor {event['floor']:.2g}, coverage {event['coverage']:.2f}, "
+            f"unique {event['unique']:.0%}{kept}"
+        )
+    if event["event"] == "patience":
+        return f"ended: no better score in the last {event['scores_without_improvement']}"
     if event["event"] == "guard" and event["problem"] == "collapse":
         return (
             f"warning: the samples vary {event['variety']:.0%} as much as the data: the generator may "

@@ -44,6 +44,9 @@ def command(
             "--set", metavar="KEY=VALUE", help="Any option by its dotted path; repeatable."
         ),
     ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="End after so many scores without a better one [never].")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run folder.")] = False,
     dry_run: Annotated[
         bool,
@@ -55,9 +58,15 @@ def command(
     from ganwright.base.options import parse
     from ganwright.base.runs import RunFolder
     from ganwright.cli.progress import watch
+    from ganwright.evaluate.scorer import Scorer, scoring
     from ganwright.train import run as runs
 
+    def score_by(data: Dataset, features: str) -> Scorer | None:
+        return scoring(data, features, say=lambda text: print(text, file=sys.stderr))
+
     chosen = dict(parse(text) for text in settings or [])
+    if patience is not None:
+        chosen["train.patience"] = patience
     if resume:
         if dry_run:
             raise OptionError("--dry-run: doesn't go with --resume")
@@ -65,7 +74,7 @@ def command(
         with watch() as observer:
             runs.go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-                settings=chosen, observer=observer,
+                settings=chosen, observer=observer, scoring=score_by,
             )  # fmt: skip
     else:
         if not dry_run:
@@ -81,7 +90,7 @@ def command(
             return
         folder = RunFolder(out or runs.default_out(data))
         with watch() as observer:
-            runs.begin(prepared, folder, observer=observer)
+            runs.begin(prepared, folder, observer=observer, scoring=score_by)
     print(folder.path)
 
 

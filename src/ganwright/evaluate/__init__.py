@@ -1,5 +1,6 @@
-"""Judges samples: features in, numbers out. Nothing here trains, loads a model or reads a file."""
+"""Judges samples: features, statistics and distances, and the card that they come to."""
 
+from ganwright.evaluate.card import Card, Entry
 from ganwright.evaluate.coverage import Manifold, Neighbourhood, neighbourhood
 from ganwright.evaluate.distances import (
     Extrapolation,
@@ -11,6 +12,7 @@ from ganwright.evaluate.distances import (
     kid_subsets,
 )
 from ganwright.evaluate.intervals import Estimate, Floor, floor, jackknife, wilson
+from ganwright.evaluate.judge import evaluate
 from ganwright.evaluate.measures import MEASURES, Measure, Scores, measure
 from ganwright.evaluate.memory import Memorisation, Pair, copies, memorisation, unique_share
 from ganwright.evaluate.modes import (
@@ -25,6 +27,7 @@ from ganwright.evaluate.modes import (
     stacked_labels,
 )
 from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.scorer import Scorer, scoring
 from ganwright.evaluate.stats import Moments, Statistics, statistics
 from ganwright.evaluate.twosample import CLASSIFIERS, TwoSample, two_sample
 from ganwright.evaluate.vendi import vendi
@@ -32,7 +35,9 @@ from ganwright.evaluate.vendi import vendi
 __all__ = [
     "CLASSIFIERS",
     "MEASURES",
+    "Card",
     "ClassCoverage",
+    "Entry",
     "Estimate",
     "Extrapolation",
     "Floor",
@@ -45,12 +50,14 @@ __all__ = [
     "Neighbourhood",
     "Pair",
     "Rows",
+    "Scorer",
     "Scores",
     "Statistics",
     "TwoSample",
     "class_coverage",
     "class_kl",
     "copies",
+    "evaluate",
     "fid",
     "fid_infinite",
     "floor",
@@ -65,6 +72,7 @@ __all__ = [
     "mode_coverage",
     "neighbourhood",
     "ring",
+    "scoring",
     "stacked_labels",
     "statistics",
     "two_sample",

@@ -88,6 +88,8 @@ def initialise(network: nn.Module, activation: str) -> None:
             fan_in = layer.weight[:, 0].numel() / math.prod(layer.stride)
         else:
             fan_in = layer.weight[0].numel()
+        if layer.weight.is_meta:
+            continue
         layer.weight.normal_(0, gain / math.sqrt(fan_in))
         if layer.bias is not None:
             layer.bias.zero_()
@@ -115,12 +117,20 @@ class Dropout(nn.Module):
         return x * (keep.to(x.dtype) * (256 / (256 - self.dropped)))
 
 
+def embedding_of(classes: int, features: int, *, std: float) -> nn.Embedding:
+    """One row a class, N(0, std²)."""
+    weight = torch.empty(classes, features)
+    if not weight.is_meta:  # a net built to compare shapes: drawing would import half of torch
+        weight.normal_(0, std)
+    return nn.Embedding(classes, features, _weight=weight)
+
+
 class LatentInput(nn.Module):
     """Joins the latent and the embedding of the label, where there are classes."""
 
     def __init__(self, latent: int, classes: int, embedding: int = 64) -> None:
         super().__init__()
-        self.embed = nn.Embedding(classes, embedding) if classes else None
+        self.embed = embedding_of(classes, embedding, std=1.0) if classes else None
         self.features = latent + (embedding if classes else 0)
 
     def forward(self, z: Tensor, labels: Tensor | None) -> Tensor:
@@ -140,9 +150,8 @@ class Head(nn.Module):
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()
         self.linear = nn.Linear(features, 1)
-        self.embed = nn.Embedding(classes, features) if classes else None
-        if self.embed is not None:
-            nn.init.normal_(self.embed.weight, std=1 / math.sqrt(features))
+        std = 1 / math.sqrt(features)
+        self.embed = embedding_of(classes, features, std=std) if classes else None
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
         """features (batch, features) and labels (batch,) to logits (batch,)."""

@@ -1,0 +1,55 @@
+"""ganwright evaluate RUN|SAMPLES"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "evaluate"
+EPILOG = """Examples:
+
+\b
+  ganwright evaluate runs/digits
+  ganwright evaluate samples/ --against photos/ -n 5000
+  ganwright evaluate samples.npz --against mnist/ --features pixels --json card.json
+"""
+
+
+def command(
+    samples: Annotated[str, typer.Argument(help="A run, a model, or pictures in any form.")],
+    against: Annotated[
+        str | None, typer.Option(help="The real data; a run knows the data it was trained on.")
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", "--number", help="How many samples to judge.")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option(help="learned, pixels, inception or dinov2 [by the data].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the samples and of every draw.")] = 0,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write the card to this file; - prints it.")
+    ] = None,
+) -> None:
+    """Says how good samples are, with intervals, floor and baseline."""
+    from ganwright.base.runs import RunFolder
+    from ganwright.evaluate.judge import evaluate
+
+    def say(text: str) -> None:
+        print(f"{text} …", file=sys.stderr, flush=True)
+
+    card = evaluate(samples, against, n=n, features=features, seed=seed, progress=say)
+    folder = RunFolder(samples)
+    if folder.recipe.is_file():
+        card.save(folder.card)
+    if as_json is None:
+        print(card)
+    elif str(as_json) == "-":
+        print(json.dumps(card.to_json(), indent=2, ensure_ascii=False))
+    else:
+        card.save(as_json)
+        print(card.verdict)

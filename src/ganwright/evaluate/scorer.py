@@ -1,0 +1,72 @@
+"""Scores in training: few samples, cached real statistics, the half of the held-out data for selection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ganwright.base import seeds
+from ganwright.data import Dataset
+from ganwright.evaluate.coverage import Manifold, neighbourhood
+from ganwright.evaluate.distances import fid
+from ganwright.evaluate.features import choose_extractor
+from ganwright.evaluate.intervals import jackknife
+from ganwright.evaluate.judge import class_shares, look, rows
+from ganwright.evaluate.memory import unique_share
+from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.stats import statistics
+from ganwright.model import Model
+
+SAMPLES = 1000  # of one score
+LEAST = 20  # held-out examples to select by
+
+
+class Scorer:
+    """FID, precision, recall, coverage and uniqueness of a model's samples, always of the same seed.
+
+    Real features, their radii and the floor are computed once, before the first score.
+    """
+
+    def __init__(self, data: Dataset, features: str) -> None:
+        selection, _ = data.heldout_halves
+        self.extractor = choose_extractor(features, data)
+        real = look(self.extractor, rows(data, selection)).features
+        self.real, self.manifold = statistics(real), Manifold(real)
+        self.n = min(SAMPLES, len(data.train))
+        rng = np.random.default_rng(seeds.derive(0, "score", "floor"))
+        played = np.sort(rng.permutation(data.train)[: self.n])
+        self.floor = fid(self.real, look(self.extractor, rows(data, played)).features)
+        self.classes = data.spec.classes
+
+    def __call__(self, model: Model) -> dict[str, float]:
+        """Flat numbers for the log: `fid` ± `fid_error` beside `floor`, and how various they are."""
+        blocks = (block.examples for block in model.stream(self.n, seed=seeds.derive(0, "score")))
+        seen = look(self.extractor, blocks)
+        distance = jackknife(lambda fake: fid(self.real, fake), Rows(seen.features), blocks=10)
+        near = neighbourhood(self.manifold, seen.features)
+        found = {
+            "fid": distance.value,
+            "fid_error": distance.error,
+            "floor": self.floor,
+            "precision": near.precision,
+            "recall": near.recall,
+            "coverage": near.coverage,
+            "unique": unique_share(seen.hashes),
+            "n": float(self.n),
+        }
+        shares = {f"share_{cls}": share for cls, share in class_shares(seen).items()}
+        return found | shares
+
+
+def scoring(
+    data: Dataset, features: str, *, say: Callable[[str], None] = lambda text: None
+) -> Scorer | None:
+    """The scorer of a run on `data`, or None, said why, where too little is held out."""
+    selection, _ = data.heldout_halves
+    if len(selection) < LEAST:
+        say(
+            f"no scores in training: {len(selection)} held-out examples to select by, {LEAST} needed"
+        )
+        return None
+    return Scorer(data, features)
