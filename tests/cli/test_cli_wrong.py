@@ -140,7 +140,7 @@ def test_a_broken_model(refuses: Callable[..., str], digits_run: Path, inside: P
     import shutil
 
     shutil.copytree(digits_run, "run")
-    path = inside / "run" / "model" / "model.safetensors"
+    path = inside / "run" / "best" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     assert "is damaged" in refuses("sample", "run", "--out", "x.npz")
 

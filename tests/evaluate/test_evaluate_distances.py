@@ -28,6 +28,14 @@ from ganwright.evaluate import (
 )
 
 rng = np.random.default_rng(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_numbers() -> None:
+    """Each test draws from the start: what it sees must not depend on which ran before."""
+    rng.bit_generator.state = np.random.default_rng(1).bit_generator.state
+
+
 SIZES = [(400, 300, 24), (40, 300, 64), (300, 40, 64), (40, 30, 64), (64, 65, 64)]
 
 

@@ -66,7 +66,7 @@ def test_the_artefact_is_the_average(tiny: Any, tmp_path: Path) -> None:
     last: list[Any] = []
     run = tiny.run(tmp_path / "run", observer=tiny.Watcher(last.append))
     trainer = last[-1]
-    kept = run.model.generator.state_dict()
+    kept = gw.load(run.path / "model").generator.state_dict()
     average, raw = trainer.average.network.state_dict(), trainer.game.generator.state_dict()
     assert all((kept[name] == average[name]).all() for name in kept)
     assert any((kept[name] != raw[name]).any() for name in kept)
@@ -74,7 +74,7 @@ def test_the_artefact_is_the_average(tiny: Any, tmp_path: Path) -> None:
 
 def test_the_run_folder(digits_run: Path) -> None:
     assert {p.name for p in digits_run.iterdir()} == {
-        "recipe.toml", "log.jsonl", "checkpoint", "model", "samples",
+        "recipe.toml", "log.jsonl", "checkpoint", "model", "best", "samples",
     }  # fmt: skip
     log = RunFolder(digits_run).events()
     assert log[0]["event"] == "start" and log[-1]["event"] == "done"
