@@ -178,7 +178,7 @@ def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:
     With classes, each has a column of its own, as far as the columns go.
     """
     model = trainer.model()
-    path = folder.samples / f"{trainer.seen / 1000:09.1f}.png"
+    path = folder.samples / f"{trainer.seen / 1000:011.3f}.png"
     columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
     count = columns * round(GRID / columns)
     labels = [i % columns for i in range(count)] if model.spec.classes else None
