@@ -213,7 +213,9 @@ EVIDENCE = {
     "probabilities": rng.dirichlet(np.ones(4), 400),
     "fake_classes": np.array([90, 110, 100, 100]),
     "real_classes": np.array([100, 100, 100, 100]),
+    "asked": rng.integers(0, 4, 400),
     "pixels": rng.integers(0, 255, (400, 5, 5, 1), dtype=np.uint8),
+    "training_pixels": rng.integers(0, 255, (400, 5, 5, 1), dtype=np.uint8),
 }
 ROWS = {name: x for name, x in EVIDENCE.items() if "classes" not in name}
 

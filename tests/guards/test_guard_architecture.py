@@ -97,7 +97,7 @@ def test_nothing_that_runs_code_from_files_or_that_we_do_without(file: Path) -> 
     ["import ganwright; dir(ganwright)", "from ganwright.cli.app import run; run(['--help'])"]
     + [
         f"from ganwright.cli.app import run; run(['{verb}', '-h'])"
-        for verb in ("train", "sample", "evaluate", "compare", "inspect", "recipes")
+        for verb in ("train", "sample", "evaluate", "compare", "report", "inspect", "recipes")
     ],
 )
 def test_import_and_help_are_light(code: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganwright.train.recipes import TrainOptions
     from ganwright.train.trainer import Trainer
 
-LINES = 16  # of the preview; each shows two rows of pixels
+LINES = 12  # of the preview; each shows two rows of pixels
 PLAIN_S = 5.0  # between lines where there is no terminal
 
 
@@ -29,7 +29,7 @@ def watch() -> Iterator[Observer]:
     """The observer for this terminal, or for a file or pipe where there is none."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with Live(console=console, refresh_per_second=8) as live:
+        with Live(console=console, refresh_per_second=2) as live:
             yield Bar(live)
     else:
         yield Lines()
@@ -129,7 +129,7 @@ def in_blocks(path: Path, columns: int) -> Text:
     """The top of a picture as half-block characters: two pixels a character."""
     with Image.open(path) as picture:
         colour = picture.convert("RGB")
-    width = min(columns - 1, 96)
+    width = min(columns - 1, 80)
     scale = width / colour.width
     size = (width, max(2, round(colour.height * scale) // 2 * 2))
     small = colour.resize(size, Image.Resampling.LANCZOS)

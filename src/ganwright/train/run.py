@@ -27,7 +27,7 @@ from ganwright.train.choose import choose
 from ganwright.train.loop import Observer, Scorer, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.plan import Plan, make_plan, pick_device
-from ganwright.train.recipes import RECIPES, Recipe
+from ganwright.train.recipes import RECIPES, Recipe, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 
 DEFAULT_MINUTES = 10.0
@@ -91,6 +91,7 @@ def prepare(
     Raises OptionError, UnknownName or DataError.
     """
     settings = dict(settings or {})
+    given = _flags(minutes=minutes, kimg=kimg, seed=seed)
     place = pick_device(device)
     base = None if recipe is None else named(recipe)
     about_data = {k: v for k, v in settings.items() if k.startswith("data.")}
@@ -99,8 +100,6 @@ def prepare(
         within = {k.removeprefix("data."): v for k, v in about_data.items()}
         start = override(start, within, owner="--set data")
     opened = open_data(data, options=start)
-    budget = {"minutes": minutes, "kimg": kimg}
-    given = {f"train.{k}": v for k, v in {**budget, "seed": seed}.items() if v is not None}
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
@@ -110,6 +109,14 @@ def prepare(
     precision = precision_on(resolved.train.precision, place)
     resolved = override(resolved, {"train.precision": precision})
     return Prepared(data=opened, plan=make_plan(resolved, opened, place), reasons=reasons)
+
+
+def _flags(**given: float | None) -> dict[str, Any]:
+    """The flags that were given, as options; checked here, so that the error names the flag."""
+    asked = {name: value for name, value in given.items() if value is not None}
+    for name, value in asked.items():
+        override(TrainOptions(), {name: value}, owner=f"--{name}")
+    return {f"train.{name}": value for name, value in asked.items()}
 
 
 def named(recipe: str | os.PathLike[str]) -> Recipe:
@@ -193,9 +200,8 @@ def go_on(
     """
     folder.must_exist()
     old = named(folder.recipe)
-    asked = dict(settings or {}) | ({} if seed is None else {"train.seed": seed})
+    asked = {**(settings or {}), **_flags(minutes=minutes, kimg=kimg, seed=seed)}
     budget = {name: asked.pop(f"train.{name}", None) for name in BUDGET}
-    budget |= {k: v for k, v in {"minutes": minutes, "kimg": kimg}.items() if v is not None}
     if override(old, asked) != old or not (recipe is None or _same_recipe(recipe, old)):
         raise RunError(
             f"--resume: '{folder.path}' was begun with other options; only --minutes and --kimg "
