@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwright.base.runs import RunFolder
-from ganwright.evaluate.card import Card
+from ganwright.evaluate.card import Card, keep
 from ganwright.evaluate.judge import evaluate as judge
 from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
@@ -78,7 +78,7 @@ def evaluate(
     subject = samples.path if isinstance(samples, Run) else samples
     card = judge(subject, against, n=n, features=features, seed=seed)
     if not isinstance(subject, Model) and RunFolder(Path(subject)).recipe.is_file():
-        card.save(RunFolder(Path(subject)).card)
+        return keep(card, RunFolder(Path(subject)))
     return card
 
 

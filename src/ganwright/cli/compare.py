@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from ganwright.evaluate.card import Card
 
 NAME = "compare"
 EPILOG = """Examples:
@@ -32,28 +29,19 @@ def command(
         str | None, typer.Option(help="learned, pixels, inception or dinov2 [by the data].")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the samples and of every draw.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write the cards to this file; - prints them.")
+    ] = None,
 ) -> None:
     """Judges runs at equal n and says which differences are larger than the noise."""
-    from ganwright.base.errors import OptionError
-    from ganwright.evaluate.compare import table
-    from ganwright.evaluate.judge import evaluate
+    from ganwright.cli.evaluate import check, put
+    from ganwright.evaluate.compare import best, compare, shared, table
 
-    if len(runs) < 2:
-        raise OptionError(f"compare: takes two runs at least; got {len(runs)}")
+    def say(text: str) -> None:
+        print(f"{text} …", file=sys.stderr, flush=True)
 
-    def judge(number: int | None) -> list[Card]:
-        cards = []
-        for run in runs:
-            print(f"judging {run} …", file=sys.stderr, flush=True)
-            cards.append(evaluate(run, against, n=number, features=features, seed=seed))
-        return cards
-
-    cards = judge(n)
-    least = min(card.n for card in cards)
-    if any(card.n != least for card in cards):  # one of them had fewer samples to give
-        cards = judge(least)
-    shown = table(cards)
-    print(
-        json.dumps([c.to_json() for c in cards], indent=2, ensure_ascii=False) if as_json else shown
-    )
+    check(as_json)
+    cards = compare(runs, against, n=n, features=features, seed=seed, progress=say)
+    shown, winners = table(cards), {name: best(cards, name) for name in shared(cards)}
+    sure = {name: None if i is None else cards[i].samples for name, i in winners.items()}
+    put(shown, {"cards": [card.to_json() for card in cards], "best": sure}, as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,19 +37,35 @@ def command(
 ) -> None:
     """Says how good samples are, with intervals, floor and baseline."""
     from ganwright.base.runs import RunFolder
+    from ganwright.evaluate.card import keep
     from ganwright.evaluate.judge import evaluate
 
     def say(text: str) -> None:
         print(f"{text} …", file=sys.stderr, flush=True)
 
+    check(as_json)
     card = evaluate(samples, against, n=n, features=features, seed=seed, progress=say)
     folder = RunFolder(samples)
     if folder.recipe.is_file():
-        card.save(folder.card)
-    if as_json is None:
-        print(card)
-    elif str(as_json) == "-":
-        print(json.dumps(card.to_json(), indent=2, ensure_ascii=False))
-    else:
-        card.save(as_json)
-        print(card.verdict)
+        card = keep(card, folder)
+    put(str(card), card.to_json(), as_json)
+
+
+def check(path: Path | None) -> None:
+    """Refuses a file that can't be written before any work is done for it."""
+    from ganwright.base.errors import OptionError
+
+    if path is not None and (path.is_dir() or any(p.is_file() for p in path.parents)):
+        raise OptionError(f"--json: '{path}' can't be written; name a file, or - to print")
+
+
+def put(text: str, tree: dict[str, Any], path: Path | None) -> None:
+    """Prints for people, or for machines; a file for machines goes beside the print for people."""
+    from ganwright.base.runs import write_json
+
+    if str(path) == "-":
+        print(json.dumps(tree, indent=2, ensure_ascii=False))
+        return
+    if path is not None:
+        write_json(path, tree)
+    print(text)

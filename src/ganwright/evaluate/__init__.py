@@ -5,6 +5,7 @@ from ganwright.evaluate.coverage import Manifold, Neighbourhood, neighbourhood
 from ganwright.evaluate.distances import (
     Extrapolation,
     class_kl,
+    class_obeyed,
     fid,
     fid_infinite,
     inception_score,
@@ -56,6 +57,7 @@ __all__ = [
     "TwoSample",
     "class_coverage",
     "class_kl",
+    "class_obeyed",
     "copies",
     "evaluate",
     "fid",

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ganwright.base.errors import DataError
-from ganwright.base.runs import write_json
+from ganwright.base.runs import RunFolder, write_json
 from ganwright.evaluate.intervals import Estimate, wilson
 from ganwright.evaluate.measures import MEASURES, Better
 
 HUMAN = "human"
+HUMAN_TITLE = "Taken for real by people"
 COPYING = -3.0  # C_T below this: closer to the training data than chance allows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One number. `floor` is what real data scores in the fakes' place, `baseline` the simplest model."""
+    """One number, and what it rests on.
+
+    `low` and `high` are its 95 % interval, made by `method`; None where there is none. `floor` is
+    what real data scores in the fakes' place, `baseline` the simplest model; `n` counts samples.
+    """
 
     value: float
     low: float | None
@@ -29,6 +34,7 @@ class Entry:
     baseline: float | None
     better: Better
     n: int
+    method: str = ""
 
     def estimate(self) -> Estimate:
         """The number with its interval, as wide as nothing when none is known."""
@@ -43,18 +49,20 @@ class Card:
 
     samples: str
     n: int
-    against: dict[str, Any]  # n and fingerprint of the reference
-    features: dict[str, Any]  # name and hash of the extractor
+    against: dict[str, Any]  # n, fingerprint and part of the data that is the reference
+    features: dict[str, Any]  # name and hash of the extractor, and facts about it
     measures: dict[str, Entry]
+    classes: dict[str, dict[str, float]] = field(default_factory=dict)  # shares, samples and real
     left_out: dict[str, str] = field(default_factory=dict)  # measure → why
+    notes: tuple[str, ...] = ()  # rules that were applied
     warnings: tuple[str, ...] = ()
     verdict: str = ""
+    seen: int | None = None  # how far the judged model had come; None for samples without one
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain values."""
         tree = asdict(self)
-        tree["warnings"] = list(self.warnings)
-        return tree
+        return tree | {"warnings": list(self.warnings), "notes": list(self.notes)}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the card as JSON, whole or not at all."""
@@ -66,14 +74,12 @@ class Card:
         try:
             tree = json.loads(Path(path).read_text(encoding="utf-8"))
             measures = {name: Entry(**entry) for name, entry in tree.pop("measures").items()}
-            return cls(measures=measures, **{**tree, "warnings": tuple(tree["warnings"])})
+            lists: dict[str, Any] = {
+                name: tuple(tree.pop(name, ())) for name in ("warnings", "notes")
+            }
+            return cls(measures=measures, **lists, **tree)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"'{path}' is not a card: {error}") from None
-
-    @property
-    def protocol(self) -> tuple[Any, ...]:
-        """What two cards must share for their numbers to compare."""
-        return (self.n, *self.against.values(), *self.features.values())
 
     def __str__(self) -> str:
         lines = [
@@ -86,14 +92,15 @@ class Card:
             f"{'':24}{'value':>10}  {'95 % interval':^22}{'real':>10}{'simplest':>10}   better",
         ]
         for name, entry in self.measures.items():
-            title = MEASURES[name].title if name in MEASURES else name
             interval = "" if entry.low is None else f"{_short(entry.low)} … {_short(entry.high)}"
             lines.append(
-                f"{title:24}{_short(entry.value):>10}  {interval:^22}"
+                f"{title(name):24}{_short(entry.value):>10}  {interval:^22}"
                 f"{_short(entry.floor):>10}{_short(entry.baseline):>10}   {entry.better}"
             )
-        lines += [f"\nleft out: {name}: {why}" for name, why in self.left_out.items()]
-        lines += [f"\nwarning: {text}" for text in self.warnings]
+        lines += [""] if self.left_out or self.notes or self.warnings else []
+        lines += [f"left out: {title(name)}: {why}" for name, why in self.left_out.items()]
+        lines += [f"note: {text}" for text in self.notes]
+        lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)
 
 
@@ -103,13 +110,50 @@ def _short(value: float | None) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def title(name: str) -> str:
+    """A measure's name for people."""
+    if name == HUMAN:
+        return HUMAN_TITLE
+    return MEASURES[name].title if name in MEASURES else name
+
+
 def human_entry(fooled: int, judged: int) -> Entry:
     """People's error rate on fakes: the share they took for real, with a Wilson interval."""
     found = wilson(fooled, judged)
     return Entry(
         value=found.value, low=found.low, high=found.high, floor=0.5, baseline=0.0,
-        better="near 0.5", n=judged,
+        better="near 0.5", n=judged, method=found.method,
     )  # fmt: skip
+
+
+def keep(card: Card, folder: RunFolder) -> Card:
+    """Writes a run's card.json; what people said of the same model stays on it."""
+    if HUMAN not in card.measures and folder.card.is_file():
+        try:
+            before = Card.load(folder.card)
+        except DataError:  # of another version, or damaged: replaced
+            before = card
+        if HUMAN in before.measures and before.seen == card.seen:
+            card = replace(card, measures=card.measures | {HUMAN: before.measures[HUMAN]})
+    card.save(folder.card)
+    return card
+
+
+# --- in words ------------------------------------------------------------------------------------
+
+FEWEST = 50  # examples a side, for a verdict
+LEVELS = (
+    (0.05, "Very good: by these features the samples are close to as good as real data"),
+    (0.15, "Good: the samples are much nearer to real data than to the simplest model"),
+    (0.40, "Fair: the samples resemble the data, with faults that show in numbers and to the eye"),
+    (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
+)
+FAIR = 2  # of them: the best there is with a whole kind of examples missing
+MISSING = 0.25  # of the share it should have: a class this rare is missing
+SHIFT = 0.05  # of AUC, that real training examples may differ from the reference
+EXPECTED_LEAST = 20.0  # samples of a class, for its share to say anything
+
+Classes = dict[str, dict[str, float]]
 
 
 def gap(entry: Entry) -> float:
@@ -119,59 +163,119 @@ def gap(entry: Entry) -> float:
     return (entry.value - entry.floor) / (entry.baseline - entry.floor)
 
 
-LEVELS = (
-    (0.05, "Very good: by these features the samples are close to as good as real data"),
-    (0.15, "Good: the samples are much nearer to real data than to the simplest model"),
-    (0.40, "Fair: the samples resemble the data, with faults that show in numbers and to the eye"),
-    (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
-)
-
-
-def verdict(measures: dict[str, Entry]) -> str:
+def verdict(measures: dict[str, Entry], classes: Classes, reference: int) -> str:
     """One paragraph in plain words: are these samples usable, and why."""
-    said = []
-    if "fid" in measures and not math.isnan(share := gap(measures["fid"])):
-        level = next(text for most, text in LEVELS if share < most)
-        said.append(
-            f"{level} (FID {_short(measures['fid'].value)}, where real data has "
-            f"{_short(measures['fid'].floor)} and the simplest model "
-            f"{_short(measures['fid'].baseline)})."
+    n = next((entry.n for name, entry in measures.items() if name == "unique"), 0)
+    if min(n, reference) < FEWEST:
+        return (
+            f"{n:,} samples against {reference:,} real examples are too few for a verdict: "
+            f"it takes {FEWEST} of each, better thousands."
         )
-    if "coverage" in measures:
-        share = measures["coverage"].value
-        part = "nearly all" if share > 0.9 else "most" if share > 0.7 else f"only {share:.0%}"
-        said.append(f"They cover {part} of the variety of the real data.")
-    if "auc" in measures:
-        share = measures["auc"].value
-        ease = "hardly" if share < 0.6 else "sometimes" if share < 0.8 else "easily"
-        said.append(f"A classifier tells them from real examples {ease} (AUC {share:.2f}).")
-    if "ct" in measures:
-        copied = measures["ct"].value < COPYING
-        said.append(
-            "They lie closer to the training data than unseen real data does: some of it was learned "
-            "by heart."
-            if copied
-            else "They are no copies of the training data."
-        )
-    return " ".join(said)
+    parts = (_level(measures, classes), _variety(measures), _told(measures), _memory(measures))
+    return " ".join(part for part in parts if part)
 
 
-def warnings(measures: dict[str, Entry], reference: int) -> list[str]:
-    """What a reader must know before believing the numbers."""
+def _level(measures: dict[str, Entry], classes: Classes) -> str:
+    if "fid" not in measures or math.isnan(share := gap(measures["fid"])):
+        return ""
+    fid = measures["fid"]
+    level = next(i for i, (most, _) in enumerate(LEVELS) if share < most)
+    if collapse(measures) or missing(measures, classes):
+        level = max(level, FAIR)
+    return (
+        f"{LEVELS[level][1]} (FID {_short(fid.value)}, where real data has {_short(fid.floor)} "
+        f"and the simplest model {_short(fid.baseline)})."
+    )
+
+
+def _variety(measures: dict[str, Entry]) -> str:
+    entry = measures.get("coverage")
+    if entry is None or not entry.floor:
+        return ""
+    share = entry.value / entry.floor
+    part = "nearly all" if share > 0.9 else "most" if share > 0.7 else f"only {share:.0%}"
+    return f"They cover {part} of the variety that real examples cover."
+
+
+def _told(measures: dict[str, Entry]) -> str:
+    if "auc" not in measures:
+        return ""
+    area = measures["auc"].value
+    ease = "hardly" if area < 0.6 else "sometimes" if area < 0.8 else "easily"
+    return f"A classifier tells them from real examples {ease} (AUC {area:.2f})."
+
+
+def _memory(measures: dict[str, Entry]) -> str:
+    if "ct" not in measures:
+        return ""
+    if copied(measures):
+        return (
+            "They lie closer to the training data than unseen real data does: "
+            "some of it was learned by heart."
+        )
+    return "They lie no closer to the training data than unseen real data does."
+
+
+def copied(measures: dict[str, Entry]) -> bool:
+    """Whether the samples are nearer to the training data than chance allows, or are it."""
+    near = "ct" in measures and measures["ct"].value < COPYING
+    same = measures.get("copies")
+    return near or (same is not None and same.low is not None and same.low > (same.floor or 0.0))
+
+
+def collapse(measures: dict[str, Entry]) -> list[str]:
+    """The signs of samples that are too few kinds of one thing."""
     found = []
-    for name, entry in measures.items():
-        advised = MEASURES[name].advised(0) if name in MEASURES else 0
-        if min(entry.n, reference) < advised and name in ("fid", "kid", "coverage"):
-            title = MEASURES[name].title
-            found.append(
-                f"{title} says little with {entry.n:,} samples against {reference:,} real examples; "
-                f"{advised:,} of each are advised"
-            )
-    if "unique" in measures and measures["unique"].value < 0.9:
-        found.append(f"only {measures['unique'].value:.0%} of the samples differ: collapse")
-    recall = measures.get("recall")
+    unique, recall, vendi = (measures.get(name) for name in ("unique", "recall", "vendi"))
+    if unique is not None and unique.value < 0.9 * (1.0 if unique.floor is None else unique.floor):
+        found.append(f"only {unique.value:.0%} of the samples differ: collapse")
     if recall is not None and recall.floor and recall.value < recall.floor / 3:
         found.append("recall is far below that of real data: whole kinds of examples are missing")
-    if "ct" in measures and measures["ct"].value < COPYING:
-        found.append("the samples copy the training data (C_T below −3): mind privacy")
+    if vendi is not None and vendi.floor and vendi.value < vendi.floor / 2:
+        found.append(
+            f"the samples are as various as {vendi.value:.1f} different examples, as many real ones "
+            f"as {vendi.floor:.1f}: collapse"
+        )
     return found
+
+
+def missing(measures: dict[str, Entry], classes: Classes) -> list[str]:
+    """Classes that the samples hardly have, although enough were drawn to tell."""
+    n = next((entry.n for name, entry in measures.items() if name == "unique"), 0)
+    return [
+        name
+        for name, share in classes.items()
+        if share["real"] * n >= EXPECTED_LEAST and share["samples"] < MISSING * share["real"]
+    ]
+
+
+def warnings(measures: dict[str, Entry], reference: int, width: int, classes: Classes) -> list[str]:
+    """What a reader must know before believing the numbers."""
+    found = _too_few(measures, reference, width)
+    auc = measures.get("auc")
+    if auc is not None and auc.floor is not None and auc.floor > 0.5 + SHIFT and auc.n >= 500:
+        found.append(
+            f"real training examples are themselves told from the reference (AUC {auc.floor:.2f}): "
+            "the held-out part is of another kind, or the features know the training data by heart"
+        )
+    found += collapse(measures)
+    if gone := missing(measures, classes):
+        named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        found.append(f"hardly any samples of class {named}")
+    if copied(measures):
+        found.append("the samples copy the training data: mind privacy")
+    return found
+
+
+def _too_few(measures: dict[str, Entry], reference: int, width: int) -> list[str]:
+    advised = {name: MEASURES[name].advised(width) for name in ("fid", "kid", "coverage")}
+    some = {
+        title(name): least
+        for name, least in advised.items()
+        if name in measures and min(measures[name].n, reference) < least
+    }
+    if not some:
+        return []
+    n = next(measures[name].n for name in advised if name in measures)
+    named = ", ".join(f"{name} ({least:,} of each advised)" for name, least in some.items())
+    return [f"{n:,} samples against {reference:,} real examples say little by {named}"]

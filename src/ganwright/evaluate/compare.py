@@ -3,14 +3,75 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ganwright.base.errors import DataError
-from ganwright.evaluate.card import Card, Entry
-from ganwright.evaluate.measures import MEASURES
+from ganwright.base.errors import DataError, OptionError
+from ganwright.evaluate.card import Card, Entry, title
+from ganwright.evaluate.judge import evaluate
+from ganwright.evaluate.subject import Source
 
 NORMAL_95 = 1.96
 IDEALS = {"near 0": 0.0, "near 0.5": 0.5, "near 1": 1.0}
+
+
+def compare(
+    runs: Sequence[Source],
+    against: Source | None = None,
+    *,
+    n: int | None = None,
+    features: str | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[Card]:
+    """Judges runs, models or pictures at equal n: that of the one with the fewest samples.
+
+    Raises OptionError for fewer than two, DataError when their numbers can't be compared.
+    """
+    if len(runs) < 2:
+        raise OptionError(f"compare: takes two runs at least; got {len(runs)}")
+
+    def judge(run: Source, number: int | None) -> Card:
+        progress(f"judging {run}")
+        return evaluate(run, against, n=number, features=features, seed=seed)
+
+    cards = [judge(run, n) for run in runs]
+    same_data(cards)
+    least = min(card.n for card in cards)
+    return [
+        card if card.n == least else judge(run, least)
+        for run, card in zip(runs, cards, strict=True)
+    ]
+
+
+def same_data(cards: Sequence[Card]) -> None:
+    """Raises DataError unless all were judged by the same features and the same reference."""
+    first = cards[0]
+    for card in cards[1:]:
+        for what, one, other in (
+            ("references", _name(first.against, "fingerprint"), _name(card.against, "fingerprint")),
+            ("features", _name(first.features, "hash"), _name(card.features, "hash")),
+        ):
+            if one != other:
+                raise DataError(
+                    f"{first.samples} and {card.samples} can't be compared: "
+                    f"their {what} differ ({one} and {other})"
+                )
+
+
+def _name(facts: dict[str, object], mark: str) -> str:
+    what = facts.get("name") or f"{facts.get('n')} examples"
+    return f"{what} {facts.get(mark)}"
+
+
+def same_protocol(cards: Sequence[Card]) -> None:
+    """Raises DataError unless all numbers were made the same way, at the same n."""
+    same_data(cards)
+    for card in cards[1:]:
+        if card.n != cards[0].n:
+            raise DataError(
+                f"{cards[0].samples} and {card.samples} can't be compared: their numbers of samples "
+                f"differ ({cards[0].n} and {card.n})"
+            )
 
 
 def badness(entry: Entry) -> float:
@@ -23,51 +84,53 @@ def badness(entry: Entry) -> float:
     return abs(entry.value - (entry.value if ideal is None else ideal))
 
 
-def same_protocol(cards: Sequence[Card]) -> None:
-    """Raises DataError unless all numbers were made the same way, at the same n."""
-    first = cards[0]
-    for card in cards[1:]:
-        for what, one, other in (
-            ("features", first.features, card.features),
-            ("references", first.against, card.against),
-            ("numbers of samples", first.n, card.n),
-        ):
-            if one != other:
-                raise DataError(
-                    f"{first.samples} and {card.samples} can't be compared: "
-                    f"their {what} differ ({one} and {other})"
-                )
-
-
 def better_by_more_than_noise(one: Entry, other: Entry) -> bool | None:
-    """Whether `one` beats `other` at the 95 % level; None where there are no intervals to tell."""
+    """Whether `one` beats `other` at the 95 % level; None where there are no intervals to tell.
+
+    The errors of both are added as if they were independent. They share the reference, so this is
+    cautious: a difference that is marked is real, one that is not may be.
+    """
     if one.low is None or other.low is None:
         return None
     noise = NORMAL_95 * math.hypot(one.estimate().error, other.estimate().error)
     return badness(other) - badness(one) > noise
 
 
+def best(cards: Sequence[Card], name: str) -> int | None:
+    """Which card beats every other in one measure by more than the noise; None where none does."""
+    entries = [card.measures[name] for card in cards]
+    first = min(range(len(entries)), key=lambda i: badness(entries[i]))
+    others = (entry for i, entry in enumerate(entries) if i != first)
+    sure = all(better_by_more_than_noise(entries[first], other) for other in others)
+    return first if sure else None
+
+
+def shared(cards: Sequence[Card]) -> list[str]:
+    """The measures that all cards have."""
+    return [name for name in cards[0].measures if all(name in card.measures for card in cards)]
+
+
 def table(cards: Sequence[Card]) -> str:
     """The cards in columns; the best of a row is marked * if it beats every other beyond noise."""
     same_protocol(cards)
-    width = max(12, *(len(card.samples) + 2 for card in cards))
+    first, width = cards[0], max(12, *(len(card.samples) + 2 for card in cards))
     lines = [
-        f"{cards[0].n:,} samples each, against {cards[0].against['n']:,} real examples; features "
-        f"{cards[0].features['name']} ({cards[0].features['hash']})",
+        f"{first.n:,} samples each, against {first.against['n']:,} real examples "
+        f"({first.against['fingerprint']}); features {first.features['name']} "
+        f"({first.features['hash']})",
         "",
-        f"{'':20}" + "".join(f"{card.samples:>{width}}" for card in cards) + f"{'real':>10}",
+        f"{'':24}"
+        + "".join(f"{card.samples:>{width}}" for card in cards)
+        + f"{'real':>10}   better",
     ]
-    for name in (n for n in cards[0].measures if all(n in card.measures for card in cards)):
-        entries = [card.measures[name] for card in cards]
-        best = min(range(len(entries)), key=lambda i: badness(entries[i]))
-        others = [entry for i, entry in enumerate(entries) if i != best]
-        sure = all(better_by_more_than_noise(entries[best], other) for other in others)
-        shown = [
-            f"{e.value:.4g}{'*' if i == best and sure else ' '}" for i, e in enumerate(entries)
-        ]
-        floor = "—" if entries[0].floor is None else f"{entries[0].floor:.4g}"
-        lines.append(
-            f"{MEASURES[name].title:20}" + "".join(f"{s:>{width}}" for s in shown) + f"{floor:>10}"
+    for name in shared(cards):
+        entries, winner = [card.measures[name] for card in cards], best(cards, name)
+        shown = "".join(
+            f"{f'{entry.value:.4g}' + ('*' if i == winner else ' '):>{width}}"
+            for i, entry in enumerate(entries)
         )
-    lines += ["", "* better than every other by more than the noise (95 %)"]
+        floor = "—" if entries[0].floor is None else f"{entries[0].floor:.4g}"
+        lines.append(f"{title(name):24}{shown}{floor:>10}   {entries[0].better}")
+    lines += ["", "* better than every other by more than the noise (95 % in each row by itself)"]
+    lines += [f"warning: {card.samples}: {text}" for card in cards for text in card.warnings]
     return "\n".join(lines)

@@ -8,13 +8,14 @@ lies in, over k; coverage: share of real balls with a fake inside (both Naeem et
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ganwright.base.errors import OptionError, message
-from ganwright.evaluate.intervals import Estimate, wilson
+from ganwright.evaluate.intervals import Estimate, normal, wilson
 from ganwright.evaluate.neighbours import nearest, squared_blocks, within
 from ganwright.evaluate.rows import Features, Rows, at_least, same_width
 
@@ -55,27 +56,31 @@ class Manifold:
 class Neighbourhood:
     """The four scores and what they were counted from; higher is better, 1 is as good as real.
 
-    precision, recall and coverage lie in 0 … 1; density may pass 1. `intervals` hold the
-    manifolds fixed: they cover the noise of the points that are counted, not that of the balls.
+    precision, recall and coverage lie in 0 … 1; density may pass 1. `density_error` is the standard
+    error of its mean over the fakes. `intervals` hold the manifolds fixed: they cover the noise of
+    the points that are counted, not that of the balls.
     """
 
     precision: float
     recall: float
     density: float
     coverage: float
+    density_error: float
     n_real: int
     n_fake: int
 
     def intervals(self, *, level: float = 0.95) -> dict[str, Estimate]:
-        """Wilson intervals of the three shares."""
+        """Wilson intervals of the three shares; of density, a mean, the normal one."""
         counted = {
             "precision": (self.precision, self.n_fake),
             "recall": (self.recall, self.n_real),
             "coverage": (self.coverage, self.n_real),
         }
-        return {
+        shares = {
             name: wilson(round(share * n), n, level=level) for name, (share, n) in counted.items()
         }
+        error = self.density_error
+        return {**shares, "density": normal(self.density, error, "mean over fakes", level=level)}
 
 
 def neighbourhood(
@@ -123,9 +128,16 @@ def neighbourhood(
         recall=float(recalled.double().mean()),
         density=float(counts.double().mean() / k_density),
         coverage=float(covered.double().mean()),
+        density_error=_error(counts) / k_density,
         n_real=a.n,
         n_fake=b.n,
     )
+
+
+def _error(counts: Tensor) -> float:
+    """Standard error of their mean; by whole sums, so that it does not see their order."""
+    n, total, squares = len(counts), int(counts.sum()), int(counts.square().sum())
+    return math.sqrt((squares - total * total / n) / (n - 1) / n)
 
 
 def _zeros(n: int, like: Manifold) -> Tensor:

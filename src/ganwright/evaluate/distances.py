@@ -247,6 +247,20 @@ def class_kl(fake: np.ndarray, real: np.ndarray | None = None) -> float:
     return max(0.0, float(scipy.special.rel_entr(p / p.sum(), q / q.sum()).sum()))
 
 
+def class_obeyed(asked: np.ndarray, probabilities: Features | Rows) -> float:
+    """The share of samples that a classifier takes for the class they were asked to be; 0 … 1.
+
+    `asked` (n,) are numbers of columns. Its ceiling is the classifier's accuracy on real examples.
+    Raises DataError when there is not one class a row.
+    """
+    p = check_probabilities(probabilities)
+    wanted = np.asarray(asked)
+    if wanted.shape != (len(p),) or wanted.dtype.kind not in "iu":
+        problem = f"one asked class a row; got {wanted.dtype} {wanted.shape} for {len(p)} rows"
+        raise DataError(message("class_obeyed", problem))
+    return float((p.argmax(1) == wanted).mean())
+
+
 def _counts(counts: np.ndarray, owner: str) -> np.ndarray:
     found = np.asarray(counts, dtype=np.float64)
     if found.ndim != 1 or not np.isfinite(found).all() or found.min() < 0 or found.sum() <= 0:

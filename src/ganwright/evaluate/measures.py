@@ -13,9 +13,16 @@ from typing import Any, Literal
 from ganwright.base.errors import UsageError
 from ganwright.base.names import Names
 from ganwright.evaluate.coverage import K_DENSITY, K_PRECISION, neighbourhood
-from ganwright.evaluate.distances import class_kl, fid, fid_infinite, inception_score, kid
+from ganwright.evaluate.distances import (
+    class_kl,
+    class_obeyed,
+    fid,
+    fid_infinite,
+    inception_score,
+    kid,
+)
 from ganwright.evaluate.intervals import Estimate
-from ganwright.evaluate.memory import memorisation, unique_share
+from ganwright.evaluate.memory import copies, memorisation, unique_share
 from ganwright.evaluate.twosample import two_sample
 from ganwright.evaluate.vendi import vendi
 
@@ -25,7 +32,9 @@ REAL, FAKE = "real", "fake"  # features of real and of made examples
 TRAINING, HELD = "training", "held"  # features of what the model saw, and never saw
 PROBABILITIES = "probabilities"  # class probabilities of fakes
 CLASSES = "fake_classes", "real_classes"  # counts a class
+ASKED = "asked"  # the class each fake was asked to be
 PIXELS = "pixels"  # the made examples themselves, (n, …)
+TRAINING_PIXELS = "training_pixels"  # and those the model saw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +170,16 @@ MEASURES: Names[Measure] = Names(
             needs=CLASSES,
             least=lambda d: 1,
         ),
+        "obeyed": Measure(
+            title="Asked class obeyed",
+            says="The share of fakes that a classifier takes for the class they were asked to be.",
+            function=class_obeyed,
+            needs=(ASKED, PROBABILITIES),
+            high=1.0,
+            better="higher",
+            least=lambda d: 1,
+            advised=lambda d: 100,
+        ),
         "closer": Measure(
             title="Closer than unseen",
             says="How often a fake is nearer to the training data than unseen real data is.",
@@ -185,11 +204,11 @@ MEASURES: Names[Measure] = Names(
         ),
         "copies": Measure(
             title="Exact copies",
-            says="How many fakes are training examples, feature for feature.",
-            function=memorisation,
-            part="copies",
-            needs=(TRAINING, HELD, FAKE),
-            least=lambda d: 8,
+            says="The share of fakes that are training examples, pixel for pixel.",
+            function=lambda training, fakes: copies(training, fakes).mean(),
+            needs=(TRAINING_PIXELS, PIXELS),
+            high=1.0,
+            least=lambda d: 1,
         ),
         "unique": Measure(
             title="Unique samples",

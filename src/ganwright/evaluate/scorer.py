@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ganwright.base import seeds
+from ganwright.base.errors import DataError
 from ganwright.data import Dataset
 from ganwright.evaluate.coverage import Manifold, neighbourhood
 from ganwright.evaluate.distances import fid
@@ -37,7 +38,7 @@ class Scorer:
         rng = np.random.default_rng(seeds.derive(0, "score", "floor"))
         played = np.sort(rng.permutation(data.train)[: self.n])
         self.floor = fid(self.real, look(self.extractor, rows(data, played)).features)
-        self.classes = data.spec.classes
+        self.classes = data.spec.classes if self.extractor.classes == data.spec.classes else ()
 
     def __call__(self, model: Model) -> dict[str, float]:
         """Flat numbers for the log: `fid` ± `fid_error` beside `floor`, and how various they are."""
@@ -55,18 +56,25 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
-        shares = {f"share_{cls}": share for cls, share in class_shares(seen).items()}
-        return found | shares
+        shares = class_shares(seen, self.classes) if self.classes else {}
+        return found | {f"share_{name}": share for name, share in shares.items()}
 
 
 def scoring(
     data: Dataset, features: str, *, say: Callable[[str], None] = lambda text: None
 ) -> Scorer | None:
-    """The scorer of a run on `data`, or None, said why, where too little is held out."""
+    """The scorer of a run on `data`, or None, said why, where the data does not allow one.
+
+    Raises OptionError for features that can't be had.
+    """
     selection, _ = data.heldout_halves
     if len(selection) < LEAST:
         say(
             f"no scores in training: {len(selection)} held-out examples to select by, {LEAST} needed"
         )
         return None
-    return Scorer(data, features)
+    try:
+        return Scorer(data, features)
+    except DataError as error:
+        say(f"no scores in training: {error}")
+        return None

@@ -1,0 +1,187 @@
+"""How sure is each number? The 95 % interval of every measure on the card, by the way that fits it.
+
+An interval covers what chance did: drawing other samples and, where the measure looks at both sides,
+another reference of the same size. It is for the number at this n; what n itself does to FID or the
+Vendi score is in the number and in its floor alike. New measure: one row in `WAYS`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ganwright.evaluate.coverage import Neighbourhood
+from ganwright.evaluate.distances import Extrapolation, fid, inception_score
+from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
+from ganwright.evaluate.measures import (
+    CLASSES,
+    FAKE,
+    MEASURES,
+    PIXELS,
+    PROBABILITIES,
+    REAL,
+    Scores,
+)
+from ganwright.evaluate.memory import Memorisation
+from ganwright.evaluate.rows import Features, Rows, shuffled
+from ganwright.evaluate.stats import Moments, Statistics
+from ganwright.evaluate.twosample import TwoSample
+from ganwright.evaluate.vendi import vendi
+
+LEAST = 20  # examples a side, for a jackknife
+LEAST_SCORED, SPLITS = 200, 10  # samples, and parts of them, for that of the Inception Score
+BLOCKS, FEW_BLOCKS, WIDE = 20, 10, 512  # beyond so many features, fewer recomputations
+
+Evidence = Mapping[str, Any]
+Found = dict[str, Estimate]
+Way = Callable[[Any, Evidence, Found], Estimate | None]
+
+
+def estimates(scores: Scores, evidence: Evidence) -> Found:
+    """The intervals of all `scores` that have one, within the range of their measure."""
+    found: Found = {}
+    for name, result in scores.results.items():
+        made = WAYS[name](result, evidence, found)
+        if made is not None:
+            row = MEASURES[name]
+            low, high = max(made.low, row.low), min(made.high, row.high)
+            found[name] = replace(made, low=low, high=high)
+    return found
+
+
+def jackknife_fid(real: Features | Rows, fake: Features | Rows, *, blocks: int) -> Estimate:
+    """`jackknife(fid, real, fake)`, without going through the features again for each block.
+
+    The moments of each block are taken once; those of all but one are merged from them.
+    """
+    sides = [_moments(Rows(side), blocks, i) for i, side in enumerate((real, fake))]
+    whole = [_merged(parts) for parts in sides]
+    variance = 0.0
+    for i, parts in enumerate(sides):
+        left_out = []
+        for j in range(blocks):
+            given = [_merged(parts[:j] + parts[j + 1 :]) if k == i else whole[k] for k in (0, 1)]
+            left_out.append(fid(*given))
+        variance += (blocks - 1) * float(np.var(left_out))
+    method = f"jackknife over {blocks} blocks of both sides"
+    return normal(fid(*whole), math.sqrt(variance), method, df=blocks - 1)
+
+
+def _moments(rows: Rows, blocks: int, side: int) -> list[Moments]:
+    groups = np.array_split(shuffled(rows.n, 0, "jackknife", side), blocks)
+    return [Moments().update(rows.subset(group)) for group in groups]
+
+
+def _merged(parts: list[Moments]) -> Statistics:
+    total = Moments()
+    for part in parts:
+        total.merge(part)
+    return total.result()
+
+
+def class_kl_interval(value: float, fake: np.ndarray, real: np.ndarray) -> Estimate:
+    """The interval of KL(fake ‖ real) between two histograms of counts, by the delta method.
+
+    Near 0 the first-order error vanishes, so the spread of the χ² that the divergence then follows
+    is added: √((K − 1)/2) · (1/n + 1/m).
+    """
+    n, m = fake.sum(), real.sum()
+    p, q = fake / n, (real + 0.5) / (real + 0.5).sum()
+    gain = np.log(np.where(p > 0, p, 1) / q)
+    first = float((p * np.square(gain)).sum() - (p * gain).sum() ** 2) / n
+    second = (float((p * p / q).sum()) - 1) / m
+    noise = (len(p) - 1) / 2 * (1 / n + 1 / m) ** 2
+    return normal(value, math.sqrt(max(first, 0) + max(second, 0) + noise), "delta method")
+
+
+def unique_interval(hashes: np.ndarray) -> Estimate:
+    """The interval of the share of different samples, by leaving out each in turn.
+
+    In closed form: only leaving out one that has no equal changes how many differ. Where all are
+    different that error is 0, and Wilson's interval for none of n stands in.
+    """
+    _, counts = np.unique(hashes, axis=0, return_counts=True)
+    n, share = len(hashes), len(counts) / len(hashes)
+    alone = float((counts == 1).sum()) / n
+    if alone == 1 or n < 2:
+        return wilson(len(counts), n)
+    return normal(share, math.sqrt(alone * (1 - alone) / (n - 1)), "jackknife over samples")
+
+
+# --- one way a measure ---------------------------------------------------------------------------
+
+
+def _fid(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    real, fake = Rows(evidence[REAL]), Rows(evidence[FAKE])
+    if min(real.n, fake.n) < LEAST:
+        return None
+    return jackknife_fid(real, fake, blocks=FEW_BLOCKS if fake.d > WIDE else BLOCKS)
+
+
+def _fid_infinite(result: Extrapolation, evidence: Evidence, found: Found) -> Estimate | None:
+    """FID∞ is FID and a correction: the error of the one, and of the line behind the other."""
+    if "fid" not in found:
+        return None
+    error = math.hypot(found["fid"].error, result.error)
+    return normal(result.value, error, "FID's jackknife and the line's error", df=FEW_BLOCKS - 1)
+
+
+def _inception_score(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    """The splits are samples of their own: their spread says how sure their mean is."""
+    given = evidence[PROBABILITIES]
+    if len(given) < LEAST_SCORED:
+        return None
+    mean, spread = inception_score(given, splits=SPLITS)
+    return normal(mean, spread / math.sqrt(SPLITS), f"spread of {SPLITS} splits", df=SPLITS - 1)
+
+
+def _vendi(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    if len(evidence[FAKE]) < LEAST:
+        return None
+    return jackknife(vendi, evidence[FAKE], blocks=FEW_BLOCKS)
+
+
+def _near(name: str, result: Neighbourhood, evidence: Evidence, found: Found) -> Estimate:
+    return result.intervals()[name]
+
+
+def _share(result: float, evidence: Evidence, found: Found) -> Estimate:
+    n = len(evidence[PIXELS])
+    return wilson(round(result * n), n)
+
+
+def _told(part: str, result: TwoSample, evidence: Evidence, found: Found) -> Estimate:
+    return {"accuracy": result.accuracy, "auc": result.auc}[part]
+
+
+def _closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
+    """Mann and Whitney's error of samples that are real: widest there, so never too narrow."""
+    return normal(result.closer, math.sqrt((2 * result.n + 1) / 12) / result.n, "Mann–Whitney")
+
+
+WAYS: dict[str, Way] = {
+    "fid": _fid,
+    "fid_infinite": _fid_infinite,
+    "kid": lambda result, evidence, found: result,
+    "inception_score": _inception_score,
+    "precision": partial(_near, "precision"),
+    "recall": partial(_near, "recall"),
+    "density": partial(_near, "density"),
+    "coverage": partial(_near, "coverage"),
+    "vendi": _vendi,
+    "accuracy": partial(_told, "accuracy"),
+    "auc": partial(_told, "auc"),
+    "class_kl": lambda result, evidence, found: class_kl_interval(
+        result, *(np.asarray(evidence[side], np.float64) for side in CLASSES)
+    ),
+    "obeyed": _share,
+    "closer": _closer,
+    "ct": lambda result, evidence, found: normal(result.ct, 1.0, "a z score"),
+    "copies": _share,
+    "unique": lambda result, evidence, found: unique_interval(evidence[PIXELS]),
+}
