@@ -11,7 +11,7 @@ import typer
 
 from ganwright._version import __version__
 from ganwright.base.errors import GanwrightError, message
-from ganwright.cli import compare, evaluate, inspect, recipes, sample, train
+from ganwright.cli import compare, evaluate, inspect, recipes, report, sample, train
 
 EPILOG = """Examples:
 
@@ -19,6 +19,7 @@ EPILOG = """Examples:
   ganwright train digits --minutes 2
   ganwright sample runs/digits -n 1000 --out digits.npz
   ganwright evaluate runs/digits
+  ganwright report runs/digits
   ganwright train photos/ --recipe dcgan --set data.size=64
   ganwright inspect photos.zip
 
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, sample, evaluate, compare, inspect, recipes):
+for verb in (train, sample, evaluate, compare, report, inspect, recipes):
     app.command(verb.NAME, epilog=verb.EPILOG)(verb.command)
 
 
