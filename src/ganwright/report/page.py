@@ -26,7 +26,7 @@ USES = (
     "You can use these samples to enlarge a training set or to try software with, but not to draw "
     "conclusions about the world.",
     "You can use these samples to try software with; whoever looks closely sees that they are made.",
-    "These samples are not usable yet: train longer, or see below where it went wrong.",
+    "Don't use these samples yet: train longer, or see below where it went wrong.",
 )
 SHARE = "share_"  # begins the log's shares of classes
 COPIED = "Don't pass these samples on where the training data is private: some repeat it."
