@@ -151,7 +151,7 @@ LEVELS = (
 FAIR = 2  # of them: the best there is with a whole kind of examples missing
 MISSING = 0.25  # of the share it should have: a class this rare is missing
 SHIFT = 0.05  # of AUC, that real training examples may differ from the reference
-EXPECTED_LEAST = 20.0  # samples of a class, for its share to say anything
+EXPECTED_LEAST = 15.0  # samples of a class, for its share to say anything
 
 Classes = dict[str, dict[str, float]]
 

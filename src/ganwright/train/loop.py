@@ -92,8 +92,11 @@ def train(
 
         stop, regular = stopped(), checkpoint.now(trainer.seen)
         reporting = report.now(trainer.seen) or (done and trainer.means.count > 0)
+        showing = snapshot.now(trainer.seen) or done
+        scoring = scorer is not None and (score.now(trainer.seen) or done)
 
-        if (reporting or regular or done or stop) and not trainer.healthy():
+        looked_at = reporting or showing or scoring or regular or done or stop
+        if looked_at and not trainer.healthy():  # nothing of a diverged model is kept or shown
             _set_back(trainer, folder, log)
             began = time.monotonic() - trainer.seconds
             continue
@@ -102,14 +105,14 @@ def train(
             speed = trainer.seen / max(trainer.seconds, 1e-9)
             log("report", **trainer.means.take(), images_per_s=speed)
 
-        if snapshot.now(trainer.seen) or done:
+        if showing:
             path, spread = _snapshot(trainer, folder)
             observer.snapshot(path, trainer)
             log("snapshot", variety=spread)
             if spread < COLLAPSED:
                 log("guard", problem="collapse", variety=spread)
 
-        if scorer is not None and (score.now(trainer.seen) or done):
+        if scorer is not None and scoring:
             _score(trainer, folder, scorer, log)
             if o.patience is not None and trainer.stale >= o.patience and not done:
                 log("patience", scores_without_improvement=trainer.stale)
@@ -154,8 +157,9 @@ def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> 
             f"'{folder.model}' holds the last good model. Try a lower rate, a penalty or clipping"
         )
     found, _ = state.load(folder.checkpoint, regular_only=True)
+    best = trainer.best  # still what best/ holds
     trainer.restore(found)
-    trainer.repairs = repairs
+    trainer.best, trainer.repairs = best, repairs
     log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=repairs)
 
 
