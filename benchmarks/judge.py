@@ -19,6 +19,7 @@ class Verdict:
 
     sure: float  # share classified with more than 0.9 confidence
     shares: list[float]  # of each class among all
+    spread: float  # mean distance of two pictures taken for the same class, in units of a pixel
 
     @property
     def least(self) -> float:
@@ -55,7 +56,14 @@ class Judge(nn.Module):
         """How sure it is of pictures, and what it takes them for."""
         seen = self.see(pictures)
         counts = np.bincount(seen.argmax(1), minlength=10)
-        return Verdict(float((seen.max(1) > SURE).mean()), (counts / len(pictures)).tolist())
+        sure = float((seen.max(1) > SURE).mean())
+        return Verdict(sure, (counts / len(pictures)).tolist(), _spread(pictures, seen.argmax(1)))
+
+
+def _spread(pictures: np.ndarray, classes: np.ndarray, most: int = 300) -> float:
+    flat = torch.from_numpy(pictures.reshape(len(pictures), -1)).float() / 255
+    within = [torch.pdist(flat[torch.from_numpy(classes == c)][:most]) for c in range(10)]
+    return float(torch.cat(within).mean())
 
 
 def train_judge(data: Dataset, *, passes: int = 4, seed: int = 0) -> tuple[Judge, float]:

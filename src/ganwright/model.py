@@ -78,7 +78,7 @@ class Model:
         n: int,
         *,
         seed: int = 0,
-        label: int | str | Sequence[int | str] | None = None,
+        label: int | str | Sequence[int | str] | np.ndarray | None = None,
         truncation: float = 1.0,
     ) -> np.ndarray:
         """`n` samples in the data's own form: for pictures uint8 (n, height, width, channels).
@@ -101,7 +101,7 @@ class Model:
         n: int,
         *,
         seed: int = 0,
-        label: int | str | Sequence[int | str] | None = None,
+        label: int | str | Sequence[int | str] | np.ndarray | None = None,
         truncation: float = 1.0,
     ) -> Iterator[Samples]:
         """The same samples block by block, in constant memory."""
@@ -143,7 +143,7 @@ class Model:
         return np.minimum(np.searchsorted(ends, uniform), len(counts) - 1).astype(np.int64)
 
     def _labels_asked(
-        self, label: int | str | Sequence[int | str] | None, n: int
+        self, label: int | str | Sequence[int | str] | np.ndarray | None, n: int
     ) -> np.ndarray | None:
         if label is None:
             return None

@@ -11,18 +11,30 @@ from ganwright.train.trainer import Trainer
 COLLAPSED = 0.3  # samples this much less various than the data deserve a warning
 
 
-def spread(x: Tensor) -> float:
-    """The mean distance between two different examples of (n, *shape)."""
+def spread(x: Tensor, labels: np.ndarray | None) -> float:
+    """The mean distance between two different examples of (n, *shape), of one class if there are."""
     flat = x.flatten(1).double()
-    return float(torch.pdist(flat).mean())
+    if labels is None:
+        return float(torch.pdist(flat).mean())
+    within = [torch.pdist(flat[torch.from_numpy(labels == c)]) for c in np.unique(labels)]
+    together = torch.cat(within)
+    return float(together.mean()) if len(together) else float("nan")
 
 
-def variety(trainer: Trainer, samples: np.ndarray) -> float:
+def variety(trainer: Trainer, samples: np.ndarray, labels: np.ndarray | None) -> float:
     """The spread of samples as a share of that of as many real examples: 1 is like the data.
 
-    Near 0 the generator makes one thing only. It says nothing about quality.
+    Near 0 the generator makes one thing only. With classes it is the spread within each: a
+    generator that knows one picture a class has collapsed, too. It says nothing about quality.
     """
-    real, _ = trainer.data.batch(trainer.data.train[: len(samples)])
-    codec = trainer.data.codec
-    made = spread(codec.encode(torch.from_numpy(samples)))
-    return made / max(spread(codec.encode(real)), 1e-12)
+    train, codec = trainer.data.train, trainer.data.codec
+    if labels is None or trainer.data.labels is None:
+        chosen, labels = train[: len(samples)], None
+    else:
+        theirs = trainer.data.labels[train]
+        count = len(labels) // len(np.unique(labels))
+        chosen = np.concatenate([train[theirs == c][:count] for c in np.unique(labels)])
+    real, real_labels = trainer.data.batch(chosen)
+    made = spread(codec.encode(torch.from_numpy(samples)), labels)
+    known = None if labels is None or real_labels is None else real_labels.numpy()
+    return made / max(spread(codec.encode(real), known), 1e-12)

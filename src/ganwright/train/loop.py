@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.base.options import to_toml
 from ganwright.base.runs import RunFolder, replacing, write_text
@@ -185,11 +187,11 @@ def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:
     path = folder.samples / f"{trainer.seen / 1000:011.3f}.png"
     columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
     count = columns * round(GRID / columns)
-    labels = [i % columns for i in range(count)] if model.spec.classes else None
+    labels = np.arange(count) % columns if model.spec.classes else None
     samples = model.sample(count, seed=trainer.recipe.train.seed, label=labels)
     with replacing(path) as aside:
         trainer.data.codec.grid(samples, columns).save(aside, format="PNG")
-    return path, variety(trainer, samples)
+    return path, variety(trainer, samples, labels)
 
 
 def recipe_heading(trainer: Trainer) -> str:
