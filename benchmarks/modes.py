@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from judge import Judge, train_judge
 from torch import Tensor
 
 import ganwright as gw
@@ -40,6 +39,7 @@ from ganwright.game import GameOptions, LatentOptions, OptimiserOptions, Penalty
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.train import Recipe, TrainOptions
 from ganwright.train.trainer import Trainer
+from judge import Judge, train_judge
 
 POINTS = 100_000
 SAMPLES, STACKS = 26_000, 60_000

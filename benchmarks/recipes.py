@@ -15,10 +15,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from judge import train_judge
 
 import ganwright as gw
 from ganwright.train import RECIPES
+from judge import train_judge
 
 SAMPLES = 10_000
 MLP = ("mlp", "mlp-small", "mlp-small-minimax", "latent-skip", "latent-skip-minimax")
