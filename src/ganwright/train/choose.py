@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ganwright.data import Dataset
-from ganwright.train.plan import measure
+from ganwright.train.plan import speeds
 from ganwright.train.recipes import RECIPES, Recipe
-from ganwright.train.trainer import Trainer
 
 LEAST_SIDE = 4  # pixels that a convolutional net needs
 # With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
@@ -26,7 +25,7 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
         why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
         return cheap, (why,)
     if minutes is not None:
-        speed = measure(Trainer(replace(best, data=data.options), data, device))
+        speed = max(speeds(replace(best, data=data.options), data, device).values())
         reach = speed * 60 * minutes / 1000
         if reach < LEAST_KIMG:
             why = (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
@@ -72,7 +75,7 @@ class Plan:
             [
                 to_toml(self.recipe).strip(),
                 "",
-                f"device       {self.device}, {torch.get_num_threads()} threads",
+                f"device       {self.device}, {self.recipe.train.threads} threads",
                 f"parameters   generator {self.generator_parameters:,}, "
                 f"discriminator {self.discriminator_parameters:,}",
                 f"memory       {self.state_bytes / 2**20:,.0f} MiB of weights and optimisers; "
@@ -88,8 +91,10 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
 
     Nothing is written, and the run that follows starts afresh.
     """
-    trainer = Trainer(recipe, data, device)
-    speed = measure(trainer)
+    recipe = with_threads(recipe, data, device)
+    with on_threads(recipe.train.threads):
+        trainer = Trainer(recipe, data, device)
+        speed = measure(trainer)
     state = trainer.state()
     del state["progress"]
     plan = Plan(
@@ -102,6 +107,45 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         peak_bytes=_peak(device),
     )
     return replace(plan, recipe=with_intervals(recipe, plan.expected_kimg, speed))
+
+
+@contextmanager
+def on_threads(count: int | None) -> Iterator[None]:
+    """Computes on so many threads of the CPU meanwhile; None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def speeds(recipe: Recipe, data: Dataset, device: str) -> dict[int, float]:
+    """Examples per second by number of threads: all that torch would take, and one.
+
+    Threads wait for each other, so on a shared machine all of them can be many times slower than
+    one alone.
+    """
+    found = {}
+    counts = {torch.get_num_threads(), 1} if device == "cpu" else {torch.get_num_threads()}
+    for count in counts:
+        with on_threads(count):
+            found[count] = measure(Trainer(recipe, data, device))
+    return found
+
+
+def with_threads(recipe: Recipe, data: Dataset, device: str) -> Recipe:
+    """The recipe with its number of threads filled in.
+
+    By trial only where the clock ends the run and nobody set OMP_NUM_THREADS: sums depend on how
+    they are shared out, so a run by kimg must not hang on a measurement.
+    """
+    o = recipe.train
+    if o.threads is not None:
+        return recipe
+    by_trial = o.minutes is not None and not os.environ.get("OMP_NUM_THREADS")
+    found = speeds(recipe, data, device) if by_trial else {torch.get_num_threads(): 0.0}
+    return replace(recipe, train=replace(o, threads=max(found, key=lambda n: found[n])))
 
 
 def measure(trainer: Trainer, seconds: float = MEASURED_S) -> float:

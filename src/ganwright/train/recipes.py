@@ -55,6 +55,9 @@ class TrainOptions:
         default="auto",
         description="of the forward passes; auto: bfloat16 where the hardware has it",
     )
+    threads: int | None = Field(
+        default=None, ge=1, le=1024, description="of the CPU; none: by OMP_NUM_THREADS, or by trial"
+    )
     report_kimg: float | None = Field(
         default=None, gt=0, description="between reports; none: from speed"
     )

@@ -26,7 +26,7 @@ from ganwright.train import state
 from ganwright.train.choose import choose
 from ganwright.train.loop import Observer, Scorer, recipe_heading
 from ganwright.train.loop import train as loop
-from ganwright.train.plan import Plan, make_plan, pick_device
+from ganwright.train.plan import Plan, make_plan, on_threads, pick_device
 from ganwright.train.recipes import RECIPES, Recipe, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 
@@ -171,7 +171,7 @@ def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
         "fingerprint": trainer.data.fingerprint,
         "n": len(trainer.data.train),
         "device": plan.device,
-        "threads": torch.get_num_threads(),
+        "threads": plan.recipe.train.threads,
         "generator_parameters": plan.generator_parameters,
         "discriminator_parameters": plan.discriminator_parameters,
         "ganwright": __version__,
@@ -243,7 +243,7 @@ def _train(
     scorer = None
     if scoring is not None and trainer.recipe.train.score_features != "off":
         scorer = scoring(trainer.data, trainer.recipe.train.score_features or "pixels")
-    with _stop_signals() as stopped:
+    with _stop_signals() as stopped, on_threads(trainer.recipe.train.threads):
         loop(trainer, folder, observer or Silent(), stopped, scorer)
     return Run(folder.path)
 
