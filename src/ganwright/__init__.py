@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganwright.data import Dataset, inspect_data, open_data
     from ganwright.evaluate.card import Card
     from ganwright.model import Model
+    from ganwright.report import write_report
     from ganwright.train import RECIPES, Recipe, Run
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "open_data",
     "train",
+    "write_report",
 ]
 
 # Names are fetched when they are first used: importing the package must not import torch.
@@ -49,6 +51,7 @@ _HOMES = {
     "inspect_data": "ganwright.data",
     "open_data": "ganwright.data",
     "Model": "ganwright.model",
+    "write_report": "ganwright.report",
     "RECIPES": "ganwright.train",
     "Recipe": "ganwright.train",
     "Run": "ganwright.train",
