@@ -6,14 +6,13 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
 
 from ganwright.base.errors import OptionError, message
 from ganwright.base.options import to_toml
+from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.nets import count_parameters
 from ganwright.train.recipes import Recipe
@@ -107,17 +106,6 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         peak_bytes=_peak(device),
     )
     return replace(plan, recipe=with_intervals(recipe, plan.expected_kimg, speed))
-
-
-@contextmanager
-def on_threads(count: int | None) -> Iterator[None]:
-    """Computes on so many threads of the CPU meanwhile; None changes nothing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def speeds(recipe: Recipe, data: Dataset, device: str) -> dict[int, float]:

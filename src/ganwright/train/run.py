@@ -20,13 +20,14 @@ from ganwright._version import __version__
 from ganwright.base.errors import OptionError, RunError
 from ganwright.base.options import flatten, from_toml, override, to_toml
 from ganwright.base.runs import RunFolder, write_text
+from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose
 from ganwright.train.loop import Observer, Scorer, recipe_heading
 from ganwright.train.loop import train as loop
-from ganwright.train.plan import Plan, make_plan, on_threads, pick_device
+from ganwright.train.plan import Plan, make_plan, pick_device
 from ganwright.train.recipes import RECIPES, Recipe, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 

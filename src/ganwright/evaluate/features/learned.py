@@ -39,6 +39,7 @@ from torch.nn import functional
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, ModelError, OptionError, message
 from ganwright.base.runs import replacing, write_json
+from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.evaluate.features.extractor import Extractor, Seen
 from ganwright.evaluate.features.pictures import PLANES_RULE, planes, small_size
@@ -110,9 +111,9 @@ def learned(data: Dataset, *, steps: int = STEPS, seed: int = 0, device: str = "
     part (at most 2,000 pictures) is kept back: on it the temperature of the probabilities is
     found and the accuracy measured, which `about` reports.
 
-    Training is `steps` batches of 128, on the CPU, and depends on nothing but the data, `steps`
-    and `seed`; other processors and thread counts round differently, and the hash, which is of
-    the weights, shows it. The result is kept in the user's cache, so on one machine it is trained
+    Training is `steps` batches of 128, on one thread of the CPU, and depends on nothing but the
+    data, `steps` and `seed`; other processors round differently, and the hash, which is of the
+    weights, shows it. The result is kept in the user's cache, so on one machine it is trained
     once; who wants the same numbers elsewhere copies ``<cache>/features``. Raises DataError for
     pictures under 4 pixels a side or too few, OptionError for `steps` below 1.
     """
@@ -209,7 +210,8 @@ def _empty(job: _Job) -> Network:
 
 def _train_and_keep(job: _Job) -> tuple[Network, dict[str, Any]]:
     """Trains and writes. Two processes at once write the same; a mixture would be found out."""
-    network, facts = _train(job)
+    with on_threads(1):
+        network, facts = _train(job)
     tensors = {key: t.contiguous() for key, t in network.state_dict().items()}
     weights, about = _files(job)
     try:
