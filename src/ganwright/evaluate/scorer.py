@@ -33,9 +33,10 @@ class Scorer:
         selection, _ = data.heldout_halves
         self.extractor = choose_extractor(features, data)
         real = look(self.extractor, rows(data, selection)).features
-        self.real, self.manifold = statistics(real), Manifold(real)
-        self.n = min(SAMPLES, len(data.train))
+        self.real, self.n = statistics(real), min(SAMPLES, len(data.train))
         rng = np.random.default_rng(seeds.derive(0, "score", "floor"))
+        # As many as the samples: few samples can't come near to each of many real examples.
+        self.manifold = Manifold(real[np.sort(rng.permutation(len(real))[: self.n])])
         played = np.sort(rng.permutation(data.train)[: self.n])
         self.floor = fid(self.real, look(self.extractor, rows(data, played)).features)
         self.classes = data.spec.classes if self.extractor.classes == data.spec.classes else ()
