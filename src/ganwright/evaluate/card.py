@@ -179,13 +179,32 @@ def _level(measures: dict[str, Entry], classes: Classes) -> str:
     if "fid" not in measures or math.isnan(share := gap(measures["fid"])):
         return ""
     fid = measures["fid"]
-    level = next(i for i, (most, _) in enumerate(LEVELS) if share < most)
-    if collapse(measures) or missing(measures, classes):
+    worst = max(share, *_shortfalls(measures))
+    level = next(i for i, (most, _) in enumerate(LEVELS) if worst < most)
+    if collapse(measures) or missing(measures, classes) or copied(measures):
         level = max(level, FAIR)
     return (
         f"{LEVELS[level][1]} (FID {_short(fid.value)}, where real data has {_short(fid.floor)} "
         f"and the simplest model {_short(fid.baseline)})."
     )
+
+
+def _shortfalls(measures: dict[str, Entry]) -> list[float]:
+    """What the shares lack of the floor, and how much better than it a classifier tells apart.
+
+    A simplest model can be so poor that FID alone calls everything good. Taken at the ends of the
+    intervals that speak for the samples, so that noise alone condemns nothing.
+    """
+    found = [0.0]
+    for name in ("precision", "recall", "coverage"):
+        entry = measures.get(name)
+        if entry is not None and entry.floor:
+            best = entry.value if entry.high is None else entry.high
+            found.append((entry.floor - best) / entry.floor)
+    if (auc := measures.get("auc")) is not None:
+        best = auc.value if auc.low is None else auc.low
+        found.append(best - max(0.5, auc.floor or 0.5))
+    return found
 
 
 def _variety(measures: dict[str, Entry]) -> str:
