@@ -83,10 +83,10 @@ class Model:
     ) -> np.ndarray:
         """`n` samples in the data's own form: for pictures uint8 (n, height, width, channels).
 
-        Sample i depends on (seed, i) alone, not on `n`. `label` is a class name or number, or one
-        for each sample; None draws classes with the shares of the data. `truncation` ψ in [0, 1]
-        draws latents toward their mean: 1 leaves them, lower trades variety for typicality. Raises
-        OptionError for an impossible value.
+        Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
+        place in `spec.classes` (int), or one for each sample; None draws classes with the shares of
+        the data. `truncation` ψ in [0, 1] draws latents toward their mean: 1 leaves them, lower
+        trades variety for typicality. Raises OptionError for an impossible value.
 
         >>> import ganwright as gw
         >>> model = gw.load("runs/digits")      # doctest: +SKIP
@@ -157,9 +157,10 @@ class Model:
 
     def _label(self, label: int | str) -> int:
         classes = self.spec.classes
-        if str(label) in classes:
-            return classes.index(str(label))
-        if not isinstance(label, str) and 0 <= label < len(classes):
+        if isinstance(label, str):
+            if label in classes:
+                return classes.index(label)
+        elif 0 <= label < len(classes):  # a place, though a class may have the number as its name
             return int(label)
         raise OptionError(message("label", f"no class {label!r}", allowed=classes, got=label))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,18 @@ def test_labels_by_name_by_number_and_one_by_one(model: Model) -> None:
     assert block.labels is not None and block.labels.tolist() == [1, 0, 9]
     mixed = model.sample(3, label=["7", 0, 9])
     assert np.array_equal(mixed[0], by_name[0])
+
+
+def test_a_number_is_a_place_and_a_word_a_name(model: Model) -> None:
+    """Where classes are called 1 to 10, the word "1" is the first class and the number 1 the second."""
+    names = tuple(str(i) for i in range(1, 11))
+    other = Model(**(vars(model) | {"spec": replace(model.spec, classes=names)}))
+    (block,) = other.stream(10, label=np.arange(10))
+    assert block.labels is not None and block.labels.tolist() == [*range(10)]
+    (block,) = other.stream(10, label=names)
+    assert block.labels is not None and block.labels.tolist() == [*range(10)]
+    with pytest.raises(OptionError, match="label: no class 10; allowed"):
+        other.sample(1, label=10)
 
 
 def test_shares_of_labels_are_those_of_the_data(model: Model) -> None:
