@@ -16,6 +16,7 @@ from ganwright.base.options import from_toml
 from ganwright.base.runs import RunFolder
 from ganwright.train import RECIPES, Recipe, prepare
 from ganwright.train.batches import Order
+from ganwright.train.plan import with_intervals
 
 N, SEED = st.integers(1, 40), st.integers(0, 2**63 - 1)
 
@@ -124,6 +125,15 @@ def test_planning_writes_nothing_and_changes_nothing(
     text = str(prepared.plan)
     for word in ("parameters", "memory", "speed", "images/s", "expected", "[generator]"):
         assert word in text
+
+
+def test_ten_minutes_are_ten_whatever_the_speed() -> None:
+    recipe = RECIPES["mlp-small"].make()
+    for speed in np.random.default_rng(0).uniform(100, 5000, 200).tolist():
+        o = with_intervals(recipe, speed * 60 * 10 / 1000, speed).train
+        assert o.score_features == "learned"
+        o = with_intervals(recipe, speed * 60 * 9.9 / 1000, speed).train
+        assert o.score_features == "pixels"
 
 
 @pytest.mark.parametrize(

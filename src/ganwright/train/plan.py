@@ -166,7 +166,8 @@ def with_intervals(recipe: Recipe, kimg: float, images_per_s: float) -> Recipe:
             interval(o.score_kimg, SCORES, SNAPSHOT_S), o.score_kimg or LEAST_SCORE_KIMG
         ),
         score_features=o.score_features
-        or ("learned" if kimg * 1000 / images_per_s >= LONG_S else "pixels"),
+        # Rounded: ten minutes times a speed, over that speed, may fall a hair short of ten minutes.
+        or ("learned" if round(kimg * 1000 / images_per_s, 3) >= LONG_S else "pixels"),
     )
     return replace(recipe, train=fixed)
 
