@@ -157,6 +157,11 @@ def test_a_run_by_the_clock_is_repeated_by_its_recipe(tiny: Any, tmp_path: Path)
     assert (second.path / "recipe.toml").read_text() == text
 
 
+def test_however_short_the_minutes_a_run_takes_one_round(tiny: Any, tmp_path: Path) -> None:
+    run = tiny.run(tmp_path / "a", kimg=None, minutes=1e-9)
+    assert run.log[-1]["event"] == "done" and run.log[-1]["seen"] > 0
+
+
 @pytest.mark.parametrize(
     "change",
     [

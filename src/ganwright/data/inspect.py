@@ -235,7 +235,7 @@ def _warnings(
     told = [
         (
             len(data.train) < _FEW,
-            f"few examples: {len(data.train):,} to train on; augmentation will help",
+            f"few examples: {len(data.train):,} to train on: they may be learned by heart",
         ),
         (
             many > _UNBALANCED * few,

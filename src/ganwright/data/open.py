@@ -72,6 +72,8 @@ def find_source(given: str | os.PathLike[str]) -> Source:
     text = os.fspath(given)
     if text in BUILTIN:
         return BUILTIN[text]()
+    if not text:  # a path of no letters would be the folder one happens to stand in
+        raise DataError(f"no data is named; understood: {_UNDERSTOOD}")
     path = Path(text).expanduser()
     try:
         if "://" in text:

@@ -144,6 +144,8 @@ def train(
 
 def _done(recipe: Recipe, seen: int, seconds: float) -> bool:
     o = recipe.train
+    if seen == 0:  # a budget is above 0, so it takes a round, however short the minutes
+        return False
     by_kimg = o.kimg is not None and seen >= round(o.kimg * 1000)
     by_clock = o.minutes is not None and seconds >= o.minutes * 60
     return by_kimg or by_clock

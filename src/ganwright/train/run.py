@@ -98,18 +98,25 @@ def prepare(
     about_data = {k: v for k, v in settings.items() if k.startswith("data.")}
     start = DataOptions() if base is None else base.data
     if about_data:
-        within = {k.removeprefix("data."): v for k, v in about_data.items()}
-        start = override(start, within, owner="--set data")
+        start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
-        base, reasons = choose(opened, minutes=asked.get("train.minutes"), device=place)
+        # Checked before it is reckoned with: --set may hold any word.
+        clock = {k: v for k, v in asked.items() if k == "train.minutes"}
+        checked = override(TrainOptions(), _within("train", clock), owner="--set train")
+        base, reasons = choose(opened, minutes=checked.minutes, device=place)
     resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
     precision = precision_on(resolved.train.precision, place)
     resolved = override(resolved, {"train.precision": precision})
     return Prepared(data=opened, plan=make_plan(resolved, opened, place), reasons=reasons)
+
+
+def _within(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one group of options, by their names within it."""
+    return {name.removeprefix(f"{group}."): value for name, value in settings.items()}
 
 
 def _flags(**given: float | None) -> dict[str, Any]:
