@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ganwright.base.errors import ModelError, OptionError, UnknownName, UsageError, WorkError
-from ganwright.data import CODECS, ImageCodec, codec_from_json
+from ganwright.data import CODECS, ImageCodec, codec_from_json, open_data
 
 RNG = np.random.default_rng(5)
 
@@ -225,3 +225,16 @@ def test_npz_is_written_in_constant_memory(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * batch.nbytes
+
+
+def test_an_npz_of_samples_says_what_its_labels_are(tmp_path: Path) -> None:
+    codec = ImageCodec(height=4, width=4, channels=1, dtype="uint8")
+    pictures = np.arange(96, dtype=np.uint8).reshape(6, 4, 4, 1)
+    with codec.writer(tmp_path / "x.npz", "npz", 6, ("3", "1", "cat")) as writer:
+        writer.add(pictures, np.array([0, 1, 2, 0, 1, 2]), 0)
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as found:
+        assert found["labels"].tolist() == [0, 1, 2, 0, 1, 2]
+        assert found["classes"].tolist() == ["3", "1", "cat"]
+    data = open_data(tmp_path / "x.npz", holdout=0.0)
+    assert data.labels is not None
+    assert [data.spec.classes[i] for i in data.labels] == ["3", "1", "cat", "3", "1", "cat"]

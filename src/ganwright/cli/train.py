@@ -34,7 +34,8 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The run folder [runs/<data>].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     kimg: Annotated[
-        float | None, typer.Option(help="Budget in thousand real examples; repeats bit for bit.")
+        float | None,
+        typer.Option(help="Budget in thousand real examples; the model repeats bit for bit."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="All randomness follows from it [0].")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",

@@ -151,7 +151,10 @@ def _check_shape(stored: StoredArray) -> None:
         )
 
 
-def array_source(parts: Sequence[Part], **about: Any) -> Source:
+def array_source(
+    parts: Sequence[Part], *, names: StoredArray | None = None, **about: Any
+) -> Source:
+    """Arrays one behind the other; `names` are the classes that whole-number labels count."""
     for part in parts:
         _check_shape(part.images)
         if part.labels is not None and part.labels.shape[:1] != part.images.shape[:1]:
@@ -166,7 +169,7 @@ def array_source(parts: Sequence[Part], **about: Any) -> Source:
             yield ArrayReader([stack.enter_context(p.images.array()) for p in parts])
 
     counts = [p.images.shape[0] for p in parts]
-    labels, classes = _labels([p.labels for p in parts])
+    labels, classes = _labels([p.labels for p in parts], names)
     official = np.repeat([p.test for p in parts], counts)
     own = bool(official.any()) and not bool(official.all())
     return Source(
@@ -191,11 +194,21 @@ def namer(labels: Sequence[str], counts: Sequence[int]) -> Callable[[int], str]:
     return name_of
 
 
-def _labels(stored: Sequence[StoredArray | None]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _labels(
+    stored: Sequence[StoredArray | None], names: StoredArray | None
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
     found = [s for s in stored if s is not None]
     if not found or len(found) < len(stored):
         return None, ()
     values = np.concatenate([_flat_labels(s) for s in found])
+    if names is not None and values.dtype.kind in "biu":
+        words = names.whole()
+        if (
+            words.ndim == 1
+            and words.dtype.kind in "US"
+            and 0 <= values.min() <= values.max() < len(words)
+        ):
+            values = words[values.astype(np.int64)]
     if values.dtype.kind in "US":
         words, numbers = np.unique(values.astype(str), return_inverse=True)
         order = sorted(range(len(words)), key=lambda i: natural(str(words[i])))

@@ -50,6 +50,7 @@ def npz_source(path: Path) -> Source:
 
     return array_source(
         _npz_parts(path, keys, stored),
+        names=stored("classes"),
         name=path.stem,
         kind="npz",
         path=str(path.resolve()),

@@ -170,7 +170,9 @@ class PngWriter(_Writer):
 
 
 class NpzWriter(_Writer):
-    """One .npz: `samples` (n, H, W, C) as stored, and `labels` (n,) int64 when there are any."""
+    """One .npz: `samples` (n, H, W, C) as stored, and where there are classes `labels` (n,) int64,
+    places in `classes`, the names.
+    """
 
     def _begin(self, aside: Path) -> None:
         self._archive = self._stack.enter_context(zipfile.ZipFile(aside, "w", allowZip64=True))
@@ -190,6 +192,11 @@ class NpzWriter(_Writer):
                 np.lib.format.write_array(
                     file, np.array(self._labels, np.int64), allow_pickle=False
                 )
+            if self.classes:
+                with _member(self._archive, "classes") as file:
+                    np.lib.format.write_array(
+                        file, np.array(self.classes, np.str_), allow_pickle=False
+                    )
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:

@@ -40,7 +40,9 @@ class Entry:
         """The number with its interval, as wide as nothing when none is known."""
         low = self.value if self.low is None else self.low
         high = self.value if self.high is None else self.high
-        return Estimate(self.value, low, high, (high - low) / (2 * 1.96), "card")
+        # The longer side: the other may have been cut at the end of the measure's range.
+        error = max(high - self.value, self.value - low) / 1.96
+        return Estimate(self.value, low, high, error, "card")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,7 +239,8 @@ def _memory(measures: dict[str, Entry]) -> str:
 
 def copied(measures: dict[str, Entry]) -> bool:
     """Whether the samples are nearer to the training data than chance allows, or are it."""
-    near = "ct" in measures and measures["ct"].value < COPYING
+    # A generator of one thing can lie close to the data's middle without having copied anything.
+    near = "ct" in measures and measures["ct"].value < COPYING and not collapse(measures)
     same = measures.get("copies")
     return near or (same is not None and same.low is not None and same.low > (same.floor or 0.0))
 

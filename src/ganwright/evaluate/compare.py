@@ -88,7 +88,7 @@ def better_by_more_than_noise(one: Entry, other: Entry) -> bool | None:
     """Whether `one` beats `other` at the 95 % level; None where there are no intervals to tell.
 
     The errors of both are added as if they were independent. They share the reference, so this is
-    cautious: a difference that is marked is real, one that is not may be.
+    cautious: chance alone is seldom marked, and a difference that is not marked may be real.
     """
     if one.low is None or other.low is None:
         return None

@@ -11,6 +11,7 @@ from ganwright.train.recipes import RECIPES, Recipe
 LEAST_SIDE = 4  # pixels that a convolutional net needs
 # With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
 LEAST_KIMG = 20.0
+LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
 
 
 def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe, tuple[str, ...]]:
@@ -27,6 +28,13 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
     if minutes is not None:
         speed = max(speeds(replace(best, data=data.options), data, device).values())
         reach = speed * 60 * minutes / 1000
+        if reach < LEAST_KIMG and data.spec.size > LARGEST_FOR_DENSE:
+            why = (
+                f"recipe {best.name}, but the time is short: in {minutes:g} minutes it would see "
+                f"{reach:.1f} kimg here, and shapes take {LEAST_KIMG:g}; try more minutes, or "
+                "--set data.size=32"
+            )
+            return best, (why,)
         if reach < LEAST_KIMG:
             why = (
                 f"recipe {cheap.name}: in {minutes:g} minutes the convolutional one would see "
