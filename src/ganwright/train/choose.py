@@ -43,7 +43,7 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
             return cheap, (why,)
     size = "×".join(map(str, [*sides, channels]))
     why = (
-        f"recipe {best.name}: pictures of {size} suit convolutions, and of the recipes it is the "
-        "one that did not collapse and learned most from each example (docs/benchmarks.md)"
+        f"recipe {best.name}: pictures of {size} suit convolutions, and of those recipes it kept all "
+        "of the data's variety and took the fewest examples (docs/benchmarks.md)"
     )
     return best, (why,)
