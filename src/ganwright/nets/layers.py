@@ -176,10 +176,10 @@ def picture(spec: Spec, owner: str, *, least: int = 1) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def doublings(height: int, width: int, *, least: int = 2) -> int:
+def doublings(height: int, width: int) -> int:
     """How often a convolutional net halves a picture: until the longer side is at most 8.
 
-    At least `least` times, as far as the shorter side allows.
+    At least twice, as far as the shorter side allows.
     """
-    wanted = max(least, math.ceil(math.log2(max(height, width) / 8)))
+    wanted = max(2, math.ceil(math.log2(max(height, width) / 8)))
     return min(wanted, int(math.log2(min(height, width))))
