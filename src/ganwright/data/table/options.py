@@ -1,0 +1,51 @@
+"""The options of tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from ganwright.base.options import Field, options
+
+
+def _read_names(value: Any) -> Any:
+    """ "a, b" as ("a", "b"); anything else goes through unread."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+
+
+@options
+class TableOptions:
+    """How a table is read and made into choices."""
+
+    target: str | None = Field(
+        default=None,
+        description="The column to predict when samples are judged. None: derived from the names "
+        "and kinds of the columns.",
+    )
+    kinds: Words = Field(
+        default=(),
+        description="Kinds of columns that are not as they were found: zip=category, code=text.",
+    )
+    leave_out: Words = Field(
+        default=(), description="Columns that are neither learned nor given back."
+    )
+    bins: int = Field(
+        default=64, ge=2, le=4096, description="Into how many bins a column of numbers is cut."
+    )
+    numbers: Literal["quantile", "modes"] = Field(
+        default="quantile",
+        description="How numbers are cut: quantile into bins of equally many rows, modes into "
+        "the parts of a Gaussian mixture.",
+    )
+    largest: int = Field(
+        default=256,
+        ge=2,
+        le=65536,
+        description="How many values of a category are learned one by one; rarer ones share.",
+    )
