@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +43,10 @@ class ImageCodec:
 
     kind = "image"
     formats = ("png", "npz", "grid")
+    scored_by = (
+        "pixels",
+        "learned",
+    )  # features of scores in training: of a short run, of a long one
 
     def encode(self, stored: torch.Tensor) -> torch.Tensor:
         """Stored (b, H, W, C) → float32 (b, C, H, W) in [-1, 1], channels last in memory."""
@@ -68,6 +73,11 @@ class ImageCodec:
         if self.dtype != "float32":
             values = values.round()
         return values.cpu().numpy().astype(self.dtype)
+
+    def digests(self, examples: np.ndarray) -> np.ndarray:
+        """A hash of each picture's own bytes, (n, 8) uint8."""
+        marks = b"".join(hashlib.blake2b(p.tobytes(), digest_size=8).digest() for p in examples)
+        return np.frombuffer(marks, np.uint8).reshape(-1, 8)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **asdict(self)}

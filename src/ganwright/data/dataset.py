@@ -71,6 +71,10 @@ class Dataset:
             f"{len(self.spec.classes)} classes, {len(self.heldout):,} held out)"
         )
 
+    def examples(self, indices: np.ndarray) -> np.ndarray:
+        """The examples at `indices` in the form that samples have: for pictures as stored."""
+        return np.asarray(self.rows[indices])
+
     def batch(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The rows at `indices` (b,) as stored (b, H, W, C), and their labels (b,) int64 or None."""
         import torch

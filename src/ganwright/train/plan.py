@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 
@@ -15,7 +16,7 @@ from ganwright.base.options import to_toml
 from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.nets import count_parameters
-from ganwright.train.recipes import Recipe
+from ganwright.train.recipes import Recipe, ScoreFeatures
 from ganwright.train.trainer import Trainer
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -105,7 +106,8 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         state_bytes=_bytes(state),
         peak_bytes=_peak(device),
     )
-    return replace(plan, recipe=with_intervals(recipe, plan.expected_kimg, speed))
+    fixed = with_intervals(recipe, plan.expected_kimg, speed, data.codec.scored_by)
+    return replace(plan, recipe=fixed)
 
 
 def speeds(recipe: Recipe, data: Dataset, device: str) -> dict[int, float]:
@@ -147,8 +149,16 @@ def measure(trainer: Trainer, seconds: float = MEASURED_S) -> float:
     return (trainer.seen - before) / spent
 
 
-def with_intervals(recipe: Recipe, kimg: float, images_per_s: float) -> Recipe:
-    """The recipe with the open intervals filled in, so that a repetition has the same ones."""
+def with_intervals(
+    recipe: Recipe,
+    kimg: float,
+    images_per_s: float,
+    scored_by: tuple[str, str] = ("pixels", "learned"),
+) -> Recipe:
+    """The recipe with the open intervals filled in, so that a repetition has the same ones.
+
+    `scored_by` are the features of scores where the recipe says none: of a short run, of a long one.
+    """
     o = recipe.train
 
     def interval(asked: float | None, times: int, most_s: float) -> float:
@@ -167,7 +177,7 @@ def with_intervals(recipe: Recipe, kimg: float, images_per_s: float) -> Recipe:
         ),
         score_features=o.score_features
         # Rounded: ten minutes times a speed, over that speed, may fall a hair short of ten minutes.
-        or ("learned" if round(kimg * 1000 / images_per_s, 3) >= LONG_S else "pixels"),
+        or cast("ScoreFeatures", scored_by[round(kimg * 1000 / images_per_s, 3) >= LONG_S]),
     )
     return replace(recipe, train=fixed)
 

@@ -29,6 +29,8 @@ from ganwright.nets import (
     MLPGeneratorOptions,
 )
 
+ScoreFeatures = Literal["learned", "pixels", "columns", "off"]
+
 
 @options
 class TrainOptions:
@@ -70,8 +72,9 @@ class TrainOptions:
     score_kimg: float | None = Field(
         default=None, gt=0, description="between scores on held-out examples, likewise"
     )
-    score_features: Literal["learned", "pixels", "off"] | None = Field(
-        default=None, description="what scores look at; none given: by the length of the run"
+    score_features: ScoreFeatures | None = Field(
+        default=None,
+        description="what scores look at; none given: by the data and the length of the run",
     )
     patience: int | None = Field(
         default=None, ge=1, description="end after so many scores without a better one"
