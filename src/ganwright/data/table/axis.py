@@ -85,7 +85,6 @@ def _width(kind: pa.DataType) -> pa.DataType:
     return pa.int32() if kind.bit_width == 32 else pa.int64()
 
 
-
 def type_of(text: str) -> pa.DataType:
     """The Arrow type that is written like this: "int64", "timestamp[us, tz=UTC]", "decimal128(9, 2)".
 

@@ -1,0 +1,474 @@
+"""Files and frames to the canonical table: an Arrow table of inferred types, missing cells null."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+
+from ganwright.base.errors import DataError, OptionError, message
+from ganwright.data.table import delimited
+from ganwright.data.table.axis import type_of
+from ganwright.data.table.delimited import PACKED, Dialect, NotText, Ragged, blocks, check_names
+from ganwright.data.table.schema import Column, Kind, parse_kinds
+from ganwright.data.table.texts import Reading, reading_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT_SUFFIXES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".txt": ""}
+ARROW_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+_BATCH_ROWS = 1 << 16
+_NAMED = 20
+_MOST_RAGGED = 0.01
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of reading: `skipped` are (name, reason) of rows that could not be used."""
+
+    rows: int
+    notes: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...] = ()
+    skipped_rows: int = 0
+
+
+def format_of(path: Path) -> str:
+    """ "text", "arrow" or "", by the suffix, a packed one looked through."""
+    suffix = path.suffix.lower()
+    if suffix in PACKED:
+        suffix = Path(path.stem).suffix.lower()
+        return "text" if suffix in TEXT_SUFFIXES else ""
+    return "text" if suffix in TEXT_SUFFIXES else "arrow" if suffix in ARROW_SUFFIXES else ""
+
+
+def stem_of(path: Path) -> str:
+    """The name without suffixes: adult.csv.gz is adult."""
+    return Path(path.stem).stem if path.suffix.lower() in PACKED else path.stem
+
+
+def read_table(path: Path | str, *, kinds: Sequence[str] = (), bad: str = "skip") -> pa.Table:
+    """The canonical table of a file. Raises DataError."""
+    with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
+        target = Path(folder, "table.arrow")
+        write_canonical(Path(path), target, kinds=kinds, leave_out=(), bad=bad)
+        with pa.OSFile(str(target)) as file:
+            return pa.ipc.open_file(file).read_all()
+
+
+def from_frame(frame: Any) -> pa.Table:
+    """A pandas or polars DataFrame or a pyarrow Table as a canonical table. Raises DataError."""
+    with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
+        target = Path(folder, "table.arrow")
+        write_canonical(frame, target, kinds=(), leave_out=(), bad="skip")
+        with pa.OSFile(str(target)) as file:
+            return pa.ipc.open_file(file).read_all()
+
+
+def write_canonical(
+    given: Path | Any, target: Path, *, kinds: Sequence[str], leave_out: Sequence[str], bad: str
+) -> Written:
+    """Reads a file or frame into an Arrow file at `target`, in blocks. Raises DataError."""
+    raw = target.with_suffix(".raw")
+    owner = f"'{given}'" if isinstance(given, Path) else "the table"
+    if isinstance(given, Path) and format_of(given) == "text":
+        written = _write_text(given, raw, leave_out, bad)
+    else:
+        written = _write_typed(given, raw, leave_out, owner)
+    _enough(owner, written)
+    with mapped(raw) as table:
+        chosen = parse_kinds(kinds, table.column_names)
+        text = isinstance(given, Path) and format_of(given) == "text"
+        readings = _readings(table, chosen, bad, text)
+        notes = [*written.notes, *(n for r in readings.values() for n in r.notes)]
+        notes += _rewrite(table, readings, target, bad, owner)
+    raw.unlink()
+    return Written(written.rows, tuple(notes), written.skipped, written.skipped_rows)
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[pa.Table]:
+    """An Arrow file as a table that stays on disk."""
+    with pa.memory_map(str(path)) as file:
+        yield pa.ipc.open_file(file).read_all()
+
+
+def _enough(owner: str, written: Written) -> None:
+    if written.rows < 2:
+        what = "a header but no rows" if not written.rows else "one usable row"
+        raise DataError(f"{owner} has {what}; 2 are the least")
+
+
+# --- text --------------------------------------------------------------------------------------
+
+
+def _write_text(path: Path, raw: Path, leave_out: Sequence[str], bad: str) -> Written:
+    dialect = delimited.sniff(path, _tab(path))
+    _check_left_out(leave_out, dialect.names)
+    try:
+        return _stream_text(path, raw, dialect, leave_out, bad)
+    except NotText:
+        if dialect.encoding != "utf-8":
+            wrong = (
+                "neither UTF-8 nor Windows-1252" if dialect.encoding == "cp1252" else "no UTF-16"
+            )
+            raise DataError(f"'{path}' is {wrong}: save it as UTF-8") from None
+    other = Dialect(**{**vars(dialect), "encoding": "cp1252"})
+    try:
+        written = _stream_text(path, raw, other, leave_out, bad)
+    except NotText:
+        raise DataError(f"'{path}' is neither UTF-8 nor Windows-1252: save it as UTF-8") from None
+    return Written(
+        written.rows, (delimited.NOT_UTF8, *written.notes), written.skipped, written.skipped_rows
+    )
+
+
+def _tab(path: Path) -> str:
+    suffix = Path(path.stem).suffix if path.suffix.lower() in PACKED else path.suffix
+    return TEXT_SUFFIXES.get(suffix.lower(), "")
+
+
+def _stream_text(
+    path: Path, raw: Path, dialect: Dialect, leave_out: Sequence[str], bad: str
+) -> Written:
+    ragged = Ragged()
+    found = blocks(path, dialect, ragged)
+    schema = pa.schema([(name, pa.string()) for name in dialect.names])
+    last: list[pa.RecordBatch] = []
+
+    def noted() -> Iterator[pa.RecordBatch]:
+        for block in found:
+            last[:] = [block]
+            yield block
+
+    rows = _write(noted(), schema, raw, leave_out)
+    _check_quote(path, dialect, last)
+    if not ragged.count:
+        return Written(rows, dialect.notes)
+    first = delimited.first_ragged(path, dialect, _NAMED)
+    named = tuple(
+        (f"line {line}", f"has {_cells(cells)}, the header {dialect.width}")
+        for line, cells in first
+    )
+    if bad == "refuse" or ragged.count > _MOST_RAGGED * (rows + ragged.count):
+        line, reason = named[0] if named else ("a line", "has another length than the header")
+        others = f"; {ragged.count - 1:,} more like it" if ragged.count > 1 else ""
+        raise DataError(f"'{path}': {line} {reason}{others}")
+    note = f"{ragged.count:,} rows have another number of cells than the header: left out"
+    return Written(rows, (*dialect.notes, note), named, ragged.count)
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
+
+
+def _check_quote(path: Path, dialect: Dialect, last: list[pa.RecordBatch]) -> None:
+    """A quote that is never closed swallows the rest of the file, in the last row."""
+    if not last:
+        return
+    final = [column[-1].as_py() or "" for column in last[0].columns]
+    if "\n" in final[-1] and (line := delimited.open_quote(path, dialect)) is not None:
+        text = delimited.tail(path)
+        if not text.rstrip("\r\n").endswith('"'):
+            raise DataError(f"'{path}': a quote is opened in line {line} and never closed")
+
+
+# --- files and frames that know their types ----------------------------------------------------
+
+
+def _write_typed(given: Any, raw: Path, leave_out: Sequence[str], owner: str) -> Written:
+    notes: list[str] = []
+    with _typed(given, notes, leave_out) as (schema, batches):
+        names = schema.names
+        check_names(owner, list(names))
+        _check_left_out(leave_out, names)
+        for field in schema:
+            if field.name not in leave_out:
+                _check_type(owner, field)
+        plain = pa.schema([_plain(field) for field in schema])
+        made = (
+            pa.record_batch(
+                [_canonical(a, f.type) for a, f in zip(batch.columns, plain, strict=True)],
+                schema=plain,
+            )
+            for batch in batches
+        )
+        try:
+            rows = _write(made, plain, raw, leave_out)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{owner} is damaged: {' '.join(str(error).split())}") from None
+    return Written(rows, tuple(notes))
+
+
+@contextmanager
+def _typed(
+    given: Any, notes: list[str], leave_out: Sequence[str]
+) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
+    if isinstance(given, Path):
+        with _arrow_file(given) as (schema, batches):
+            drop = [n for n in schema.names if n.startswith("__index_level_")]
+            if drop:
+                notes.append("the row index that pandas wrote along is left out")
+            keep = [n for n in schema.names if n not in drop and n not in leave_out]
+            yield pa.schema([schema.field(n) for n in keep]), (b.select(keep) for b in batches)
+        return
+    table = _table_of(given, notes, leave_out)
+    yield table.schema, table.to_batches(max_chunksize=_BATCH_ROWS)
+
+
+@contextmanager
+def _arrow_file(path: Path) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
+    import pyarrow.parquet as pq
+
+    what = "Parquet" if path.suffix.lower() in (".parquet", ".pq") else "Arrow"
+    try:
+        if what == "Parquet":
+            with pq.ParquetFile(path) as file:
+                _check_once(path, file.schema_arrow)
+                yield file.schema_arrow, file.iter_batches(_BATCH_ROWS)
+            return
+        with pa.memory_map(str(path)) as source:
+            reader: Any
+            try:
+                reader = pa.ipc.open_file(source)
+                batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+            except pa.ArrowInvalid:
+                source.seek(0)
+                reader = pa.ipc.open_stream(source)
+                batches = iter(reader)
+            _check_once(path, reader.schema)
+            yield reader.schema, batches
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"'{path}' is damaged or no {what} file: {' '.join(str(error).split())[:200]}"
+        ) from None
+
+
+def _check_once(path: Path, schema: pa.Schema) -> None:
+    check_names(f"'{path}'", list(schema.names))
+
+
+def _table_of(frame: Any, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
+    room = type(frame).__module__.partition(".")[0]
+    if room == "pandas":
+        return _from_pandas(frame, notes, leave_out)
+    if room == "polars":
+        frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
+        return frame.to_arrow()
+    return frame
+
+
+def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
+    import pandas as pd
+
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError("the table has columns of several levels; give each one name")
+    names = [str(name) for name in frame.columns]
+    check_names("the table", names)
+    if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
+        notes.append(f"the index '{frame.index.name}' is no column: left out (reset_index adds it)")
+    arrays, fields = [], []
+    for i, name in enumerate(names):
+        if name in leave_out:
+            arrays.append(pa.nulls(len(frame)))
+            fields.append(pa.field(name, pa.null()))
+            continue
+        series = frame.iloc[:, i]
+        array = _array_of(name, series)
+        arrays.append(array)
+        fields.append(pa.field(name, array.type, metadata={"user": str(series.dtype)}))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _array_of(name: str, series: pd.Series) -> pa.ChunkedArray:
+    if str(series.dtype).startswith("Sparse"):
+        series = series.sparse.to_dense()
+    try:
+        array = pa.Array.from_pandas(series)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        kinds: dict[str, Any] = {}
+        for value in series.dropna():
+            kinds.setdefault(type(value).__name__, value)
+        shown = ", ".join(f"{kind} ({str(v)[:20]!r})" for kind, v in list(kinds.items())[:3])
+        raise DataError(
+            f"column '{name}' holds values of several types: {shown}; make them one"
+        ) from None
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _check_type(owner: str, field: pa.Field) -> None:
+    try:
+        type_of(str(_plain(field).type))
+    except ValueError:
+        what = "binary data" if "binary" in str(field.type) else str(field.type)
+        raise DataError(
+            f"{owner}: column '{field.name}' holds {what[:80]}, which is no number, word or date; "
+            f"data.table.leave_out=['{field.name}'] leaves it out"
+        ) from None
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """The field in the canonical table: dictionaries by their values, one type of text."""
+    kind, user = field.type, (field.metadata or {}).get(b"user", b"").decode()
+    if pa.types.is_dictionary(kind):
+        kind, user = kind.value_type, user or "category"
+    if pa.types.is_large_string(kind) or "string_view" in str(kind):
+        kind = pa.string()
+    if pa.types.is_float16(kind):
+        kind = pa.float32()
+    return pa.field(field.name, kind, metadata={"user": user} if user else None)
+
+
+def _canonical(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if array.type != kind:
+        array = array.cast(kind)
+    if pa.types.is_floating(kind):
+        hollow = pc.is_nan(array)
+        if pc.any(hollow).as_py():
+            array = pc.if_else(pc.fill_null(hollow, False), None, array)
+    return array
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def _check_left_out(leave_out: Sequence[str], names: Sequence[str]) -> None:
+    for name in leave_out:
+        if name not in names:
+            owner = "data.table.leave_out"
+            raise OptionError(message(owner, f"no column '{name}'", allowed=names, got=name))
+
+
+def _write(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path, leave_out: Sequence[str]
+) -> int:
+    keep = [name for name in schema.names if name not in leave_out]
+    kept = pa.schema([schema.field(name) for name in keep])
+    rows = 0
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, kept) as writer:
+        for batch in batches:
+            writer.write_batch(batch.select(keep).replace_schema_metadata(None))
+            rows += batch.num_rows
+    return rows
+
+
+def _readings(
+    table: pa.Table, kinds: Mapping[str, Kind], bad: str, text: bool
+) -> dict[str, Reading]:
+    """How columns of text are to be read: all in a file of text, else those with a kind given."""
+    return {
+        name: reading_of(name, table[name], kinds.get(name), bad)
+        for name in table.column_names
+        if pa.types.is_string(table.schema.field(name).type) and (text or name in kinds)
+    }
+
+
+def _rewrite(
+    table: pa.Table, readings: Mapping[str, Reading], target: Path, bad: str, owner: str
+) -> list[str]:
+    """Writes the table as its columns are read; returns notes on infinite numbers."""
+    fields = []
+    for field in table.schema:
+        reading = readings.get(field.name)
+        if reading is not None:
+            about = dict(field.metadata or {}) | ({"form": reading.form} if reading.form else {})
+            field = pa.field(field.name, reading.type, metadata=about or None)
+        fields.append(field)
+    infinite: dict[str, int] = {}
+
+    def made() -> Iterator[pa.RecordBatch]:
+        for batch in table.to_batches():
+            arrays = []
+            for field, array in zip(fields, batch.columns, strict=True):
+                reading = readings.get(field.name)
+                typed = array if reading is None else reading(array)
+                arrays.append(_finite(field.name, typed, infinite))
+            yield pa.record_batch(arrays, schema=pa.schema(fields))
+
+    _write(made(), pa.schema(fields), target, ())
+    if infinite and bad == "refuse":
+        name, count = next(iter(infinite.items()))
+        raise DataError(f"{owner}: column '{name}' holds {count:,} infinite values")
+    return [f"'{n}': {count:,} infinite values are missing" for n, count in infinite.items()]
+
+
+def _finite(name: str, array: pa.Array, infinite: dict[str, int]) -> pa.Array:
+    if not pa.types.is_floating(array.type):
+        return array
+    endless = pc.is_inf(array)
+    count = pc.sum(endless).as_py() or 0
+    if not count:
+        return array
+    infinite[name] = infinite.get(name, 0) + count
+    return pc.if_else(pc.fill_null(endless, False), None, array)
+
+
+def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table") -> pa.Table:
+    """A table's columns in the order and types of `columns`; others are left away.
+
+    A column that is not learned may be absent. Raises DataError, naming the nearest column, for
+    one that is, and for values that the type can't hold.
+    """
+    arrays = []
+    for column in columns:
+        kind = type_of(column.type)
+        if column.name not in table.column_names:
+            if column.modelled:
+                problem = f"no column '{column.name}'"
+                allowed = table.column_names
+                raise DataError(message(owner, problem, allowed=allowed, got=column.name))
+            arrays.append(pa.nulls(table.num_rows, kind))
+            continue
+        array = table[column.name]
+        try:
+            arrays.append(array if array.type == kind else array.cast(kind))
+        except (pa.ArrowException, ValueError) as error:
+            why = " ".join(str(error).split())[:120]
+            raise DataError(
+                f"{owner}: column '{column.name}' is not {column.type}: {why}"
+            ) from None
+    fields = [(c.name, type_of(c.type)) for c in columns]
+    return pa.table(dict(zip([c.name for c in columns], arrays, strict=True)), pa.schema(fields))
+
+
+def to_user(table: pa.Table, columns: Sequence[Column], like: str = "pandas") -> Any:
+    """A canonical table as the user's kind of frame: "pandas", "polars" or "arrow"."""
+    if like == "arrow":
+        return table
+    if like == "polars":
+        import polars as pl
+
+        frame: Any = pl.from_arrow(table)
+        words = [c.name for c in columns if c.user.startswith("category")]
+        return frame.with_columns(pl.col(words).cast(pl.Categorical)) if words else frame
+    import pandas as pd
+
+    series = {}
+    for column in columns:
+        series[column.name] = _to_pandas(table[column.name], column)
+    return pd.DataFrame(series)
+
+
+def _to_pandas(array: pa.ChunkedArray, column: Column) -> pd.Series:
+    import pandas as pd
+
+    if column.user == "bool" and pa.types.is_string(array.type) and not array.null_count:
+        return pc.equal(pc.utf8_lower(array), "true").to_pandas()
+    if column.user in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
+        values = pc.fill_null(array, 0).to_numpy()
+        hollow = pc.is_null(array).to_numpy()
+        return pd.Series(pd.arrays.IntegerArray(values.astype(column.user.lower()), hollow))
+    series = array.to_pandas()
+    if not column.user or str(series.dtype) == column.user:
+        return series
+    try:
+        return series.astype(column.user)
+    except (TypeError, ValueError):  # missing values where there were none: wider, not wrong
+        return series
