@@ -8,6 +8,8 @@ from typing import Any
 
 from ganwright.base.errors import ModelError
 
+MOST_CHOICES = 2**20  # of one example, all its fields together
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
@@ -15,12 +17,14 @@ class Spec:
 
     `axes` names the axes of `shape`, without the batch: ``("channel", "height", "width")`` for
     a picture. Values lie in [-1, 1]. `classes` are the names of the labels, in label order;
-    empty when the data has none.
+    empty when the data has none. A row of a table is a list of choices, ``("choice",)``: `choices`
+    says how many values each has, and the nets see them one-hot, one after the other.
     """
 
     axes: tuple[str, ...]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
+    choices: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -28,7 +32,8 @@ class Spec:
         return math.prod(self.shape)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        tree = asdict(self)
+        return tree if self.choices else {k: v for k, v in tree.items() if k != "choices"}
 
     @classmethod
     def from_json(cls, tree: Any) -> Spec:
@@ -38,9 +43,13 @@ class Spec:
                 axes=tuple(str(a) for a in tree["axes"]),
                 shape=tuple(int(n) for n in tree["shape"]),
                 classes=tuple(str(c) for c in tree["classes"]),
+                choices=tuple(int(n) for n in tree.get("choices", ())),
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"model.json: 'spec' is not readable ({error!r})") from None
-        if len(spec.axes) != len(spec.shape) or any(not 0 < n <= 2**16 for n in spec.shape):
+        most = MOST_CHOICES if spec.choices else 2**16
+        sized = all(0 < n <= most for n in (*spec.shape, *spec.choices))
+        whole = (sum(spec.choices),) == spec.shape if spec.choices else spec.axes != ("choice",)
+        if len(spec.axes) != len(spec.shape) or not sized or not whole:
             raise ModelError(f"model.json: impossible shape {spec.shape} for axes {spec.axes}")
         return spec

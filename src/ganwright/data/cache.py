@@ -4,6 +4,8 @@
     <cache>/data/<source>/<plan>/rows.npy      n × height × width × channels, as stored
     <cache>/data/<source>/<plan>/index.npz     which examples, their hashes, what was unreadable
 
+What lies there of tables says `ganwright.data.table.source`.
+
 Keys are hashes of what the content depends on, so nothing is ever changed in place: folders and
 files are written aside and renamed, and of two processes that build at once the second one's
 work is thrown away.
@@ -30,7 +32,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 import platformdirs
 
-from ganwright.base.errors import WorkError
+from ganwright.base.errors import ModelError, WorkError
 from ganwright.data.pictures import Unreadable, decoding
 from ganwright.data.pixels import content_hash, convert_channels, convert_depth, fit_to
 from ganwright.data.source import Reader, Source
@@ -85,8 +87,8 @@ class Rows:
 
 def survey(source: Source) -> Survey:
     """Reads the heads of all examples, or what an earlier call found."""
-    path = _folder(source) / "survey.npz"
-    with suppress(*_DAMAGED):
+    path = folder_of(source.kind, source.identity) / "survey.npz"
+    with suppress(*DAMAGED):
         found = Survey(**_load(path))
         if len(found.heights) == source.count:
             return found
@@ -102,7 +104,7 @@ def survey(source: Source) -> Survey:
         np.array(list(reasons), np.int64),
         np.array(list(reasons.values()), np.str_),
     )
-    with _room_for(path.parent), _aside(path.parent) as aside:
+    with room_for(path.parent), making(path.parent) as aside:
         np.savez(aside / path.name, **vars(found))
         (aside / path.name).replace(path)
     return found
@@ -110,10 +112,10 @@ def survey(source: Source) -> Survey:
 
 def rows(source: Source, found: Survey, plan: Plan) -> Rows:
     """The decoded examples, or what an earlier call decoded."""
-    folder = _folder(source) / _key(vars(plan))
-    with suppress(*_DAMAGED):
+    folder = folder_of(source.kind, source.identity) / key_of(vars(plan))
+    with suppress(*DAMAGED):
         return _open(folder, plan)
-    with _room_for(folder.parent), _aside(folder.parent) as aside:
+    with room_for(folder.parent), making(folder.parent) as aside:
         _decode(source, found, plan, aside)
         return _open(_publish(aside, folder, plan), plan)
 
@@ -195,7 +197,7 @@ def _threads() -> int:
 
 # --- the folder --------------------------------------------------------------------------------
 
-_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, ModelError)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -205,7 +207,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _open(folder: Path, plan: Plan) -> Rows:
-    """Raises one of _DAMAGED when the folder is not there or not whole."""
+    """Raises one of DAMAGED when the folder is not there or not whole."""
     index = _load(folder / "index.npz")
     shape = (len(index["kept"]), plan.height, plan.width, plan.channels)
     if shape[0] == 0:  # nothing can't be mapped
@@ -217,12 +219,19 @@ def _open(folder: Path, plan: Plan) -> Rows:
 
 
 def _publish(aside: Path, folder: Path, plan: Plan) -> Path:
-    """Renames to the final place; leaves a whole one that somebody else put there meanwhile."""
+    return publish(aside, folder, lambda: _open(folder, plan))
+
+
+def publish(aside: Path, folder: Path, whole: Callable[[], object]) -> Path:
+    """Renames to the final place; leaves a whole one that somebody else put there meanwhile.
+
+    `whole` opens the folder, and raises one of DAMAGED when it is not.
+    """
     with suppress(OSError):
         aside.rename(folder)
         return folder
-    with suppress(*_DAMAGED):
-        _open(folder, plan)
+    with suppress(*DAMAGED):
+        whole()
         return folder
     _log.warning("the cache in %s was damaged and is built anew", folder)
     folder.rename(aside.with_name(f"{aside.name}.old"))
@@ -232,7 +241,8 @@ def _publish(aside: Path, folder: Path, plan: Plan) -> Path:
 
 
 @contextmanager
-def _aside(parent: Path) -> Iterator[Path]:
+def making(parent: Path) -> Iterator[Path]:
+    """A folder aside, to build in; gone afterwards unless it was published."""
     _sweep(parent)
     aside = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
     try:
@@ -250,7 +260,8 @@ def _sweep(parent: Path) -> None:
 
 
 @contextmanager
-def _room_for(folder: Path) -> Iterator[None]:
+def room_for(folder: Path) -> Iterator[None]:
+    """Makes an OSError a WorkError that names the cache."""
     try:
         yield
     except OSError as error:
@@ -258,8 +269,9 @@ def _room_for(folder: Path) -> Iterator[None]:
         raise WorkError(f"{text}; GANWRIGHT_CACHE names another place") from None
 
 
-def _folder(source: Source) -> Path:
-    folder = _root() / "data" / _key([_VERSION, source.kind, source.identity])
+def folder_of(kind: str, identity: Any) -> Path:
+    """The folder of a source, made if need be; elsewhere, with a warning, where it can't be."""
+    folder = _root() / "data" / key_of([_VERSION, kind, identity])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -286,6 +298,7 @@ def _instead(folder: Path, error: OSError) -> Path:
     return here
 
 
-def _key(tree: Any) -> str:
+def key_of(tree: Any) -> str:
+    """A name for plain JSON that changes when it does."""
     text = json.dumps(tree, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

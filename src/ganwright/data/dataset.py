@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganwright.base.spec import Spec
-from ganwright.data.codec import ImageCodec
 from ganwright.data.options import DataOptions
 from ganwright.data.split import halves
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
 
 
@@ -30,17 +30,20 @@ class Skipped:
 class Dataset:
     """Examples of one kind, decoded and mapped from disk; `open_data` makes it.
 
-    `rows` (n, H, W, C) is read-only and on disk. `labels` (n,) int64 are numbers into
-    ``spec.classes``, or None. `train`, `heldout` and `dropped` are int64 indices; together they
-    are all of them. `hashes` (n,) uint64 are of the content at its native size. `options` are
-    resolved: opening with them gives the same again. `notes` are the rules that were applied.
+    `rows` is read-only and on disk: pictures (n, H, W, C), or of a table the codes (n, C), where
+    −1 is a missing value in a column that had none in training. `codec` is an ImageCodec or a
+    TableCodec, and `table` what the codes were made from, the rows mapped from disk; None for
+    pictures. `labels` (n,) int64 are numbers into ``spec.classes``, or None. `train`, `heldout`
+    and `dropped` are int64 indices; together they are all of them. `hashes` (n,) uint64 are of
+    the content: of pictures at native size, of rows of what is learned. `options` are resolved:
+    opening with them gives the same again. `notes` are the rules that were applied.
     """
 
     name: str
     kind: str
     source: str
     spec: Spec
-    codec: ImageCodec
+    codec: Any
     fingerprint: str
     rows: np.ndarray
     labels: np.ndarray | None
@@ -53,30 +56,43 @@ class Dataset:
     options: DataOptions
     notes: tuple[str, ...]
     name_of: Callable[[int], str]
+    table: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Example `index` as stored: (H, W, C), a copy."""
+        """Example `index` as stored: (H, W, C), or the codes of a row (C,); a copy."""
         return np.array(self.rows[index])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
+        if self.table is not None:
+            return (
+                f"Dataset({self.name!r}, {len(self):,} rows of {len(self.codec.columns)} columns, "
+                f"{len(self.codec.choices)} learned, {len(self.heldout):,} held out)"
+            )
         shape = "×".join(str(n) for n in self.rows.shape[1:])
         return (
             f"Dataset({self.name!r}, {len(self):,} of {shape} {self.codec.dtype}, "
             f"{len(self.spec.classes)} classes, {len(self.heldout):,} held out)"
         )
 
-    def examples(self, indices: np.ndarray) -> np.ndarray:
-        """The examples at `indices` in the form that samples have: for pictures as stored."""
-        return np.asarray(self.rows[indices])
+    def examples(self, indices: np.ndarray) -> Any:
+        """The examples at `indices` in the form that samples have.
+
+        Pictures as stored, (b, H, W, C); rows of a table as they were read, an Arrow table.
+        """
+        if self.table is None:
+            return np.asarray(self.rows[indices])
+        from ganwright.data.table.rows import take
+
+        return take(self.table, np.asarray(indices))
 
     def batch(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The rows at `indices` (b,) as stored (b, H, W, C), and their labels (b,) int64 or None."""
+        """The rows at `indices` (b,) as stored (b, …), and their labels (b,) int64 or None."""
         import torch
 
         picked = torch.from_numpy(self.rows[np.asarray(indices)])

@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from ganwright.base.errors import DataError
 from ganwright.data.folders import files_opener
+from ganwright.data.pictures import SUFFIXES
 from ganwright.data.source import Source, name_classes
 
+_LOOKED_AT = 100  # entries, before it is said that they are pictures or not
 _FILE = ("file", "path", "filename", "image")
 _LABEL = ("label", "class")
+
+
+def lists_pictures(path: Path) -> bool:
+    """Whether it has a column file (or path, …) most of whose entries are or look like pictures.
+
+    A listing without rows is one; what can't be read is not.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            header = file.readline(1 << 20)
+            file.seek(0)
+            rows = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+            names = {(n or "").strip().lower(): n for n in rows.fieldnames or ()}
+            column = next((names[n] for n in _FILE if n in names), None)
+            if column is None:
+                return False
+            entries = [(row[column] or "").strip() for row in islice(rows, _LOOKED_AT)]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+    entries = [entry for entry in entries if entry]
+    return sum(_is_picture(path.parent, entry) for entry in entries) * 2 >= len(entries)
+
+
+def _is_picture(folder: Path, entry: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(entry).suffix.lower() in SUFFIXES or (folder / entry).is_file()
+    return False
 
 
 def csv_source(path: Path) -> Source:

@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import statistics
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,40 +22,51 @@ from ganwright.data.codec import ImageCodec
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.folders import folder_source, zip_source
 from ganwright.data.idx import idx_files, idx_source, is_idx
-from ganwright.data.listing import csv_source
+from ganwright.data.listing import csv_source, lists_pictures
 from ganwright.data.npy import npy_source, npz_source
 from ganwright.data.options import DataOptions
 from ganwright.data.pictures import SUFFIXES
 from ganwright.data.pixels import WHITE
 from ganwright.data.source import Source
 from ganwright.data.split import split
+from ganwright.data.table import is_table_name
+
+if TYPE_CHECKING:
+    from ganwright.data.table.source import TableSource
+
+Frame: TypeAlias = Any  # a DataFrame of pandas or polars, or a pyarrow Table: none is imported
 
 _BY_SUFFIX = {
     ".zip": zip_source,
     ".npy": npy_source,
     ".npz": npz_source,
-    ".csv": csv_source,
-    ".tsv": csv_source,
 }
+_LISTINGS = (".csv", ".tsv")
 _UNDERSTOOD = (
     "a folder or zip of pictures (flat, or a folder per class), .npy, .npz, idx or idx.gz, "
-    f"a .csv with columns file and label, or a built-in name ({', '.join(BUILTIN)})"
+    "a .csv with columns file and label, a table (.csv, .tsv, .parquet, .arrow, .feather), or a "
+    f"built-in name ({', '.join(BUILTIN)})"
 )
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
 
 
 def open_data(
-    source: str | os.PathLike[str], *, options: DataOptions | None = None, **settings: Any
+    source: str | os.PathLike[str] | Frame, *, options: DataOptions | None = None, **settings: Any
 ) -> Dataset:
-    """Opens pictures for training: decoded once into a cache, split by content.
+    """Opens pictures or a table for training: read once into a cache, split by content.
 
     `source` is a built-in name (``digits``), a folder or zip of pictures, a .npy or .npz, idx
-    files or a .csv that lists pictures. `settings` are fields of `DataOptions`, over `options`.
+    files or a .csv that lists pictures; or a table: .csv, .tsv and .txt (also .gz, .bz2, .xz,
+    .zst), .parquet, .arrow, .feather, a DataFrame of pandas or polars, or a pyarrow Table.
+    `settings` are fields of `DataOptions`, over `options`.
 
     Pictures that all have one size of at most 128 a side are kept as they are. Otherwise the size
     is derived: the median aspect, with the longer side min(64, the median longer side), and
     neither side under 4. Channels are the least that lose nothing: any colour makes RGB, any
     alpha adds alpha; mixed 8 and 16 bit make 16 (×257).
+
+    The columns of a table are numbers, dates, categories …, by their values and names; ``table``
+    (`TableOptions`) overrules: ``open_data("a.csv", table={"kinds": ["zip=category"]})``.
 
     Raises DataError when nothing usable is found (or something unreadable, with
     ``bad="refuse"``), OptionError for a setting that is not allowed.
@@ -63,12 +75,25 @@ def open_data(
     >>> len(data), data[0].shape, data.spec.classes[:3]
     (1797, (8, 8, 1), ('0', '1', '2'))
     """
-    chosen = build(DataOptions, tree(options or DataOptions()) | settings, owner="data")
-    return dataset_of(find_source(source), chosen)
+    chosen = chosen_options(options, settings)
+    return dataset_of(find_source(source, chosen), chosen)
 
 
-def find_source(given: str | os.PathLike[str]) -> Source:
-    """What a name or path holds, not yet decoded. Raises DataError when it is none of ours."""
+def chosen_options(options: DataOptions | None, settings: Mapping[str, Any]) -> DataOptions:
+    """`settings` over `options`; of ``table`` only what is set. Raises OptionError."""
+    given: dict[str, Any] = tree(options or DataOptions())
+    changed = {key: tree(value) for key, value in settings.items()}
+    if isinstance(changed.get("table"), Mapping):
+        changed["table"] = given["table"] | dict(changed["table"])
+    return build(DataOptions, given | changed, owner="data")
+
+
+def find_source(
+    given: str | os.PathLike[str] | Frame, options: DataOptions | None = None
+) -> Source | TableSource:
+    """What a name, path or frame holds, not yet read. Raises DataError when it is none of ours."""
+    if not isinstance(given, str | os.PathLike):
+        return _frame_source(given, options or DataOptions())
     text = os.fspath(given)
     if text in BUILTIN:
         return BUILTIN[text]()
@@ -81,17 +106,31 @@ def find_source(given: str | os.PathLike[str]) -> Source:
         found = _find(path)
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
-    if found.count == 0:
+    if isinstance(found, Source) and found.count == 0:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.ignored.items())
         raise DataError(f"'{text}' holds no pictures" + (f" (but {others})" if others else ""))
     return found
 
 
-def _find(path: Path) -> Source:
+def _frame_source(given: object, options: DataOptions) -> TableSource:
+    from ganwright.data.table.source import frame_source, is_frame
+
+    if is_frame(given):
+        return frame_source(given, options)
+    raise DataError(f"data can't be a {type(given).__name__}; understood: {_UNDERSTOOD}")
+
+
+def _find(path: Path) -> Source | TableSource:
     if not path.exists():
         raise DataError(_missing(str(path)))
     if path.is_dir():
         return idx_source(path) if idx_files(path) else folder_source(path)
+    if path.suffix.lower() in _LISTINGS and lists_pictures(path):
+        return csv_source(path)
+    if is_table_name(path):
+        from ganwright.data.table.source import file_source
+
+        return file_source(path)
     if (make := _BY_SUFFIX.get(path.suffix.lower())) is not None:
         return make(path)
     if is_idx(path):
@@ -111,8 +150,12 @@ def _missing(text: str) -> str:
 # --- from a source to a data set ---------------------------------------------------------------
 
 
-def dataset_of(source: Source, options: DataOptions) -> Dataset:
+def dataset_of(source: Source | TableSource, options: DataOptions) -> Dataset:
     """A source surveyed, decoded and split; what `open_data` does once it has a source."""
+    if not isinstance(source, Source):
+        from ganwright.data.table.source import table_dataset
+
+        return table_dataset(source, options)
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
     plan, rule = plan_for(source, survey, options)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from ganwright.base.options import Field, options
+from ganwright.data.table.options import TableOptions
 
 LARGEST_SIDE = 4096
 
@@ -58,3 +59,4 @@ class DataOptions:
     bad: Literal["skip", "refuse"] = Field(
         default="skip", description="What to do with examples that can't be read."
     )
+    table: TableOptions = TableOptions()

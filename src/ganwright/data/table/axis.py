@@ -11,10 +11,8 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from ganwright.data.table.schema import Column
 
-Array = pa.Array | pa.ChunkedArray
 
-
-def to_axis(column: Column, array: Array) -> tuple[np.ndarray, np.ndarray]:
+def to_axis(column: Column, array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """(values (n,), known (n,) bool): float64 for fractions, else int64; 0 where it is missing.
 
     Dates count days, times and moments their type's own unit, from 1970 or midnight. A date that

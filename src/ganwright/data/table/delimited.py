@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ganwright.base.errors import DataError
+from ganwright.data.table import PACKED
 
 DELIMITERS = ",;\t|"
-PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 1000
 _BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 1 << 23, 1 << 28
 _SLOW_ROWS = 1 << 14

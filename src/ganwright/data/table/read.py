@@ -14,17 +14,15 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data.table import delimited
+from ganwright.data.table import PACKED, TEXT_SUFFIXES, delimited
 from ganwright.data.table.axis import type_of
-from ganwright.data.table.delimited import PACKED, Dialect, NotText, Ragged, blocks, check_names
+from ganwright.data.table.delimited import Dialect, NotText, Ragged, blocks, check_names
 from ganwright.data.table.schema import Column, Kind, parse_kinds
 from ganwright.data.table.texts import Reading, reading_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT_SUFFIXES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".txt": ""}
-ARROW_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 _BATCH_ROWS = 1 << 16
 _NAMED = 20
 _MOST_RAGGED = 0.01
@@ -40,13 +38,10 @@ class Written:
     skipped_rows: int = 0
 
 
-def format_of(path: Path) -> str:
-    """ "text", "arrow" or "", by the suffix, a packed one looked through."""
+def is_text(path: Path) -> bool:
+    """Whether the table in a file is text, by its suffix."""
     suffix = path.suffix.lower()
-    if suffix in PACKED:
-        suffix = Path(path.stem).suffix.lower()
-        return "text" if suffix in TEXT_SUFFIXES else ""
-    return "text" if suffix in TEXT_SUFFIXES else "arrow" if suffix in ARROW_SUFFIXES else ""
+    return suffix in PACKED or suffix in TEXT_SUFFIXES
 
 
 def stem_of(path: Path) -> str:
@@ -78,14 +73,14 @@ def write_canonical(
     """Reads a file or frame into an Arrow file at `target`, in blocks. Raises DataError."""
     raw = target.with_suffix(".raw")
     owner = f"'{given}'" if isinstance(given, Path) else "the table"
-    if isinstance(given, Path) and format_of(given) == "text":
+    if isinstance(given, Path) and is_text(given):
         written = _write_text(given, raw, leave_out, bad)
     else:
         written = _write_typed(given, raw, leave_out, owner)
     _enough(owner, written)
     with mapped(raw) as table:
         chosen = parse_kinds(kinds, table.column_names)
-        text = isinstance(given, Path) and format_of(given) == "text"
+        text = isinstance(given, Path) and is_text(given)
         readings = _readings(table, chosen, bad, text)
         notes = [*written.notes, *(n for r in readings.values() for n in r.notes)]
         notes += _rewrite(table, readings, target, bad, owner)
@@ -219,7 +214,7 @@ def _typed(
             keep = [n for n in schema.names if n not in drop and n not in leave_out]
             yield pa.schema([schema.field(n) for n in keep]), (b.select(keep) for b in batches)
         return
-    table = _table_of(given, notes, leave_out)
+    table = table_of(given, notes, leave_out)
     yield table.schema, table.to_batches(max_chunksize=_BATCH_ROWS)
 
 
@@ -255,7 +250,7 @@ def _check_once(path: Path, schema: pa.Schema) -> None:
     check_names(f"'{path}'", list(schema.names))
 
 
-def _table_of(frame: Any, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
+def table_of(frame: Any, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
     room = type(frame).__module__.partition(".")[0]
     if room == "pandas":
         return _from_pandas(frame, notes, leave_out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -115,7 +115,7 @@ def parse_kinds(words: Sequence[str], names: Sequence[str]) -> dict[str, Kind]:
             raise OptionError(message(owner, f"no column '{name}'", allowed=names, got=name))
         if kind not in KINDS:
             raise OptionError(message(owner, f"no kind '{kind}'", allowed=KINDS, got=kind))
-        found[name] = cast("Kind", kind)
+        found[name] = kind
     return found
 
 

@@ -1,0 +1,274 @@
+"""A table as a data set: read once into the cache, split by content, encoded in blocks.
+
+    <cache>/data/<table>/<reading>/table.arrow    the canonical table, mapped from disk
+    <cache>/data/<table>/<reading>/about.json     its columns, notes, and rows that were left out
+    <cache>/data/<table>/<reading>/hashes.npy     (n,) uint64, of what is learned of a row
+    <cache>/data/<table>/<codes>/codes.npy        (n, C) the codes of all rows
+    <cache>/data/<table>/<codes>/codec.json       what they mean
+    <cache>/data/<frames>/<content>.arrow         a frame that was given in memory
+
+A frame is written there first, so that a run can name a file that it learned from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+
+from ganwright.base.errors import DataError, OptionError, message
+from ganwright.base.options import tree
+from ganwright.base.spec import Spec
+from ganwright.data import cache
+from ganwright.data.arrays import file_identity
+from ganwright.data.dataset import Dataset, Skipped
+from ganwright.data.options import DataOptions
+from ganwright.data.split import split
+from ganwright.data.table.hashing import row_hashes
+from ganwright.data.table.read import mapped, stem_of, table_of, write_canonical
+from ganwright.data.table.schema import TARGET_NAMES, Column, infer_columns, parse_kinds
+
+if TYPE_CHECKING:
+    from ganwright.data.table.codec import TableCodec
+
+_VERSION = 1  # of reading and encoding: raise it when what lies in the cache would be another
+_BLOCK_ROWS = 1 << 16
+_FEW_VALUES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSource:
+    """A table found but not read: the file, and plain JSON that changes when it does."""
+
+    name: str
+    path: Path
+    identity: Any
+    notes: tuple[str, ...] = ()
+    kind: str = "table"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Canonical:
+    """A table as it was read: `table` is mapped from disk, `skipped_rows` counts all left out."""
+
+    table: pa.Table
+    columns: tuple[Column, ...]
+    hashes: np.ndarray
+    notes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    skipped_rows: int
+
+
+def is_frame(given: Any) -> bool:
+    """Whether it is a DataFrame of pandas or polars, or a table of pyarrow, none of them imported."""
+    room = type(given).__module__.partition(".")[0]
+    kinds = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame"), "pyarrow": ("Table",)}
+    return any(base.__name__ in kinds.get(room, ()) for base in type(given).__mro__)
+
+
+def file_source(path: Path) -> TableSource:
+    """The table in a file."""
+    return TableSource(name=stem_of(path), path=path.resolve(), identity=file_identity(path))
+
+
+def frame_source(frame: Any, options: DataOptions) -> TableSource:
+    """The table in a frame, written into the cache under its content. Raises DataError."""
+    notes: list[str] = []
+    table = table_of(frame, notes, options.table.leave_out)
+    folder = cache.folder_of("frames", "")
+    with cache.room_for(folder), cache.making(folder) as aside:
+        target, digest = aside / "frame.arrow", hashlib.blake2b(digest_size=12)
+        with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=_BLOCK_ROWS)
+        with target.open("rb") as written:
+            while piece := written.read(1 << 22):
+                digest.update(piece)
+        path = folder / f"{digest.hexdigest()}.arrow"
+        target.replace(path)
+    return TableSource(
+        name="table", path=path, identity=["frame", digest.hexdigest()], notes=tuple(notes)
+    )
+
+
+def canonical(source: TableSource, options: DataOptions) -> Canonical:
+    """The table as it is read, or as an earlier call read it. Raises DataError, OptionError."""
+    chosen = options.table
+    key = [_VERSION, sorted(chosen.kinds), sorted(chosen.leave_out), options.bad]
+    parent = cache.folder_of(source.kind, source.identity)
+    folder = parent / cache.key_of(key)
+    with suppress(*cache.DAMAGED):
+        return _open(folder)
+    with cache.room_for(parent), cache.making(parent) as aside:
+        _read(source.path, options, aside)
+        return _open(cache.publish(aside, folder, lambda: _open(folder)))
+
+
+def _read(path: Path, options: DataOptions, aside: Path) -> None:
+    chosen, target = options.table, aside / "table.arrow"
+    written = write_canonical(
+        path, target, kinds=chosen.kinds, leave_out=chosen.leave_out, bad=options.bad
+    )
+    with mapped(target) as table:
+        columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
+        modelled = [c.name for c in columns if c.modelled]
+        if not modelled:
+            kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
+            raise DataError(f"'{path}' has no column to learn: {kinds}")
+        np.save(aside / "hashes.npy", row_hashes(table, modelled))
+    about = {
+        "rows": written.rows,
+        "columns": [column.to_json() for column in columns],
+        "notes": written.notes,
+        "skipped": written.skipped,
+        "skipped_rows": written.skipped_rows,
+    }
+    (aside / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _open(folder: Path) -> Canonical:
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    hashes = np.load(folder / "hashes.npy", allow_pickle=False)
+    table = pa.ipc.open_file(pa.memory_map(str(folder / "table.arrow"))).read_all()
+    columns = tuple(Column.from_json(column) for column in about["columns"])
+    whole = len(hashes) == table.num_rows == about["rows"]
+    if not whole or [c.name for c in columns] != table.column_names:
+        raise ValueError("not what was written")
+    return Canonical(
+        table=table,
+        columns=columns,
+        hashes=hashes,
+        notes=tuple(about["notes"]),
+        skipped=tuple(Skipped(name, reason) for name, reason in about["skipped"]),
+        skipped_rows=int(about["skipped_rows"]),
+    )
+
+
+# --- from a table to a data set ----------------------------------------------------------------
+
+
+def table_dataset(source: TableSource, options: DataOptions) -> Dataset:
+    """A table read, split and encoded; what `open_data` does once it has a source."""
+    found = canonical(source, options)
+    columns = found.columns
+    parts = split(found.hashes, options.holdout, None)
+    target, rule = _target(columns, options.table.target)
+    chosen = replace(options, table=replace(options.table, target=target))
+    codec, codes = _encoded(source, found, parts.train, chosen)
+    notes = (rule, *source.notes, *found.notes, *_left_out(columns), parts.note)
+    return Dataset(
+        name=source.name,
+        kind="table",
+        source=str(source.path),
+        spec=Spec(axes=("choice",), shape=(sum(codec.choices),), choices=tuple(codec.choices)),
+        codec=codec,
+        fingerprint=_fingerprint(found, parts.train, parts.heldout),
+        rows=codes,
+        labels=None,
+        train=parts.train,
+        heldout=parts.heldout,
+        dropped=parts.dropped,
+        hashes=found.hashes,
+        skipped=found.skipped,
+        ignored={},
+        options=chosen,
+        notes=tuple(note for note in notes if note),
+        name_of=lambda index: f"row {index + 1}",
+        table=found.table,
+    )
+
+
+def _fingerprint(found: Canonical, *parts: np.ndarray) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(json.dumps([[c.name, c.kind, c.type] for c in found.columns]).encode())
+    for array in (found.hashes, *parts):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _target(columns: tuple[Column, ...], wish: str | None) -> tuple[str, str]:
+    """(the column to predict, the rule that says so). Raises OptionError."""
+    able = {c.name: c for c in columns if c.modelled}
+    if wish is not None:
+        if wish not in able:
+            owner, problem = "data.table.target", f"no column '{wish}' that is learned"
+            raise OptionError(message(owner, problem, allowed=able, got=wish))
+        return wish, ""
+    named = {name.lower(): name for name in reversed(able)}
+    for word in TARGET_NAMES:
+        if word in named:
+            return named[word], f"'{named[word]}' is the column to predict, by its name"
+    last = list(able.values())[-1]
+    if last.kind in ("category", "boolean", "integer") and last.distinct <= _FEW_VALUES:
+        return last.name, f"'{last.name}' is the column to predict: the last one, of few values"
+    numbers = [c.name for c in able.values() if c.kind in ("number", "integer")]
+    name = numbers[-1] if numbers else last.name
+    return name, f"'{name}' is the column to predict: the last one of numbers"
+
+
+def _left_out(columns: tuple[Column, ...]) -> Iterator[str]:
+    """What becomes of the columns that are not learned, a line a kind."""
+    said = {
+        "identifier": "tells rows apart: not learned, made anew",
+        "text": "is free text: not learned, given back empty",
+        "constant": "is the same everywhere: given back as it is",
+        "empty": "is all missing: given back so",
+    }
+    for kind, words in said.items():
+        names = [f"'{c.name}'" for c in columns if c.kind == kind]
+        shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        if names:
+            yield f"{shown} {words}"
+
+
+# --- encoding ----------------------------------------------------------------------------------
+
+
+def _encoded(
+    source: TableSource, found: Canonical, train: np.ndarray, options: DataOptions
+) -> tuple[TableCodec, np.ndarray]:
+    """The codec, fitted on the rows of `train`, and the codes of all rows, mapped."""
+    chosen = {k: v for k, v in tree(options.table).items() if k != "target"}
+    key = [_VERSION, chosen, options.bad, options.holdout]
+    parent = cache.folder_of(source.kind, source.identity)
+    folder = parent / cache.key_of(key)
+    with suppress(*cache.DAMAGED):
+        return _open_codes(folder, found)
+    with cache.room_for(parent), cache.making(parent) as aside:
+        _encode(found, train, options, aside)
+        cache.publish(aside, folder, lambda: _open_codes(folder, found))
+        return _open_codes(folder, found)
+
+
+def _encode(found: Canonical, train: np.ndarray, options: DataOptions, aside: Path) -> None:
+    from ganwright.data.table.codec import TableCodec
+
+    training = np.zeros(found.table.num_rows, bool)
+    training[train] = True
+    codec = TableCodec.fit(found.table.filter(pa.array(training)), found.columns, options.table)
+    rows, width = found.table.num_rows, len(codec.choices)
+    dtype = np.int16 if max(codec.choices) <= 2**15 else np.int32
+    codes = np.lib.format.open_memmap(aside / "codes.npy", "w+", dtype, (rows, width))
+    for start in range(0, rows, _BLOCK_ROWS):
+        block = found.table.slice(start, _BLOCK_ROWS)
+        codes[start : start + len(block)] = codec.codes(block, unseen="nearest")
+    codes.flush()
+    del codes
+    (aside / "codec.json").write_text(json.dumps(codec.to_json()), encoding="utf-8")
+
+
+def _open_codes(folder: Path, found: Canonical) -> tuple[TableCodec, np.ndarray]:
+    from ganwright.data.table.codec import TableCodec
+
+    codec = TableCodec.from_json(json.loads((folder / "codec.json").read_text(encoding="utf-8")))
+    codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)
+    if codes.shape != (found.table.num_rows, len(codec.choices)):
+        raise ValueError("not what was encoded")
+    return codec, codes.view(np.ndarray)
