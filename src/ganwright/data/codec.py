@@ -14,6 +14,7 @@ from PIL import Image
 from ganwright.base.errors import ModelError, WorkError
 from ganwright.base.names import Names
 from ganwright.data.pixels import WHITE, convert_channels
+from ganwright.data.table.codec import TableCodec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -162,10 +163,13 @@ class ImageCodec:
         return WRITERS[format](self, Path(path), count, tuple(classes))
 
 
-CODECS = Names("codec", {"image": ImageCodec})
+Codec = ImageCodec | TableCodec
+CODECS: Names[type[ImageCodec] | type[TableCodec]] = Names(
+    "codec", {"image": ImageCodec, "table": TableCodec}
+)
 
 
-def codec_from_json(tree: Any) -> ImageCodec:
+def codec_from_json(tree: Any) -> Codec:
     """The codec a model was saved with. Raises ModelError for anything but a codec's JSON."""
     kind = tree.get("kind") if isinstance(tree, dict) else None
     if not isinstance(kind, str) or kind not in CODECS:

@@ -1,0 +1,428 @@
+"""Tables ↔ choices: every modelled column is one choice among K codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ganwright.base.errors import DataError, ModelError, OptionError, WorkError, message
+from ganwright.base.spec import MOST_CHOICES
+from ganwright.data.table.axis import type_of
+from ganwright.data.table.decode import Numbers
+from ganwright.data.table.fields import CategoryField, Field, NumberField, field_from_json
+from ganwright.data.table.fit import fit_fields
+from ganwright.data.table.hashing import row_hashes
+from ganwright.data.table.remade import Remade, remade_from_json, remade_of
+from ganwright.data.table.schema import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+
+    from ganwright.data.table.options import TableOptions
+    from ganwright.data.table.where import Condition
+    from ganwright.data.writers import Writer
+
+_BLOCK = 1 << 16  # rows that are coded at a time
+_PREVIEWED = 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableCodec:
+    """Rows of a table ↔ codes (b, C) ↔ what the nets see: one-hots (b, ΣK).
+
+    `columns` are all of the user's, in his order. `fields` are those that are modelled, and
+    `remade` says what the others are given back as. Field c has ``choices[c]`` codes, which lie
+    at ``offsets[c] … offsets[c + 1]`` of a one-hot.
+    """
+
+    columns: tuple[Column, ...]
+    fields: tuple[Field, ...]
+    remade: Mapping[str, Remade] = field(default_factory=dict)
+
+    kind = "table"
+    formats = ("csv", "parquet")
+    default_suffix = ".csv"
+
+    @classmethod
+    def fit(cls, table: pa.Table, columns: Sequence[Column], options: TableOptions) -> TableCodec:
+        """The codec of training rows: `table` has `columns`, in the canonical types.
+
+        Takes bounded memory where the table is memory-mapped. Raises DataError for values that
+        can't be modelled, or when no column can be learned from.
+        """
+        if not table.num_rows:
+            raise DataError("the table has no rows to learn from")
+        modelled = [c for c in columns if _is_field(c)]
+        if not modelled:
+            kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
+            raise DataError(f"the table has no column to learn from: {kinds}")
+        fields = tuple(fit_fields(table, modelled, options))
+        codes = sum(one.choices for one in fields)
+        if codes > MOST_CHOICES:
+            raise DataError(
+                f"the table makes {codes:,} choices, {MOST_CHOICES:,} are the most; lower "
+                "data.table.bins or data.table.largest, or leave columns out"
+            )
+        remade = {c.name: remade_of(c, table[c.name]) for c in columns if not _is_field(c)}
+        return cls(columns=tuple(columns), fields=fields, remade=remade)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(one.name for one in self.fields)
+
+    @cached_property
+    def choices(self) -> tuple[int, ...]:
+        """How many codes each field has, with the one for missing."""
+        return tuple(one.choices for one in self.fields)
+
+    @cached_property
+    def offsets(self) -> np.ndarray:
+        """Where the codes of each field begin in a one-hot; (C + 1,) int64, the last is ΣK."""
+        return np.cumsum([0, *self.choices])
+
+    @property
+    def width(self) -> int:
+        """ΣK, the length of a one-hot."""
+        return int(self.offsets[-1])
+
+    def place(self, name: str) -> int:
+        """Which field a column is. Raises OptionError, naming the nearest, if it is none."""
+        if name in self.names:
+            return self.names.index(name)
+        problem = f"no column '{name}' was learned"
+        raise OptionError(message("", problem, allowed=self.names, got=name))
+
+    def weights(self) -> np.ndarray:
+        """The share of training rows that each code has, (ΣK,) float64; each field sums to 1."""
+        return np.concatenate([one.counts / one.counts.sum() for one in self.fields])
+
+    def __repr__(self) -> str:
+        return (
+            f"TableCodec({len(self.columns)} columns, {len(self.fields)} learned, "
+            f"{self.width:,} choices)"
+        )
+
+    # --- tables to codes ---------------------------------------------------------------------
+
+    def codes(
+        self, table: pa.Table, *, unseen: Literal["error", "nearest", "hidden"] = "error"
+    ) -> np.ndarray:
+        """The code of every cell, (n, C) int32.
+
+        A missing value in a field that has no code for it is -1. What was not seen in training is
+        a DataError, or the nearest code (of categories the rarest), or -1 ("hidden").
+        """
+        codes = self.known(table, unseen=unseen)
+        for c, one in enumerate(self.fields):
+            if one.missing is not None:
+                column = table.column(one.name)
+                if column.null_count or pa.types.is_floating(column.type):
+                    codes[_missing(column), c] = one.missing
+        return codes
+
+    def known(
+        self, table: pa.Table, *, unseen: Literal["error", "nearest", "hidden"] = "nearest"
+    ) -> np.ndarray:
+        """The code of every cell that has a value, (n, C) int32; -1 where it is missing."""
+        self._check_columns(table)
+        codes = np.empty((table.num_rows, len(self.fields)), np.int32)
+        for start in range(0, table.num_rows, _BLOCK):
+            block = table.slice(start, _BLOCK)
+            for c, one in enumerate(self.fields):
+                array = block.column(one.name).combine_chunks()
+                found, odd = one.find(array)
+                if unseen != "nearest" and odd.any():
+                    if unseen == "error":
+                        at = int(np.argmax(odd))
+                        why = one.explain(array, at)
+                        raise DataError(f"column '{one.name}', row {start + at + 1}: {why}")
+                    found[odd] = -1
+                codes[start : start + len(found), c] = found
+        return codes
+
+    def _check_columns(self, table: pa.Table) -> None:
+        for name in self.names:
+            if name not in table.column_names:
+                allowed = table.column_names
+                raise DataError(
+                    message("the table", f"has no column '{name}'", allowed=allowed, got=name)
+                )
+
+    def digests(self, examples: pa.Table) -> np.ndarray:
+        """A hash of each row's content, (n, 8) uint8; identifiers and constants don't count."""
+        names = [c.name for c in self.columns if c.modelled or c.kind == "text"]
+        return row_hashes(examples, names).view(np.uint8).reshape(-1, 8)
+
+    # --- what the nets see -------------------------------------------------------------------
+
+    def encode(self, stored: torch.Tensor) -> torch.Tensor:
+        """Codes (b, C) → one-hots (b, ΣK) float32; a hidden cell (negative) has no one at all."""
+        import torch
+
+        codes = stored.to(torch.int64)
+        offsets = torch.as_tensor(self.offsets[:-1], device=codes.device)
+        hot = torch.zeros(len(codes), self.width, device=codes.device)
+        return hot.scatter_(1, codes.clamp(min=0) + offsets, (codes >= 0).to(torch.float32))
+
+    def best(self, x: torch.Tensor) -> np.ndarray:
+        """The code that has most in each field: (b, ΣK) → (b, C) int32.
+
+        Raises WorkError when `x` holds NaN.
+        """
+        import torch
+
+        if bool(torch.isnan(x).any()):
+            raise WorkError("the samples hold NaN: the model is damaged or its training diverged")
+        parts = torch.split(x.detach(), list(self.choices), dim=1)
+        found = torch.stack([part.argmax(dim=1) for part in parts], dim=1)
+        return found.to(torch.int32).cpu().numpy()
+
+    def decode(
+        self,
+        x: torch.Tensor,
+        places: np.ndarray,
+        bounds: Condition | None = None,
+        *,
+        start: int = 0,
+    ) -> pa.Table:
+        """One-hots, logits or probabilities (b, ΣK) → rows; `places` as in `table`."""
+        return self.table(self.best(x), places, bounds, start=start)
+
+    # --- codes to tables ---------------------------------------------------------------------
+
+    @cached_property
+    def _numbers(self) -> Numbers:
+        return Numbers.of([one for one in self.fields if isinstance(one, NumberField)])
+
+    @cached_property
+    def _of_numbers(self) -> np.ndarray:
+        found = [c for c, one in enumerate(self.fields) if isinstance(one, NumberField)]
+        return np.array(found, np.int64)
+
+    def table(
+        self,
+        codes: np.ndarray,
+        places: np.ndarray,
+        bounds: Condition | None = None,
+        *,
+        start: int = 0,
+        plain: bool = False,
+    ) -> pa.Table:
+        """Codes (b, C) → rows with all the user's columns.
+
+        `places` (b, C) in [0, 1) say where in its bin (or among the members of a tail code) a
+        value lies. `bounds`, a condition that the codes already fulfil, keeps values within its
+        ranges. Row i is number ``start + i``, from which identifiers are made. Text comes as a
+        dictionary, which is fast to make; `plain` gives the column's own type.
+        """
+        codes = np.asarray(codes)
+        places = np.clip(places, 0, np.nextafter(1.0, 0))
+        pieces = {} if bounds is None else bounds.pieces
+        made: dict[str, pa.Array] = {}
+        numbers = self._of_numbers
+        positions = self._numbers.positions(codes[:, numbers], places[:, numbers])
+        for row, c in enumerate(numbers):
+            one = self.fields[c]
+            assert isinstance(one, NumberField)
+            column = codes[:, c]
+            if c in pieces:
+                grid = one.line.grid
+                pieces[c].positions(column, places[:, c], positions[row], grid=grid)
+            hidden = None if one.missing is None else column == one.missing
+            made[one.name] = one.line.values(positions[row], hidden)
+        for c, one in enumerate(self.fields):
+            if isinstance(one, CategoryField):
+                at = one.places(codes[:, c], places[:, c], pieces.get(c))
+                hidden = None if one.missing is None else codes[:, c] == one.missing
+                made[one.name] = one.array(at, hidden, plain=plain)
+        return self._assemble(made, start, len(codes))
+
+    def _assemble(self, made: Mapping[str, pa.Array], start: int, count: int) -> pa.Table:
+        arrays = [
+            made[c.name] if c.name in made else self.remade[c.name].make(start, count)
+            for c in self.columns
+        ]
+        return pa.Table.from_arrays(arrays, names=[c.name for c in self.columns])
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The canonical types of all columns."""
+        return pa.schema([(c.name, type_of(c.type)) for c in self.columns])
+
+    def plain(self, table: pa.Table) -> pa.Table:
+        """The same rows in the canonical types, without dictionaries."""
+        return table.cast(self.schema)
+
+    def fill(self, table: pa.Table, codes: np.ndarray, places: np.ndarray) -> pa.Table:
+        """The table with its missing cells replaced by `codes` (n, C); all others untouched.
+
+        Columns that are no fields, and others that the table may have, stay as they are.
+        """
+        made = self.table(codes, places, plain=True)
+        for name in self.names:
+            old = table.column(name)
+            if old.null_count or pa.types.is_floating(old.type):
+                at = table.column_names.index(name)
+                new = pc.if_else(pa.array(_missing(old)), made.column(name).cast(old.type), old)
+                table = table.set_column(at, table.schema.field(at), new)
+        return table
+
+    # --- expectations ------------------------------------------------------------------------
+
+    def means(self, probabilities: np.ndarray | torch.Tensor) -> np.ndarray:
+        """Expected values of numbers given that they are there: (b, ΣK) → (b, C) float64.
+
+        Dates and times as whole units of their type; NaN for categories.
+        """
+        shares = np.asarray(probabilities, dtype=np.float64)
+        found = np.full((len(shares), len(self.fields)), np.nan)
+        for c, one in enumerate(self.fields):
+            if isinstance(one, NumberField):
+                found[:, c] = one.line.number(self._mean_position(c, one, shares))
+        return found
+
+    def _mean_position(self, c: int, one: NumberField, shares: np.ndarray) -> np.ndarray:
+        start = self.offsets[c]
+        part = shares[:, start : start + len(one.bins)]
+        total = np.maximum(part.sum(axis=1), np.finfo(float).tiny)
+        found: np.ndarray = (part @ one.bins.means / total).clip(one.line.low, one.line.high)
+        return found
+
+    def expect(self, probabilities: np.ndarray | torch.Tensor) -> pa.Table:
+        """The one best guess for every cell: (b, ΣK) → rows, never missing where it can be helped.
+
+        Numbers are means (rounded to the column's digits), categories the most probable value.
+        """
+        shares = np.asarray(probabilities, dtype=np.float64)
+        made: dict[str, pa.Array] = {}
+        for c, one in enumerate(self.fields):
+            if isinstance(one, NumberField):
+                found = self._mean_position(c, one, shares)
+                made[one.name] = one.line.values(np.rint(found) if one.line.grid else found)
+            elif one.seen:
+                start = self.offsets[c]
+                several = one.own + len(one.tails) - 1
+                best = shares[:, start : start + several].argmax(axis=1)
+                # of a tail code the most frequent member: the first
+                at = np.append(np.arange(one.own), one.tails[:-1])[best].astype(np.int32)
+                made[one.name] = one.array(at, None, plain=True)
+            else:
+                made[one.name] = pa.nulls(len(shares), one.values.type)
+        return self._assemble(made, 0, len(shares))
+
+    # --- conditions --------------------------------------------------------------------------
+
+    def condition(self, where: str | Mapping[str, Any]) -> Condition:
+        """What rows must be like: ``"age=40..60, sex=Female"`` or a mapping.
+
+        See `ganwright.data.table.where`. Raises OptionError in one line when it can't be read or
+        no row could be like that.
+        """
+        from ganwright.data.table.where import condition
+
+        return condition(self, where)
+
+    # --- the user's edge ---------------------------------------------------------------------
+
+    def join(self, blocks: Iterable[pa.Table], like: str = "pandas") -> pd.DataFrame | Any:
+        """Blocks of rows as the user's kind of frame: his columns, their order and types."""
+        from ganwright.data.table.read import to_user
+
+        parts = [self.plain(block) for block in blocks]
+        joined = pa.concat_tables(parts) if parts else self.schema.empty_table()
+        frame = to_user(joined, self.columns, like)
+        if like == "pandas":
+            import pandas as pd
+
+            for one in self.fields:
+                if isinstance(one, CategoryField) and one.levels is not None:
+                    levels = one.level_values.to_pylist()
+                    kind = pd.CategoricalDtype(levels, ordered=one.ordered)
+                    frame[one.name] = frame[one.name].astype(kind)
+        return frame
+
+    def preview(self, table: pa.Table) -> str:
+        """The first rows as text for the eye."""
+        frame = self.plain(table.slice(0, _PREVIEWED)).to_pandas()
+        text: str = frame.to_string(index=False, max_colwidth=24, na_rep="")
+        return text
+
+    def format_for(self, path: str | Path, format: str | None = None) -> str:  # noqa: A002
+        """The format rows are written in: `format`, or what the suffix of `path` says.
+
+        .csv and .tsv → csv, .parquet and .pq → parquet. Raises OptionError.
+        """
+        from ganwright.data.table.writers import format_for
+
+        return format_for(self, Path(path), format)
+
+    def writer(
+        self,
+        path: str | Path,
+        format: str,  # noqa: A002
+        count: int,
+        classes: Sequence[str] = (),
+    ) -> Writer:
+        """A context manager with ``add(rows, labels, seeds)``; see `ganwright.data.writers`."""
+        from ganwright.data.table.writers import WRITERS
+
+        return WRITERS[format](self, Path(path), count, tuple(classes))
+
+    # --- saving ------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "columns": [column.to_json() for column in self.columns],
+            "fields": [one.to_json() for one in self.fields],
+            "remade": {name: one.to_json() for name, one in self.remade.items()},
+        }
+
+    @classmethod
+    def from_json(cls, tree: Any) -> TableCodec:
+        """Reads what `to_json` wrote. Raises ModelError when it is anything else."""
+        try:
+            columns = tuple(Column.from_json(one) for one in tree["columns"])
+            by_name = {column.name: column for column in columns}
+            for column in columns:
+                type_of(column.type)
+            fields = tuple(field_from_json(one, by_name) for one in tree["fields"])
+            remade = {
+                str(name): remade_from_json(one, by_name[name])
+                for name, one in tree["remade"].items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            problem = " ".join(repr(error).split())[:200]
+            raise ModelError(f"model.json: 'codec' is not readable ({problem})") from None
+        codec = cls(columns=columns, fields=fields, remade=remade)
+        split = sorted([*codec.names, *remade])
+        if split != sorted(by_name) or len(by_name) != len(columns) or not fields:
+            raise ModelError("model.json: the columns and fields of 'codec' don't match")
+        if codec.width > MOST_CHOICES:
+            raise ModelError(f"model.json: impossible codec with {codec.width:,} choices")
+        return codec
+
+
+def _is_field(column: Column) -> bool:
+    """Modelled columns, and a constant that is missing somewhere: a choice of two."""
+    return column.modelled or (column.kind == "constant" and column.missing > 0)
+
+
+def _missing(column: pa.ChunkedArray) -> np.ndarray:
+    found: np.ndarray = pc.is_null(column, nan_is_null=True).to_numpy()
+    return found
+
+
+def blocks_of(table: pa.Table, rows: int = _BLOCK) -> Iterator[pa.Table]:
+    """A table in parts of so many rows."""
+    for start in range(0, table.num_rows, rows):
+        yield table.slice(start, rows)

@@ -1,0 +1,212 @@
+"""The line a column of numbers, dates or times lies on: its positions are exact in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ganwright.base.errors import DataError, ModelError
+from ganwright.data.table.axis import from_axis, to_axis, type_of
+from ganwright.data.table.schema import Column
+
+_EXACT = 2**53  # whole numbers up to here are exact in float64
+_MOST_DIGITS = 12
+_MEANT = 8  # a common step of fewer different values may be chance
+_FLOATS = ("halffloat", "float", "double", "float16", "float32", "float64")
+_LAST_DAY = 3_000_000  # no calendar of ours goes further
+
+
+def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """One array, without a dictionary."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # no chunks at all, or too many bytes for one
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def raw_numbers(column: Column, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n,) on the column's axis, int64 or float64, and which are missing; NaN is missing.
+
+    Raises ValueError (or an Arrow error that is one) for values that are no numbers.
+    """
+    values, known = to_axis(column, flat(array))
+    if values.dtype.kind == "f":
+        lost = np.isnan(values)
+        if lost.any():
+            return np.where(lost, 0.0, values), ~known | lost
+    return values, ~known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Position = (value · 10^tens - origin) / step.
+
+    On a grid (`step` > 0) positions are whole numbers from 0 to `high`, and every value that comes
+    back is a multiple of the column's own step, in its own digits. With `step` 0 positions are the
+    values themselves, and `low` and `high` the ends of what was observed.
+    """
+
+    column: Column
+    origin: int = 0
+    step: int = 0
+    tens: int = 0
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def grid(self) -> bool:
+        return self.step > 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether values are whole numbers on the axis: integers, dates, times."""
+        return self.column.type not in _FLOATS and not self.column.type.startswith("decimal")
+
+    @property
+    def end(self) -> int:
+        """The last value of a grid, times 10^tens."""
+        return self.origin + self.step * int(self.high)
+
+    def positions(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (n,) float64, and which are missing. What lies outside stays outside."""
+        raw, missing = raw_numbers(self.column, array)
+        return self.of_raw(raw), missing
+
+    def of_raw(self, raw: np.ndarray) -> np.ndarray:
+        """Positions of values on the column's axis."""
+        if not self.grid:
+            return raw.astype(np.float64)
+        if raw.dtype.kind == "f":
+            with np.errstate(over="ignore", invalid="ignore"):
+                found: np.ndarray = np.rint(raw * 10**self.tens) - self.origin
+            return np.rint(found / self.step) if self.step > 1 else found
+        scale = 10**self.tens
+        low, high = -(-self.origin // scale), self.end // scale
+        inside = np.clip(raw, low, high) * scale - self.origin
+        if self.step > 1:
+            inside = (inside + self.step // 2) // self.step
+        found = inside.astype(np.float64)
+        found[raw < low] = -1
+        found[raw > high] = self.high + 1
+        return found
+
+    def values(self, positions: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
+        """Positions (n,) → values in the column's own type; on a grid they must be whole."""
+        known = None if missing is None or not missing.any() else ~missing
+        plain = positions
+        if self.grid:
+            plain = positions.astype(np.int64)
+            if self.step != 1:
+                plain *= self.step
+            if self.origin:
+                plain += self.origin
+            if not self.whole:
+                plain = plain / 10**self.tens
+        elif self.whole:
+            if self.column.type == "uint64":
+                rounded = np.rint(positions).clip(0, 2.0**64 - 2048).astype(np.uint64)
+                return pa.array(rounded, mask=missing)
+            plain = np.rint(positions).clip(-(2.0**63), 2.0**63 - 1024).astype(np.int64)
+        return from_axis(self.column, plain, known)
+
+    def number(self, positions: np.ndarray) -> np.ndarray:
+        """Positions as float64 values on the column's axis, not rounded (for means)."""
+        if self.grid:
+            found: np.ndarray = (positions * self.step + self.origin) / 10**self.tens
+            return found
+        return positions
+
+    def place(self, value: Fraction) -> Fraction:
+        """The exact position of an exact value on the axis."""
+        if self.grid:
+            return (value * 10**self.tens - self.origin) / self.step
+        return value
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "origin": self.origin,
+            "step": self.step,
+            "tens": self.tens,
+            "low": self.low,
+            "high": self.high,
+        }
+
+    @classmethod
+    def from_json(cls, tree: Any, column: Column) -> Line:
+        """Reads what `to_json` wrote. Raises ModelError, KeyError, TypeError or ValueError."""
+        line = cls(
+            column=column,
+            origin=int(tree["origin"]),
+            step=int(tree["step"]),
+            tens=int(tree["tens"]),
+            low=float(tree["low"]),
+            high=float(tree["high"]),
+        )
+        sound = 0 <= line.tens <= _MOST_DIGITS and line.step >= 0
+        sound = sound and bool(np.isfinite([line.low, line.high]).all()) and line.low <= line.high
+        if sound and line.grid:
+            most = _LAST_DAY * 86400 if column.form else 2**63
+            sound = line.low == 0 and line.high < _EXACT and line.high == int(line.high)
+            sound = sound and max(abs(line.origin), abs(line.end), line.step) < most
+        if not sound or (column.form and not line.grid) or (line.whole and line.tens):
+            raise ModelError(f"model.json: impossible line of column '{column.name}'")
+        try:  # the ends must be values of the type
+            line.values(np.array([line.low, line.high]))
+        except (ValueError, OverflowError, pa.ArrowException):
+            raise ModelError(
+                f"model.json: the range of column '{column.name}' does not fit its type"
+            ) from None
+        return line
+
+
+def line_of(column: Column, different: np.ndarray) -> Line:
+    """The line of a column whose values are `different` (n,), sorted, the ends exact.
+
+    Raises DataError for infinite values.
+    """
+    low, high = different[0], different[-1]
+    if different.dtype.kind == "f":
+        if not np.isfinite([low, high]).all():
+            problem = "holds infinite values: make them missing, or numbers"
+            raise DataError(f"column '{column.name}' {problem}")
+        return _float_line(column, different)
+    origin, end = int(low), int(high)
+    step = 1
+    if end - origin < 2**63 and (len(different) == 2 or len(different) > _MEANT):
+        step = int(np.gcd.reduce(different - origin))
+    length = (end - origin) // step
+    if length >= _EXACT or end - origin >= 2**63:
+        return Line(column=column, low=float(low), high=float(high))
+    return Line(column=column, origin=origin, step=step, high=float(length))
+
+
+def _float_line(column: Column, different: np.ndarray) -> Line:
+    kind = type_of(column.type)
+    stored, exact = np.float64, _EXACT
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        stored = kind.to_pandas_dtype()
+        exact = 2 ** (24 if pa.types.is_float32(kind) else 11)
+    for tens in range(_MOST_DIGITS + 1):
+        for part in (different[-64:], different):
+            scaled = np.rint(part * 10.0**tens)
+            if abs(scaled).max() >= exact:  # digits that the type can't tell apart
+                return Line(column=column, low=float(different[0]), high=float(different[-1]))
+            if not ((scaled / 10**tens).astype(stored) == part).all():
+                break
+        else:
+            whole = scaled.astype(np.int64)
+            origin, end = int(whole[0]), int(whole[-1])
+            step = int(np.gcd.reduce(whole - origin)) if len(whole) > _MEANT else 1
+            length = float((end - origin) // max(1, step))
+            return Line(column=column, origin=origin, step=max(1, step), tens=tens, high=length)
+    return Line(column=column, low=float(different[0]), high=float(different[-1]))
+
+
+def missing_of(array: pa.Array) -> np.ndarray:
+    """Which values (n,) are missing; NaN is."""
+    return pc.is_null(array, nan_is_null=True).to_numpy(zero_copy_only=False)
