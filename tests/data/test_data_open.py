@@ -341,7 +341,7 @@ def bad_inputs(at: Path) -> dict[str, tuple[str, str]]:
         "onehot": ("onehot.npz", "labels are one per image"),
         "idx": ("cut-images-idx3-ubyte", "is cut off"),
         "idx.gz": ("cut-images-idx3-ubyte.gz", "is damaged"),
-        "table": ("table.csv", "has the columns a, b; picture files are looked for in file"),
+        "table": ("table.csv", "has one usable row; 2 are the least"),
         "half": ("half.csv", "'b.png' has no label"),
         "markdown": ("notes.md", "is not data that is understood: a folder or zip of pictures"),
         "picture": ("one/a.png", "is one picture: name the folder it lies in"),
