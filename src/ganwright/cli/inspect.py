@@ -13,13 +13,17 @@ EPILOG = """Examples:
 \b
   ganwright inspect photos/
   ganwright inspect photos.zip --set data.size=64 --json
+  ganwright inspect table.csv
+  ganwright inspect table.csv --set data.table.kinds=zip=category
 """
 
 
 def command(
     data: Annotated[
         str,
-        typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files."),
+        typer.Argument(
+            help="'digits', a folder, .zip, .npz, .npy, idx file, a CSV of files or a table."
+        ),
     ],
     settings: Annotated[
         list[str] | None,

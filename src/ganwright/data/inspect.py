@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganwright.base.options import build, tree
 from ganwright.data import cache
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.duplicates import NAMED, Equals, Near, chunks, equals, near, shares_of
-from ganwright.data.open import dataset_of, find_source
+from ganwright.data.open import Frame, chosen_options, dataset_of, find_source
 from ganwright.data.options import DataOptions
-from ganwright.data.source import tally
+from ganwright.data.source import Source, tally
+
+if TYPE_CHECKING:
+    from ganwright.data.table.inspect import TableInspection
 
 _FEW, _UNBALANCED, _MANY = 500, 10.0, 0.05
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
@@ -117,16 +119,21 @@ def _counts(counts: dict[str, int], most: int = 12) -> str:
 
 
 def inspect_data(
-    source: str | os.PathLike[str], *, options: DataOptions | None = None, **settings: Any
-) -> Inspection:
+    source: str | os.PathLike[str] | Frame, *, options: DataOptions | None = None, **settings: Any
+) -> Inspection | TableInspection:
     """Looks through data as `open_data` would open it, with the same arguments and errors.
 
     Counts what is usable, skipped and ignored; sizes, modes, classes, duplicates (by content) and
     near duplicates (16×16 grey thumbnails with a root mean square difference under 0.02; beyond
-    20,000 examples a fixed random 20,000 are compared); and what training would do.
+    20,000 examples a fixed random 20,000 are compared); and what training would do. Of a table:
+    the kind, type, missing cells, values and choices of every column.
     """
-    chosen = build(DataOptions, tree(options or DataOptions()) | settings, owner="data")
-    found = find_source(source)
+    chosen = chosen_options(options, settings)
+    found = find_source(source, chosen)
+    if not isinstance(found, Source):
+        from ganwright.data.table.inspect import inspect_table
+
+        return inspect_table(found, chosen)
     data = dataset_of(found, chosen)
     survey = cache.survey(found)
     heads = survey.usable

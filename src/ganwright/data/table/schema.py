@@ -100,7 +100,10 @@ _CODE_NAMES = frozenset(
     | {"zip", "postcode", "zipcode", "month", "weekday"}
 )
 _COUNT_NAMES = frozenset(["num", "number", "count", "amount", "total", "mean", "size"])
-TARGET_NAMES = ("target", "label", "class", "y", "outcome", "income", "response", "diagnosis")
+TARGET_NAMES = (
+    *("target", "label", "class", "y", "outcome", "income", "response", "diagnosis", "survived"),
+    *("churn", "price", "species", "quality"),
+)
 
 
 def parse_kinds(words: Sequence[str], names: Sequence[str]) -> dict[str, Kind]:
