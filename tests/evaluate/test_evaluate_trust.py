@@ -6,6 +6,7 @@ import importlib
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import scipy.stats
 from numpy.testing import assert_array_equal
@@ -13,6 +14,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from ganwright.base.errors import DataError, OptionError, UnknownName
+from ganwright.data.table.schema import Column
 from ganwright.evaluate import (
     CLASSIFIERS,
     MEASURES,
@@ -28,6 +30,7 @@ from ganwright.evaluate import (
     wilson,
 )
 from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.tables.cells import Cells, Layout
 from ganwright.evaluate.twosample import delong
 
 rng = np.random.default_rng(3)
@@ -205,6 +208,19 @@ def test_copies_and_unique_share() -> None:
         unique_share(fake, within_distance=-1)
 
 
+def people(n: int = 400) -> Cells:
+    """Rows of a small table, one in 22 of a rare kind."""
+    own = np.random.default_rng(5)
+    kind = np.where(np.arange(n) % 22 == 0, "rare", own.choice(["one", "other"], n))
+    table = pa.table({"age": own.normal(40, 9, n), "sum": own.gamma(2, 50, n), "kind": kind})
+    columns = [
+        Column(name="age", kind="number", type="double"),
+        Column(name="sum", kind="number", type="double"),
+        Column(name="kind", kind="category", type="string"),
+    ]
+    return Layout.fit(table, columns, "kind").cells(table)
+
+
 EVIDENCE = {
     "real": rng.standard_normal((400, 6)),
     "fake": rng.standard_normal((400, 6)),
@@ -216,6 +232,9 @@ EVIDENCE = {
     "asked": rng.integers(0, 4, 400),
     "pixels": rng.integers(0, 255, (400, 5, 5, 1), dtype=np.uint8),
     "training_pixels": rng.integers(0, 255, (400, 5, 5, 1), dtype=np.uint8),
+    "real_rows": people(),
+    "fake_rows": people(),
+    "training_rows": people(),
 }
 ROWS = {name: x for name, x in EVIDENCE.items() if "classes" not in name}
 

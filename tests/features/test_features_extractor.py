@@ -122,8 +122,10 @@ def test_unknown_names_and_misplaced_weights() -> None:
     for name in ("learned", "pixels"):
         with pytest.raises(OptionError, match=f"features '{name}': takes no file of weights"):
             choose_extractor(name, data, FeatureOptions(weights=Path("w.pth")))
+    with pytest.raises(OptionError, match="features: 'columns' is not for data of kind image"):
+        choose_extractor("columns", data)
     assert set(EXTRACTORS) == {
-        "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l"
+        "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns"
     }  # fmt: skip
 
 

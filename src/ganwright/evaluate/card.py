@@ -24,7 +24,8 @@ class Entry:
     """One number, and what it rests on.
 
     `low` and `high` are its 95 % interval, made by `method`; None where there is none. `floor` is
-    what real data scores in the fakes' place, `baseline` the simplest model; `n` counts samples.
+    what real data scores in the fakes' place, `baseline` the simplest model, `others` further
+    references by name; `n` counts samples.
     """
 
     value: float
@@ -35,6 +36,7 @@ class Entry:
     better: Better
     n: int
     method: str = ""
+    others: dict[str, float] = field(default_factory=dict)
 
     def estimate(self) -> Estimate:
         """The number with its interval, as wide as nothing when none is known."""
@@ -83,6 +85,11 @@ class Card:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"'{path}' is not a card: {error}") from None
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the further references that stand beside the samples."""
+        return tuple(dict.fromkeys(name for e in self.measures.values() for name in e.others))
+
     def __str__(self) -> str:
         lines = [
             self.verdict,
@@ -91,13 +98,17 @@ class Card:
             f"({self.against['fingerprint']}); features {self.features['name']} "
             f"({self.features['hash']})",
             "",
-            f"{'':24}{'value':>10}  {'95 % interval':^22}{'real':>10}{'simplest':>10}   better",
+            f"{'':24}{'value':>10}  {'95 % interval':^22}{'real':>10}{'simplest':>10}"
+            + "".join(f"{other:>10}" for other in self.others)
+            + "   better",
         ]
         for name, entry in self.measures.items():
             interval = "" if entry.low is None else f"{_short(entry.low)} … {_short(entry.high)}"
             lines.append(
                 f"{title(name):24}{_short(entry.value):>10}  {interval:^22}"
-                f"{_short(entry.floor):>10}{_short(entry.baseline):>10}   {entry.better}"
+                f"{_short(entry.floor):>10}{_short(entry.baseline):>10}"
+                + "".join(f"{_short(entry.others.get(other)):>10}" for other in self.others)
+                + f"   {entry.better}"
             )
         lines += [""] if self.left_out or self.notes or self.warnings else []
         lines += [f"left out: {title(name)}: {why}" for name, why in self.left_out.items()]

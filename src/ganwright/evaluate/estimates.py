@@ -21,15 +21,20 @@ from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
 from ganwright.evaluate.measures import (
     CLASSES,
     FAKE,
+    FAKE_ROWS,
     MEASURES,
     PIXELS,
     PROBABILITIES,
     REAL,
+    REAL_ROWS,
     Scores,
 )
 from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.rows import Features, Rows, shuffled
 from ganwright.evaluate.stats import Moments, Statistics
+from ganwright.evaluate.tables.cells import Cells
+from ganwright.evaluate.tables.columns import Quality, quality
+from ganwright.evaluate.tables.learning import told_interval
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.vendi import vendi
 
@@ -52,7 +57,7 @@ def estimates(scores: Scores, evidence: Evidence) -> Found:
             row = MEASURES[name]
             low, high = max(made.low, row.low), min(made.high, row.high)
             found[name] = replace(made, low=low, high=high)
-    return found
+    return {name: found[name] for name in scores.results if name in found}
 
 
 def jackknife_fid(real: Features | Rows, fake: Features | Rows, *, blocks: int) -> Estimate:
@@ -177,6 +182,44 @@ def _closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
     return normal(result.closer, math.sqrt((2 * result.n + 1) / 12) / result.n, "Mann–Whitney")
 
 
+def _blocked(part: str, result: Quality, evidence: Evidence, found: Found) -> Estimate | None:
+    """The jackknife of both sides, once for all numbers that `quality` gives."""
+    if part not in found:
+        sides = evidence[REAL_ROWS], evidence[FAKE_ROWS]
+        if min(map(len, sides)) < LEAST:
+            return None
+        found |= jackknife_rows(result, *sides)
+    return found.get(part)
+
+
+def jackknife_rows(result: Quality, real: Cells, fake: Cells) -> Found:
+    """Of every number of `quality`, by leaving out blocks of rows of either side."""
+    variance = dict.fromkeys(ROW_PARTS, 0.0)
+    for i, side in enumerate((real, fake)):
+        groups = np.array_split(shuffled(len(side), 0, "jackknife", i), FEW_BLOCKS)
+        left_out = []
+        for group in groups:
+            kept = side[np.delete(np.arange(len(side)), group)]
+            left_out.append(quality(kept, fake) if i == 0 else quality(real, kept))
+        for name, part in ROW_PARTS.items():
+            spread = float(np.var([getattr(one, part) for one in left_out]))
+            variance[name] += (FEW_BLOCKS - 1) * spread
+    method = f"jackknife over {FEW_BLOCKS} blocks of both sides"
+    return {
+        name: normal(getattr(result, part), math.sqrt(variance[name]), method, df=FEW_BLOCKS - 1)
+        for name, part in ROW_PARTS.items()
+        if math.isfinite(getattr(result, part))
+    }
+
+
+ROW_PARTS = {  # measures of `quality`, and where it has them
+    "shapes": "shapes",
+    "trends": "trends",
+    "quality": "quality",
+    "worst_column": "worst",
+    "correlation": "correlation",
+}
+
 WAYS: dict[str, Way] = {
     "fid": _fid,
     "fid_infinite": _fid_infinite,
@@ -197,4 +240,11 @@ WAYS: dict[str, Way] = {
     "ct": lambda result, evidence, found: normal(result.ct, 1.0, "a z score"),
     "copies": _share,
     "unique": lambda result, evidence, found: unique_interval(evidence[PIXELS]),
+    **{name: partial(_blocked, name) for name in ROW_PARTS},
+    "rare": lambda result, evidence, found: wilson(result.kept, result.of),
+    "utility": lambda result, evidence, found: result.score,
+    "detection": lambda result, evidence, found: told_interval(result),
+    "nearer": lambda result, evidence, found: result.share,
+    "membership": lambda result, evidence, found: result,
+    "unique_copies": _share,
 }

@@ -1,13 +1,12 @@
 """From samples and data to a card: who plays the fakes, who the reference, and what is measured.
 
 The reference is the half of the held-out data that selecting checkpoints never saw. Real training
-examples in the fakes' place give the floor, a Gaussian fitted to the training pixels the baseline;
-both are measured at the samples' own n against the same reference.
+examples in the fakes' place give the floor, the simplest model of this kind of data the baseline; both
+are measured at the samples' own n against the same reference.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -15,49 +14,50 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data import Dataset
 from ganwright.evaluate.card import Card, Entry, verdict, warnings
 from ganwright.evaluate.coverage import Manifold, neighbourhood
 from ganwright.evaluate.estimates import WIDE, estimates
 from ganwright.evaluate.features import Extractor, choose_extractor
 from ganwright.evaluate.intervals import Estimate
+from ganwright.evaluate.kinds import KINDS
 from ganwright.evaluate.measures import (
     ASKED,
     CLASSES,
     FAKE,
+    FAKE_ROWS,
     HELD,
     MEASURES,
     PIXELS,
     PROBABILITIES,
     REAL,
+    REAL_ROWS,
     TRAINING,
     TRAINING_PIXELS,
+    TRAINING_ROWS,
     Scores,
     measure,
 )
 from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.modes import kl_floor
-from ganwright.evaluate.subject import BLOCK, Source, Subject, rows, subject_of
+from ganwright.evaluate.subject import Source, Subject, rows, subject_of
+from ganwright.evaluate.tables.cells import Cells, concatenate
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.model import Model
 
-__all__ = ["Looked", "Reference", "class_shares", "evaluate", "gaussian", "look", "rows"]
+__all__ = ["Looked", "Reference", "class_shares", "evaluate", "look", "rows"]
 
 LEAST, MOST = 2, 10_000  # samples: fewer are no set; more only where they are asked for
 FLOORS = 3  # draws of real examples that the floor averages
 TRAINED_MOST = 50_000  # training examples looked at
-FITTED_MOST, FITTED_NUMBERS = 5000, 2**24  # training examples and their pixels in the baseline
 LACKS = {  # why a measure is left out, by what of `Measure.needs` is not there
     TRAINING: "needs held-out examples: how near do unseen ones lie to the training data?",
     CLASSES[0]: "needs features that know the data's classes",
     ASKED: "needs samples that were asked for a class, and features that know the classes",
     PROBABILITIES: "needs features with a classifier",
 }
-MEMORY = ("closer", "ct", "copies")  # what is asked of samples and training data
 Progress = Callable[[str], None]
 
 
@@ -67,8 +67,9 @@ class Looked:
 
     features: np.ndarray
     probabilities: np.ndarray | None
-    hashes: np.ndarray  # (n, 8) bytes of each picture's own hash
+    hashes: np.ndarray  # (n, 8) bytes of each example's own hash
     asked: np.ndarray | None = None  # the class each was asked to be
+    cells: Cells | None = None  # of rows of a table
 
     def __len__(self) -> int:
         return len(self.features)
@@ -80,21 +81,23 @@ class Looked:
         return Looked(
             features=np.asarray(self.features[indices]), probabilities=shares,
             hashes=self.hashes[indices], asked=asked,
+            cells=None if self.cells is None else self.cells[indices],
         )  # fmt: skip
 
 
-def look(extractor: Extractor, blocks: Iterable[np.ndarray]) -> Looked:
-    """Features, class probabilities and hashes of pictures that come block by block.
+def look(extractor: Extractor, blocks: Iterable[Any]) -> Looked:
+    """Features, class probabilities and hashes of examples that come block by block.
 
-    In memory stay a few bytes a picture and the probabilities; the features are written to a
-    temporary file, from which the measures read as they go.
+    In memory stay a few bytes an example, the probabilities and the cells; the features are written
+    to a temporary file, from which the measures read as they go.
     """
-    hashes: list[bytes] = []
+    hashes: list[np.ndarray] = []
     shares: list[np.ndarray] = []
+    cells: list[Cells] = []
 
-    def noted() -> Iterator[np.ndarray]:
+    def noted() -> Iterator[Any]:
         for block in blocks:
-            hashes.extend(hashlib.blake2b(p.tobytes(), digest_size=8).digest() for p in block)
+            hashes.append(extractor.codec.digests(block))
             yield block
 
     with tempfile.TemporaryFile(prefix="ganwright-") as file:
@@ -102,13 +105,16 @@ def look(extractor: Extractor, blocks: Iterable[np.ndarray]) -> Looked:
             file.write(np.ascontiguousarray(seen.features, np.float32).tobytes())
             if seen.probabilities is not None:
                 shares.append(seen.probabilities)
+            if seen.cells is not None:
+                cells.append(seen.cells)
         file.flush()
-        shape = (len(hashes), extractor.width)
+        shape = (sum(map(len, hashes)), extractor.width)
         features = np.memmap(file, np.float32, "r", shape=shape).view(np.ndarray)
     return Looked(
         features=features,
         probabilities=np.concatenate(shares) if shares else None,
-        hashes=np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), 8),
+        hashes=np.concatenate(hashes),
+        cells=concatenate(cells) if cells else None,
     )
 
 
@@ -125,23 +131,6 @@ def class_shares(seen: Looked, classes: tuple[str, ...]) -> dict[str, float]:
     return dict(zip(classes, counts.tolist(), strict=True))
 
 
-def gaussian(data: Dataset, n: int, seed: int) -> Iterator[np.ndarray]:
-    """The simplest model of pictures: the Gaussian with the mean and covariance of training pixels.
-
-    Drawn as mean + Σ zᵢ (xᵢ − mean) / √(m − 1), which has exactly the covariance of the m examples
-    without computing it.
-    """
-    rng = np.random.default_rng(seeds.derive(seed, "gaussian"))
-    most = max(2, min(FITTED_MOST, FITTED_NUMBERS // math.prod(data.spec.shape)))
-    stored, _ = data.batch(np.sort(rng.permutation(data.train)[:most]))
-    flat = data.codec.encode(stored).flatten(1)
-    mean = flat.mean(0)
-    axes = (flat - mean) / math.sqrt(max(1, len(flat) - 1))
-    for start in range(0, n, BLOCK):
-        z = rng.standard_normal((min(BLOCK, n - start), len(axes)), np.float32)
-        yield data.codec.decode((mean + torch.from_numpy(z) @ axes).unflatten(1, data.spec.shape))
-
-
 class Reference:
     """What samples are held against: real examples as the extractor sees them, looked at once."""
 
@@ -153,6 +142,8 @@ class Reference:
         trained = np.sort(rng.permutation(data.train)[:TRAINED_MOST])
         self.training = look(extractor, rows(data, trained))
         self.manifold = self._manifold()
+        self.kind = KINDS[data.codec.kind]
+        self.names = [name for name, row in MEASURES.items() if row.concerns(data.codec.kind)]
         self.knows_classes = bool(data.spec.classes) and extractor.classes == data.spec.classes
 
     def _manifold(self) -> Manifold | np.ndarray:
@@ -169,6 +160,9 @@ class Reference:
             FAKE: fake.features,
             PROBABILITIES: fake.probabilities,
             PIXELS: fake.hashes,
+            REAL_ROWS: self.real.cells,
+            FAKE_ROWS: fake.cells,
+            TRAINING_ROWS: self.training.cells,
         }
         if self.subject.unseen:
             found |= {TRAINING: self.training.features, HELD: self.real.features}
@@ -178,9 +172,9 @@ class Reference:
             found |= dict(zip(CLASSES, counted, strict=True)) | {ASKED: fake.asked}
         return found | {TRAINING_PIXELS: self.training.hashes}
 
-    def score(self, fake: Looked, names: Iterable[str] = tuple(MEASURES)) -> Scores:
-        """The measures of `fake`, in the order of the table."""
-        wanted, evidence = list(names), self.evidence(fake)
+    def score(self, fake: Looked, names: Iterable[str] | None = None) -> Scores:
+        """The measures of `fake` that concern this kind of data, in the order of the table."""
+        wanted, evidence = self.names if names is None else list(names), self.evidence(fake)
         near = [name for name in wanted if MEASURES[name].function is neighbourhood]
         rest = measure([name for name in wanted if name not in near], evidence)
         found = measure(near, {**evidence, REAL: self.manifold})
@@ -193,16 +187,19 @@ class Reference:
 
     def floors(self, n: int) -> dict[str, float]:
         """What real examples score in the samples' place."""
-        names = [name for name in MEASURES if name not in MEMORY and name != "class_kl"]
+        names = [name for name in self.names if not MEASURES[name].memory and name != "class_kl"]
         if not self.subject.unseen:  # they would be held against themselves
-            names = [name for name in names if REAL not in MEASURES[name].needs]
+            names = [name for name in names if not {REAL, REAL_ROWS} & set(MEASURES[name].needs)]
         draws = FLOORS if self.extractor.width <= WIDE and n < len(self.training) else 1
         found = []
         for i in range(draws):
             rng = np.random.default_rng(seeds.derive(self.seed, "evaluate", "floor", i))
             chosen = np.sort(rng.permutation(len(self.training))[:n])
-            found.append(self.score(self.training.part(chosen), names).values)
-        floors = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
+            asked = [name for name in names if i == 0 or not MEASURES[name].costly]
+            found.append(self.score(self.training.part(chosen), asked).values)
+        floors = {
+            name: float(np.mean([one[name] for one in found if name in one])) for name in found[0]
+        }
         return floors | self._floors_of_unseen() | self._floors_of_classes(n)
 
     def _floors_of_unseen(self) -> dict[str, float]:
@@ -210,7 +207,7 @@ class Reference:
         if not self.subject.unseen or len(self.subject.selection) < 8:
             return {}
         unseen = look(self.extractor, rows(self.data, self.subject.selection))
-        return self.score(unseen, MEMORY).values
+        return self.score(unseen, [name for name in self.names if MEASURES[name].memory]).values
 
     def _floors_of_classes(self, n: int) -> dict[str, float]:
         """The noise of counting, and how often the classifier knows a real example it never saw."""
@@ -223,9 +220,18 @@ class Reference:
         return floors
 
     def baseline(self, n: int, asked: np.ndarray | None) -> dict[str, float]:
-        """What the simplest model scores: a Gaussian of pixels, blind to what it is asked."""
-        simple = look(self.extractor, gaussian(self.data, n, self.seed))
+        """What the simplest model scores, blind to what it is asked."""
+        simple = look(self.extractor, self.kind.simplest(self.data, self.extractor, n, self.seed))
         return self.score(replace(simple, asked=asked)).values
+
+    def others(self, n: int) -> dict[str, dict[str, float]]:
+        """What each further reference of this kind of data scores."""
+        return {
+            name: self.score(
+                look(self.extractor, make(self.data, self.extractor, n, self.seed))
+            ).values
+            for name, make in self.kind.others.items()
+        }
 
 
 def evaluate(
@@ -237,7 +243,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress = lambda text: None,
 ) -> Card:
-    """Judges a model's samples, or any pictures, against real data.
+    """Judges a model's samples, or any pictures or rows, against real data.
 
     `samples` is a Model, a run folder, or anything `open_data` reads; `against` the data (a run knows
     its own). `n` samples are judged (default: as many as there are training examples, 10,000 at
@@ -263,8 +269,15 @@ def evaluate(
     floors = reference.floors(count)
     progress("the simplest model in the samples' place: the baseline")
     baselines = reference.baseline(count, fake.asked)
+    if reference.kind.others:
+        progress(f"others in the samples' place: {', '.join(reference.kind.others)}")
+    others = reference.others(count)
+    beside = {
+        name: {other: found[name] for other, found in others.items() if name in found}
+        for name in scores.values
+    }
     entries = {
-        name: _entry(name, scores, sure.get(name), floors, baselines, count)
+        name: _entry(name, scores, sure.get(name), floors, baselines, beside[name], count)
         for name, value in scores.values.items()
         if math.isfinite(value)
     }
@@ -277,13 +290,13 @@ def look_at(subject: Subject, extractor: Extractor, n: int) -> Looked:
     """`n` samples, and the classes they were asked to be."""
     asked: list[np.ndarray] = []
 
-    def pictures() -> Iterator[np.ndarray]:
+    def drawn() -> Iterator[Any]:
         for examples, labels in subject.draw(n):
             if labels is not None:
                 asked.append(labels)
             yield examples
 
-    seen = look(extractor, pictures())
+    seen = look(extractor, drawn())
     return replace(seen, asked=np.concatenate(asked)) if asked else seen
 
 
@@ -293,6 +306,7 @@ def _entry(
     sure: Estimate | None,
     floors: dict[str, float],
     baselines: dict[str, float],
+    others: dict[str, float],
     n: int,
 ) -> Entry:
     result = scores.results[name]
@@ -302,6 +316,7 @@ def _entry(
         high=None if sure is None else sure.high,
         floor=floors.get(name),
         baseline=baselines.get(name),
+        others={other: value for other, value in others.items() if math.isfinite(value)},
         better=MEASURES[name].better,
         n=result.n if isinstance(result, TwoSample | Memorisation) else n,
         method="" if sure is None else sure.method,

@@ -23,6 +23,10 @@ from ganwright.evaluate.distances import (
 )
 from ganwright.evaluate.intervals import Estimate
 from ganwright.evaluate.memory import copies, memorisation, unique_share
+from ganwright.evaluate.tables.columns import LEAST_RARE, quality, rare
+from ganwright.evaluate.tables.learning import LEAST as LEARNED_FROM
+from ganwright.evaluate.tables.learning import detection, utility
+from ganwright.evaluate.tables.privacy import membership, nearer, unique_copies
 from ganwright.evaluate.twosample import two_sample
 from ganwright.evaluate.vendi import vendi
 
@@ -33,8 +37,11 @@ TRAINING, HELD = "training", "held"  # features of what the model saw, and never
 PROBABILITIES = "probabilities"  # class probabilities of fakes
 CLASSES = "fake_classes", "real_classes"  # counts a class
 ASKED = "asked"  # the class each fake was asked to be
-PIXELS = "pixels"  # the made examples themselves, (n, …)
+PIXELS = "pixels"  # the made examples themselves, (n, …), or digests of them
 TRAINING_PIXELS = "training_pixels"  # and those the model saw
+# Of tables: the rows themselves as `Cells`, real, made, and seen by the model.
+REAL_ROWS, FAKE_ROWS, TRAINING_ROWS = "real_rows", "fake_rows", "training_rows"
+TABLE = "table"  # the kind of a codec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +64,19 @@ class Measure:
     least: Callable[[int], int] = lambda d: 2
     advised: Callable[[int], int] = lambda d: 1000
     samples_only: bool = False  # says nothing without the same number for real data
+    of: str | None = None  # the one kind of data it is for; None: any
+    memory: bool = False  # about samples and training data: its floor is of unseen examples
+    costly: bool = False  # its floor is of one draw
+    quick: bool = False  # measured in training, too
 
     def pick(self, result: Any) -> float:
         """The number, from what `function` gave."""
         found = getattr(result, self.part) if self.part else result
         return found.value if isinstance(found, Estimate) else float(found)
+
+    def concerns(self, kind: str) -> bool:
+        """Whether it is for data of this kind."""
+        return self.of in (None, kind)
 
 
 MEASURES: Names[Measure] = Names(
@@ -190,6 +205,7 @@ MEASURES: Names[Measure] = Names(
             better="near 0.5",
             least=lambda d: 8,
             advised=lambda d: 200,
+            memory=True,
         ),
         "ct": Measure(
             title="Copying (C_T)",
@@ -201,14 +217,16 @@ MEASURES: Names[Measure] = Names(
             better="near 0",
             least=lambda d: 8,
             advised=lambda d: 200,
+            memory=True,
         ),
         "copies": Measure(
             title="Exact copies",
-            says="The share of fakes that are training examples, pixel for pixel.",
+            says="The share of fakes that are training examples, to the last bit.",
             function=lambda training, fakes: copies(training, fakes).mean(),
             needs=(TRAINING_PIXELS, PIXELS),
             high=1.0,
             least=lambda d: 1,
+            memory=True,
         ),
         "unique": Measure(
             title="Unique samples",
@@ -220,6 +238,126 @@ MEASURES: Names[Measure] = Names(
             least=lambda d: 1,
             advised=lambda d: 100,
             samples_only=True,
+        ),
+        "shapes": Measure(
+            title="Column shapes",
+            says="How alike each column is by itself, on average; 1 is the same.",
+            function=quality,
+            part="shapes",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="higher",
+            of=TABLE,
+            quick=True,
+        ),
+        "trends": Measure(
+            title="Pair trends",
+            says="How alike pairs of columns that go together are; 1 is the same.",
+            function=quality,
+            part="trends",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="higher",
+            of=TABLE,
+            quick=True,
+        ),
+        "quality": Measure(
+            title="Shapes and trends",
+            says="The mean of the two, as SDMetrics' quality report has it.",
+            function=quality,
+            part="quality",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="higher",
+            of=TABLE,
+        ),
+        "worst_column": Measure(
+            title="Worst column",
+            says="How far the column that is least alike overlaps with the real one.",
+            function=quality,
+            part="worst",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="higher",
+            of=TABLE,
+        ),
+        "correlation": Measure(
+            title="Associations off by",
+            says="How far, on average, the association of two columns is from the real one.",
+            function=quality,
+            part="correlation",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=2.0,
+            of=TABLE,
+        ),
+        "rare": Measure(
+            title="Rare values kept",
+            says="The share of rare categories that the fakes have at half their share or more.",
+            function=rare,
+            part="share",
+            needs=(TRAINING_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="higher",
+            least=lambda d: LEAST_RARE,
+            of=TABLE,
+        ),
+        "utility": Measure(
+            title="Use for prediction",
+            says="How well a model trained on the fakes predicts real rows (macro-F1 or R²).",
+            function=utility,
+            part="score",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            low=-math.inf,
+            high=1.0,
+            better="higher",
+            least=lambda d: LEARNED_FROM,
+            of=TABLE,
+            costly=True,
+        ),
+        "detection": Measure(
+            title="Told apart by trees",
+            says="How well boosted trees rank real above fake rows (AUC); 0.5 is a coin toss.",
+            function=detection,
+            part="auc",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="near 0.5",
+            least=lambda d: LEARNED_FROM,
+            of=TABLE,
+            costly=True,
+        ),
+        "nearer": Measure(
+            title="Nearer to training",
+            says="The share of fakes nearer to training rows than to as many unseen ones.",
+            function=nearer,
+            part="share",
+            needs=(TRAINING, HELD, FAKE),
+            high=1.0,
+            better="near 0.5",
+            least=lambda d: 8,
+            of=TABLE,
+            memory=True,
+        ),
+        "membership": Measure(
+            title="Membership attack",
+            says="How well nearness to a fake tells who was in the training data (AUC).",
+            function=membership,
+            needs=(TRAINING, HELD, FAKE),
+            high=1.0,
+            better="near 0.5",
+            least=lambda d: 8,
+            of=TABLE,
+            memory=True,
+        ),
+        "unique_copies": Measure(
+            title="Copies of unique rows",
+            says="The share of fakes that are a training row which stands there once.",
+            function=unique_copies,
+            needs=(TRAINING_PIXELS, PIXELS),
+            high=1.0,
+            least=lambda d: 1,
+            of=TABLE,
+            memory=True,
         ),
     },
 )

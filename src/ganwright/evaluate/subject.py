@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +15,16 @@ from ganwright.base.errors import DataError
 from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.evaluate.kinds import KINDS
+from ganwright.evaluate.plain import Plain
 from ganwright.model import Model
 
-BLOCK = 500  # pictures read together
+BLOCK = 500  # examples read together
 LEAST_HELD = 10  # held-out examples that judge a model; better few unseen than many seen
-LEAST_FINAL = 50  # and plain pictures, of which nobody knows what was seen
+LEAST_FINAL = 50  # and plain samples, of which nobody knows what was seen
 FINAL, HELDOUT, ALL = "final half of the held-out part", "held-out part", "all of the data"
 Source = str | os.PathLike[str]
-Drawn = tuple[np.ndarray, np.ndarray | None]  # pictures as stored, and the classes asked for
+Drawn = tuple[Any, np.ndarray | None]  # examples, and the classes asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +52,10 @@ class Subject:
         return self.part != ALL
 
 
-def rows(data: Dataset, indices: np.ndarray) -> Iterator[np.ndarray]:
-    """Pictures of a dataset, block by block."""
+def rows(data: Dataset, indices: np.ndarray) -> Iterator[Any]:
+    """Examples of a dataset, block by block."""
     for start in range(0, len(indices), BLOCK):
-        yield np.asarray(data.rows[indices[start : start + BLOCK]])
+        yield data.examples(indices[start : start + BLOCK])
 
 
 def subject_of(samples: Model | Source, against: Source | None, seed: int) -> Subject:
@@ -91,7 +94,7 @@ def _of_run(path: Path, against: Source | None, seed: int) -> Subject:
 def _of_model(model: Model, name: str, against: Source, source: str | None, seed: int) -> Subject:
     options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     data = open_data(against, options=options)
-    _same_type(f"the model '{name}' makes", model.codec.dtype, data)
+    KINDS[data.codec.kind].fits(f"the model '{name}' makes", model.codec, data)
     reference, part = _reference(data, LEAST_HELD, LEAST_HELD)
     found: tuple[str, ...] = ()
     if data.fingerprint != model.data.get("fingerprint"):
@@ -146,20 +149,13 @@ def _of_other_data(
     )
 
 
-def _same_type(owner: str, dtype: str, data: Dataset) -> None:
-    if dtype != data.codec.dtype:
-        raise DataError(
-            f"{owner} {dtype} pictures, and '{data.source}' holds {data.codec.dtype}: "
-            "bring them to one type"
-        )
-
-
-# --- plain pictures ------------------------------------------------------------------------------
+# --- samples as files ----------------------------------------------------------------------------
 
 
 def _of_files(path: Source, against: Source, seed: int) -> Subject:
     data = open_data(against)
-    own, notes = _like(path, data)
+    own = KINDS[data.codec.kind].plain(path, data)
+    notes = list(own.notes)
     reference, part = _reference(data, LEAST_FINAL, LEAST_FINAL)
     if part == ALL:
         notes.append(
@@ -170,62 +166,22 @@ def _of_files(path: Source, against: Source, seed: int) -> Subject:
             "what made the samples is taken to have seen the training part of the data alone; "
             "if it saw the held-out part, copies of that go unnoticed"
         )
-    asked = _classes_of(own, data)
 
     def draw(n: int) -> Iterator[Drawn]:
-        order = np.random.default_rng(seeds.derive(seed, "evaluate", "files")).permutation(len(own))
-        chosen, start = np.sort(order[:n]), 0
-        for block in rows(own, chosen):
-            stop = start + len(block)
-            yield block, None if asked is None else asked[chosen[start:stop]]
-            start = stop
+        order = np.random.default_rng(seeds.derive(seed, "evaluate", "files")).permutation(own.n)
+        chosen = np.sort(order[:n])
+        for start in range(0, len(chosen), BLOCK):
+            some = chosen[start : start + BLOCK]
+            yield own.examples(some), None if own.asked is None else own.asked[some]
 
     return Subject(
-        name=str(path), data=data, draw=draw, most=len(own), reference=reference, part=part,
-        selection=_rest(data, reference), warnings=tuple(_doubts(own, data, reference)),
+        name=str(path), data=data, draw=draw, most=own.n, reference=reference, part=part,
+        selection=_rest(data, reference), warnings=(*own.doubts, *_overlap(own, reference)),
         notes=tuple(notes),
     )  # fmt: skip
 
 
-def _like(path: Source, data: Dataset) -> tuple[Dataset, list[str]]:
-    """The samples in the data's own form, and by which rule they came to it."""
-    own = open_data(path)
-    if own.spec.shape == data.spec.shape:
-        _same_type(f"'{path}' holds", own.codec.dtype, data)
-        return own, []
-    before = f"{own.codec.height}×{own.codec.width}×{own.codec.channels}"
-    codec, fit = data.codec, data.options.fit
-    own = open_data(path, options=replace(data.options, holdout=0.0))
-    _same_type(f"'{path}' holds", own.codec.dtype, data)
-    after = f"{codec.height}×{codec.width}×{codec.channels}"
-    rule = f"the samples are {before}: brought to the data's {after} (fit: {fit}), as the data is"
-    return own, [rule]
-
-
-def _classes_of(own: Dataset, data: Dataset) -> np.ndarray | None:
-    """The samples' labels as numbers of the data's classes, where all are of those."""
-    if own.labels is None or not set(own.spec.classes) <= set(data.spec.classes):
-        return None
-    numbers = np.array([data.spec.classes.index(name) for name in own.spec.classes])
-    return numbers[own.labels]
-
-
-def _doubts(own: Dataset, data: Dataset, reference: np.ndarray) -> Iterator[str]:
-    if own.skipped:
-        first = own.skipped[0]
-        total = len(own) + len(own.skipped)
-        yield (
-            f"{len(own.skipped):,} of {total:,} samples can't be used and are left out; the first: "
-            f"{first.name} {first.reason}"
-        )
-    overlap = float(np.isin(own.hashes, data.hashes[reference]).mean())
+def _overlap(own: Plain, reference: np.ndarray) -> Iterator[str]:
+    overlap = own.overlap(reference)
     if overlap > 0:
         yield f"{overlap:.0%} of the samples are in the reference itself: they flatter every number"
-    if own.codec.dtype == "float32":
-        low, high = data.codec.low, data.codec.high
-        room = 0.05 * (high - low)
-        if own.codec.low < low - room or own.codec.high > high + room:
-            yield (
-                f"the samples lie in {own.codec.low:g} … {own.codec.high:g}, the data in "
-                f"{low:g} … {high:g}: what is beyond is cut off"
-            )

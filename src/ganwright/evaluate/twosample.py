@@ -87,6 +87,20 @@ def two_sample(
             for side, name in ((a, "real"), (b, "fake"))
         ]
     )
+    return cross_fitted(x, n, make, classifier, folds=folds, seed=seed, level=level)
+
+
+def cross_fitted(
+    x: np.ndarray,
+    n: int,
+    make: Make,
+    classifier: str,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    level: float = 0.95,
+) -> TwoSample:
+    """The test on `x` (2n, d), the reals first; each example is scored by those of other folds."""
     is_real = np.repeat([1, 0], n)
     fold = np.tile(np.arange(n) % folds, 2)
     right, areas, variances = 0.0, [], []

@@ -10,6 +10,7 @@ from pathlib import Path
 from ganwright.base.errors import OptionError, message
 from ganwright.base.names import Names
 from ganwright.data import Dataset
+from ganwright.evaluate.features.columns import columns
 from ganwright.evaluate.features.dinov2 import SIZES, dinov2
 from ganwright.evaluate.features.extractor import Extractor
 from ganwright.evaluate.features.inception import inception
@@ -47,6 +48,11 @@ def _pixels(data: Dataset, options: FeatureOptions) -> Extractor:
     return pixels(data)
 
 
+def _columns(data: Dataset, options: FeatureOptions) -> Extractor:
+    _takes_no_weights("columns", options)
+    return columns(data)
+
+
 def _inception(data: Dataset, options: FeatureOptions) -> Extractor:
     return inception(
         data.codec,
@@ -79,25 +85,42 @@ EXTRACTORS: Names[Make] = Names(
         "pixels": _pixels,
         "inception": _inception,
         **{name: partial(_dinov2, name) for name in SIZES},
+        "columns": _columns,
     },
+)
+PICTURES = ("learned", "pixels", "inception", *SIZES)
+SEES: Names[tuple[str, ...]] = Names("kind of data", {"image": PICTURES, "table": ("columns",)})
+
+
+def _for_pictures(data: Dataset) -> str:
+    large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
+    return "learned" if large and len(data.train) >= LEAST_TO_LEARN else "pixels"
+
+
+CHOICE: Names[Callable[[Dataset], str]] = Names(
+    "kind of data", {"image": _for_pictures, "table": lambda data: "columns"}
 )
 
 
 def choose_extractor(
     name: str | None, data: Dataset, options: FeatureOptions | None = None
 ) -> Extractor:
-    """The extractor `name` for pictures as `data` stores them.
+    """The extractor `name` for examples as `data` gives them.
 
-    None takes ``learned`` where the data has 500 training pictures of 4 pixels a side at least, else
-    ``pixels``. Only the training part of `data` is looked at. Raises UnknownName for a name that
-    is in no table, and what the extractor raises.
+    None takes, for tables, ``columns``; for pictures ``learned`` where there are 500 to train on of 4
+    pixels a side at least, else ``pixels``. Only the training part of `data` is looked at. Raises
+    UnknownName for a name that is in no table, OptionError for one that is of another kind of data,
+    and what the extractor raises.
 
     >>> import ganwright as gw
     >>> extractor = choose_extractor("pixels", gw.open_data("digits"))
     >>> extractor.name, extractor.width
     ('pixels', 60)
     """
-    if name is None:
-        large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
-        name = "learned" if large and len(data.train) >= LEAST_TO_LEARN else "pixels"
-    return EXTRACTORS[name](data, options or FeatureOptions())
+    kind = data.codec.kind
+    name = CHOICE[kind](data) if name is None else name
+    make = EXTRACTORS[name]
+    if name not in SEES[kind]:
+        problem = f"'{name}' is not for data of kind {kind}"
+        raise OptionError(message("features", problem, allowed=SEES[kind]))
+    return make(data, options or FeatureOptions())

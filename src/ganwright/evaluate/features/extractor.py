@@ -1,9 +1,10 @@
-"""What every feature extractor is: pictures in, one row of numbers a picture out."""
+"""What every feature extractor is: examples in, one row of numbers an example out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,24 +12,27 @@ import numpy as np
 from ganwright.base.errors import DataError
 from ganwright.data import ImageCodec
 from ganwright.evaluate.features.pictures import checked
+from ganwright.evaluate.tables.cells import Cells, concatenate
 
 
 class Seen(NamedTuple):
-    """What an extractor says of n pictures.
+    """What an extractor says of n examples.
 
     `features` (n, width) float32; `probabilities` (n, classes) float32, each row summing to 1, or
-    None where the extractor has no classifier.
+    None where the extractor has no classifier; `cells` are rows of a table as matrices, for measures
+    that look at columns, None for other data.
     """
 
     features: np.ndarray
     probabilities: np.ndarray | None
+    cells: Cells | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Extractor:
-    """Turns pictures, as `codec` stores them, into rows of `width` numbers.
+    """Turns examples, as `codec` gives them, into rows of `width` numbers.
 
-    `hash` (16 hex digits) is a fingerprint of the weights and of what is done to a picture before
+    `hash` (16 hex digits) is a fingerprint of the weights and of what is done to an example before
     they see it: numbers made with different hashes must not be compared. `classes` name the
     columns of the probabilities and are empty where there is no classifier. `about` holds facts
     for the card (the rule of preprocessing, the accuracy, …), plain JSON.
@@ -37,45 +41,49 @@ class Extractor:
     name: str
     hash: str
     width: int
-    codec: ImageCodec
-    see_batch: Callable[[np.ndarray], Seen]
+    codec: Any
+    see_batch: Callable[[Any], Seen]
     batch: int
     classes: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    # From examples that come in parts to the batches that are seen, checked; None: of pictures.
+    cut: Callable[[Iterable[Any]], Iterator[Any]] | None = None
 
     def __repr__(self) -> str:
         return f"Extractor({self.name!r}, {self.hash}, {self.width} wide)"
 
-    def features(self, pictures: np.ndarray) -> np.ndarray:
-        """Stored pictures (n, H, W, C) → float32 (n, width). Raises DataError."""
-        return self.see(pictures).features
+    def features(self, examples: Any) -> np.ndarray:
+        """Examples (for pictures stored (n, H, W, C)) → float32 (n, width). Raises DataError."""
+        return self.see(examples).features
 
-    def probabilities(self, pictures: np.ndarray) -> np.ndarray | None:
-        """Stored pictures (n, H, W, C) → float32 (n, classes); None without a classifier."""
-        return self.see(pictures).probabilities if self.classes else None
+    def probabilities(self, examples: Any) -> np.ndarray | None:
+        """The same → float32 (n, classes); None without a classifier."""
+        return self.see(examples).probabilities if self.classes else None
 
-    def see(self, pictures: np.ndarray) -> Seen:
-        """Features and probabilities in one pass. Raises DataError for pictures that don't fit."""
-        pictures = checked(pictures, self.codec)
-        features = np.empty((len(pictures), self.width), np.float32)
-        shares = np.empty((len(pictures), len(self.classes)), np.float32) if self.classes else None
-        start = 0
-        for seen in self.stream([pictures]):
+    def see(self, examples: Any) -> Seen:
+        """Features and probabilities in one pass. Raises DataError for examples that don't fit."""
+        features = np.empty((len(examples), self.width), np.float32)
+        shares = np.empty((len(examples), len(self.classes)), np.float32) if self.classes else None
+        start, cells = 0, []
+        for seen in self.stream([examples]):
             stop = start + len(seen.features)
             features[start:stop] = seen.features
             if shares is not None:
                 shares[start:stop] = seen.probabilities
+            if seen.cells is not None:
+                cells.append(seen.cells)
             start = stop
-        return Seen(features, shares)
+        return Seen(features, shares, concatenate(cells) if cells else None)
 
-    def stream(self, parts: Iterable[np.ndarray]) -> Iterator[Seen]:
-        """The same for pictures that come in parts; memory does not grow with their number.
+    def stream(self, parts: Iterable[Any]) -> Iterator[Seen]:
+        """The same for examples that come in parts; memory does not grow with their number.
 
-        The parts are cut anew into batches, so that the numbers do not depend on how they came.
-        Raises DataError for pictures that don't fit, or for features that are not finite.
+        Pictures are cut anew into batches, so that the numbers do not depend on how they came.
+        Raises DataError for examples that don't fit, or for features that are not finite.
         """
-        for pictures in _cut(parts, self.codec, self.batch):
-            seen = self.see_batch(pictures)
+        cut = self.cut or partial(_cut, codec=self.codec, size=self.batch)
+        for examples in cut(parts):
+            seen = self.see_batch(examples)
             if not np.isfinite(seen.features).all():
                 raise DataError(f"features: '{self.name}' gave NaN or infinite values")
             yield seen

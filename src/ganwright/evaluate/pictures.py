@@ -1,0 +1,105 @@
+"""Judging pictures: the simplest model of them, and samples that are given as files."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ganwright.base import seeds
+from ganwright.base.errors import DataError
+from ganwright.data import Dataset, open_data
+from ganwright.evaluate.features import Extractor
+from ganwright.evaluate.plain import Plain
+
+BLOCK = 500
+FITTED_MOST, FITTED_NUMBERS = 5000, 2**24  # training examples and their pixels in the baseline
+
+
+def gaussian(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[np.ndarray]:
+    """The simplest model of pictures: the Gaussian with the mean and covariance of training pixels.
+
+    Drawn as mean + Σ zᵢ (xᵢ − mean) / √(m − 1), which has exactly the covariance of the m examples
+    without computing it.
+    """
+    rng = np.random.default_rng(seeds.derive(seed, "gaussian"))
+    most = max(2, min(FITTED_MOST, FITTED_NUMBERS // math.prod(data.spec.shape)))
+    stored, _ = data.batch(np.sort(rng.permutation(data.train)[:most]))
+    flat = data.codec.encode(stored).flatten(1)
+    mean = flat.mean(0)
+    axes = (flat - mean) / math.sqrt(max(1, len(flat) - 1))
+    for start in range(0, n, BLOCK):
+        z = rng.standard_normal((min(BLOCK, n - start), len(axes)), np.float32)
+        yield data.codec.decode((mean + torch.from_numpy(z) @ axes).unflatten(1, data.spec.shape))
+
+
+def fits(owner: str, codec: Any, data: Dataset) -> None:
+    """Raises DataError unless pictures of `codec` are of the data's type."""
+    if codec.kind != data.codec.kind:
+        raise DataError(f"{owner} {codec.kind}s, and '{data.source}' holds pictures")
+    if codec.dtype != data.codec.dtype:
+        raise DataError(
+            f"{owner} {codec.dtype} pictures, and '{data.source}' holds {data.codec.dtype}: "
+            "bring them to one type"
+        )
+
+
+def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
+    """Pictures from files, brought to the data's size by the data's rule."""
+    own, notes = _like(path, data)
+    return Plain(
+        n=len(own),
+        examples=own.examples,
+        asked=_classes_of(own, data),
+        overlap=lambda indices: float(np.isin(own.hashes, data.hashes[indices]).mean()),
+        notes=tuple(notes),
+        doubts=tuple(_doubts(own, data)),
+    )
+
+
+def _like(path: str | os.PathLike[str], data: Dataset) -> tuple[Dataset, list[str]]:
+    """The samples in the data's own form, and by which rule they came to it."""
+    own = open_data(path)
+    if own.spec.shape == data.spec.shape:
+        fits(f"'{path}' holds", own.codec, data)
+        return own, []
+    if own.codec.kind != data.codec.kind:
+        fits(f"'{path}' holds", own.codec, data)
+    before = f"{own.codec.height}×{own.codec.width}×{own.codec.channels}"
+    codec, fit = data.codec, data.options.fit
+    own = open_data(path, options=replace(data.options, holdout=0.0))
+    fits(f"'{path}' holds", own.codec, data)
+    after = f"{codec.height}×{codec.width}×{codec.channels}"
+    rule = f"the samples are {before}: brought to the data's {after} (fit: {fit}), as the data is"
+    return own, [rule]
+
+
+def _classes_of(own: Dataset, data: Dataset) -> np.ndarray | None:
+    """The samples' labels as numbers of the data's classes, where all are of those."""
+    if own.labels is None or not set(own.spec.classes) <= set(data.spec.classes):
+        return None
+    numbers = np.array([data.spec.classes.index(name) for name in own.spec.classes])
+    return numbers[own.labels]
+
+
+def _doubts(own: Dataset, data: Dataset) -> Iterator[str]:
+    if own.skipped:
+        first = own.skipped[0]
+        total = len(own) + len(own.skipped)
+        yield (
+            f"{len(own.skipped):,} of {total:,} samples can't be used and are left out; the first: "
+            f"{first.name} {first.reason}"
+        )
+    if own.codec.dtype == "float32":
+        low, high = data.codec.low, data.codec.high
+        room = 0.05 * (high - low)
+        if own.codec.low < low - room or own.codec.high > high + room:
+            yield (
+                f"the samples lie in {own.codec.low:g} … {own.codec.high:g}, the data in "
+                f"{low:g} … {high:g}: what is beyond is cut off"
+            )
