@@ -58,9 +58,18 @@ def values_of(array: pa.Array) -> np.ndarray:
     return values.astype(np.float64 if values.dtype.kind == "f" else np.int64, copy=False)
 
 
+def read_moments(texts: pa.Array, form: str) -> pa.Array:
+    """Texts as timestamp[s], null for what is none of this form: no 30th of February."""
+    moments = pc.strptime(texts, format=form, unit="s", error_is_null=True)
+    back = pc.strftime(moments, format=form)
+    # strptime takes 02-30 for 03-01, and 1/2/2020 without its zeros, which is welcome.
+    same = pc.equal(*(pc.replace_substring_regex(t, r"\b0+(\d)", r"\1") for t in (back, texts)))
+    return pc.if_else(pc.fill_null(same, False), moments, None)
+
+
 def _read_form(array: pa.Array, form: str) -> pa.Array:
     texts = array if pa.types.is_string(array.type) else pc.cast(array, pa.string(), safe=False)
-    moments = pc.strptime(texts, format=form, unit="s", error_is_null=True)
+    moments = read_moments(texts, form)
     return moments if "%H" in form else moments.cast(pa.date32())
 
 

@@ -85,6 +85,8 @@ def sniff(path: Path, first: str = "") -> Dialect:
     records = _sample_records(text, delimiter, spaced, whole)
     head = next(i for i, record in enumerate(records) if any(cell.strip() for cell in record))
     names = [cell.strip() for cell in records[head]]
+    if whole and not any(records[head + 1 :]):
+        raise DataError(f"'{path}' has a header but no rows; 2 are the least")
     rows = [r for r in records[head + 1 :] if len(r) == len(names)]
     _check_single(path, names, rows)
     places, dropped = _unnamed(path, names, rows)

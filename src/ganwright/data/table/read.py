@@ -53,7 +53,7 @@ def read_table(path: Path | str, *, kinds: Sequence[str] = (), bad: str = "skip"
     """The canonical table of a file. Raises DataError."""
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
-        write_canonical(Path(path), target, kinds=kinds, leave_out=(), bad=bad)
+        write_canonical(Path(path), target, kinds=kinds, bad=bad, owner=f"'{path}'")
         with pa.OSFile(str(target)) as file:
             return pa.ipc.open_file(file).read_all()
 
@@ -62,17 +62,25 @@ def from_frame(frame: Any) -> pa.Table:
     """A pandas or polars DataFrame or a pyarrow Table as a canonical table. Raises DataError."""
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
-        write_canonical(frame, target, kinds=(), leave_out=(), bad="skip")
+        write_canonical(frame, target)
         with pa.OSFile(str(target)) as file:
             return pa.ipc.open_file(file).read_all()
 
 
 def write_canonical(
-    given: Path | Any, target: Path, *, kinds: Sequence[str], leave_out: Sequence[str], bad: str
+    given: Path | Any,
+    target: Path,
+    *,
+    kinds: Sequence[str] = (),
+    leave_out: Sequence[str] = (),
+    bad: str = "skip",
+    owner: str = "the table",
 ) -> Written:
-    """Reads a file or frame into an Arrow file at `target`, in blocks. Raises DataError."""
+    """Reads a file or frame into an Arrow file at `target`, in blocks.
+
+    `owner` names it in errors. Raises DataError, OptionError.
+    """
     raw = target.with_suffix(".raw")
-    owner = f"'{given}'" if isinstance(given, Path) else "the table"
     if isinstance(given, Path) and is_text(given):
         written = _write_text(given, raw, leave_out, bad)
     else:
@@ -97,7 +105,7 @@ def mapped(path: Path) -> Iterator[pa.Table]:
 
 def _enough(owner: str, written: Written) -> None:
     if written.rows < 2:
-        what = "a header but no rows" if not written.rows else "one usable row"
+        what = "no rows" if not written.rows else "one usable row"
         raise DataError(f"{owner} has {what}; 2 are the least")
 
 
@@ -135,7 +143,8 @@ def _stream_text(
 ) -> Written:
     ragged = Ragged()
     found = blocks(path, dialect, ragged)
-    schema = pa.schema([(name, pa.string()) for name in dialect.names])
+    kept = [name for name in dialect.names if name not in leave_out]
+    schema = pa.schema([(name, pa.string()) for name in kept])
     last: list[pa.RecordBatch] = []
 
     def noted() -> Iterator[pa.RecordBatch]:
@@ -143,7 +152,7 @@ def _stream_text(
             last[:] = [block]
             yield block
 
-    rows = _write(noted(), schema, raw, leave_out)
+    rows = _write(noted(), schema, raw)
     _check_quote(path, dialect, last)
     if not ragged.count:
         return Written(rows, dialect.notes)
@@ -156,7 +165,7 @@ def _stream_text(
         line, reason = named[0] if named else ("a line", "has another length than the header")
         others = f"; {ragged.count - 1:,} more like it" if ragged.count > 1 else ""
         raise DataError(f"'{path}': {line} {reason}{others}")
-    note = f"{ragged.count:,} rows have another number of cells than the header: left out"
+    note = f"rows with another number of cells than the header are left out: {ragged.count:,}"
     return Written(rows, (*dialect.notes, note), named, ragged.count)
 
 
@@ -181,22 +190,21 @@ def _check_quote(path: Path, dialect: Dialect, last: list[pa.RecordBatch]) -> No
 def _write_typed(given: Any, raw: Path, leave_out: Sequence[str], owner: str) -> Written:
     notes: list[str] = []
     with _typed(given, notes, leave_out) as (schema, batches):
-        names = schema.names
-        check_names(owner, list(names))
-        _check_left_out(leave_out, names)
-        for field in schema:
-            if field.name not in leave_out:
-                _check_type(owner, field)
-        plain = pa.schema([_plain(field) for field in schema])
+        check_names(owner, list(schema.names))
+        _check_left_out(leave_out, schema.names)
+        index = [n for n in schema.names if n.startswith("__index_level_")]
+        if index:
+            notes.append("the row index that pandas wrote along is left out")
+        keep = [n for n in schema.names if n not in leave_out and n not in index]
+        for name in keep:
+            _check_type(owner, schema.field(name))
+        plain = pa.schema([_plain(schema.field(name)) for name in keep])
         made = (
-            pa.record_batch(
-                [_canonical(a, f.type) for a, f in zip(batch.columns, plain, strict=True)],
-                schema=plain,
-            )
+            pa.record_batch([_canonical(batch.column(f.name), f.type) for f in plain], schema=plain)
             for batch in batches
         )
         try:
-            rows = _write(made, plain, raw, leave_out)
+            rows = _write(made, plain, raw)
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{owner} is damaged: {' '.join(str(error).split())}") from None
     return Written(rows, tuple(notes))
@@ -208,11 +216,7 @@ def _typed(
 ) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
     if isinstance(given, Path):
         with _arrow_file(given) as (schema, batches):
-            drop = [n for n in schema.names if n.startswith("__index_level_")]
-            if drop:
-                notes.append("the row index that pandas wrote along is left out")
-            keep = [n for n in schema.names if n not in drop and n not in leave_out]
-            yield pa.schema([schema.field(n) for n in keep]), (b.select(keep) for b in batches)
+            yield schema, batches
         return
     table = table_of(given, notes, leave_out)
     yield table.schema, table.to_batches(max_chunksize=_BATCH_ROWS)
@@ -226,7 +230,6 @@ def _arrow_file(path: Path) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch
     try:
         if what == "Parquet":
             with pq.ParquetFile(path) as file:
-                _check_once(path, file.schema_arrow)
                 yield file.schema_arrow, file.iter_batches(_BATCH_ROWS)
             return
         with pa.memory_map(str(path)) as source:
@@ -238,16 +241,11 @@ def _arrow_file(path: Path) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch
                 source.seek(0)
                 reader = pa.ipc.open_stream(source)
                 batches = iter(reader)
-            _check_once(path, reader.schema)
             yield reader.schema, batches
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"'{path}' is damaged or no {what} file: {' '.join(str(error).split())[:200]}"
         ) from None
-
-
-def _check_once(path: Path, schema: pa.Schema) -> None:
-    check_names(f"'{path}'", list(schema.names))
 
 
 def table_of(frame: Any, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
@@ -292,9 +290,9 @@ def _array_of(name: str, series: pd.Series) -> pa.ChunkedArray:
         for value in series.dropna():
             kinds.setdefault(type(value).__name__, value)
         shown = ", ".join(f"{kind} ({str(v)[:20]!r})" for kind, v in list(kinds.items())[:3])
-        raise DataError(
-            f"column '{name}' holds values of several types: {shown}; make them one"
-        ) from None
+        several = f"values of several types: {shown}; make them one"
+        single = f"values of type {shown}, which are no numbers, words or dates"
+        raise DataError(f"column '{name}' holds {several if len(kinds) > 1 else single}") from None
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
@@ -341,15 +339,11 @@ def _check_left_out(leave_out: Sequence[str], names: Sequence[str]) -> None:
             raise OptionError(message(owner, f"no column '{name}'", allowed=names, got=name))
 
 
-def _write(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path, leave_out: Sequence[str]
-) -> int:
-    keep = [name for name in schema.names if name not in leave_out]
-    kept = pa.schema([schema.field(name) for name in keep])
+def _write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
     rows = 0
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, kept) as writer:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
         for batch in batches:
-            writer.write_batch(batch.select(keep).replace_schema_metadata(None))
+            writer.write_batch(batch.select(schema.names).replace_schema_metadata(None))
             rows += batch.num_rows
     return rows
 
@@ -387,7 +381,7 @@ def _rewrite(
                 arrays.append(_finite(field.name, typed, infinite))
             yield pa.record_batch(arrays, schema=pa.schema(fields))
 
-    _write(made(), pa.schema(fields), target, ())
+    _write(made(), pa.schema(fields), target)
     if infinite and bad == "refuse":
         name, count = next(iter(infinite.items()))
         raise DataError(f"{owner}: column '{name}' holds {count:,} infinite values")

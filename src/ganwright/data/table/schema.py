@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.errors import ModelError, OptionError, message
-from ganwright.data.table.axis import to_axis, values_of
+from ganwright.data.table.axis import read_moments, to_axis, values_of
 
 Kind = Literal[
     "number",
@@ -298,7 +298,7 @@ def _are_days(numbers: np.ndarray) -> bool:
     if len(numbers) < 2 or numbers[0] < 1800_01_01 or numbers[-1] > 2200_12_31:
         return False
     texts = pa.array(numbers).cast(pa.string())
-    return pc.strptime(texts, format="%Y%m%d", unit="s", error_is_null=True).null_count == 0
+    return read_moments(texts, "%Y%m%d").null_count == 0
 
 
 _MOST_DECIMALS = 9

@@ -46,9 +46,13 @@ _FEW_VALUES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class TableSource:
-    """A table found but not read: the file, and plain JSON that changes when it does."""
+    """A table found but not read: the file, and plain JSON that changes when it does.
+
+    `label` names it in errors.
+    """
 
     name: str
+    label: str
     path: Path
     identity: Any
     notes: tuple[str, ...] = ()
@@ -76,7 +80,9 @@ def is_frame(given: Any) -> bool:
 
 def file_source(path: Path) -> TableSource:
     """The table in a file."""
-    return TableSource(name=stem_of(path), path=path.resolve(), identity=file_identity(path))
+    return TableSource(
+        name=stem_of(path), label=f"'{path}'", path=path.resolve(), identity=file_identity(path)
+    )
 
 
 def frame_source(frame: Any, options: DataOptions) -> TableSource:
@@ -94,7 +100,11 @@ def frame_source(frame: Any, options: DataOptions) -> TableSource:
         path = folder / f"{digest.hexdigest()}.arrow"
         target.replace(path)
     return TableSource(
-        name="table", path=path, identity=["frame", digest.hexdigest()], notes=tuple(notes)
+        name="table",
+        label="the table",
+        path=path,
+        identity=["frame", digest.hexdigest()],
+        notes=tuple(notes),
     )
 
 
@@ -107,21 +117,26 @@ def canonical(source: TableSource, options: DataOptions) -> Canonical:
     with suppress(*cache.DAMAGED):
         return _open(folder)
     with cache.room_for(parent), cache.making(parent) as aside:
-        _read(source.path, options, aside)
+        _read(source, options, aside)
         return _open(cache.publish(aside, folder, lambda: _open(folder)))
 
 
-def _read(path: Path, options: DataOptions, aside: Path) -> None:
+def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
     chosen, target = options.table, aside / "table.arrow"
     written = write_canonical(
-        path, target, kinds=chosen.kinds, leave_out=chosen.leave_out, bad=options.bad
+        source.path,
+        target,
+        kinds=chosen.kinds,
+        leave_out=chosen.leave_out,
+        bad=options.bad,
+        owner=source.label,
     )
     with mapped(target) as table:
         columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
         modelled = [c.name for c in columns if c.modelled]
         if not modelled:
             kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
-            raise DataError(f"'{path}' has no column to learn: {kinds}")
+            raise DataError(f"{source.label} has no column to learn: {kinds}")
         np.save(aside / "hashes.npy", row_hashes(table, modelled))
     about = {
         "rows": written.rows,
@@ -208,24 +223,26 @@ def _target(columns: tuple[Column, ...], wish: str | None) -> tuple[str, str]:
     last = list(able.values())[-1]
     if last.kind in ("category", "boolean", "integer") and last.distinct <= _FEW_VALUES:
         return last.name, f"'{last.name}' is the column to predict: the last one, of few values"
-    numbers = [c.name for c in able.values() if c.kind in ("number", "integer")]
-    name = numbers[-1] if numbers else last.name
-    return name, f"'{name}' is the column to predict: the last one of numbers"
+    for kinds, words in ((("number", "integer"), " of numbers"), (("category", "boolean"), "")):
+        names = [c.name for c in able.values() if c.kind in kinds]
+        if names:
+            return names[-1], f"'{names[-1]}' is the column to predict: the last one{words}"
+    return last.name, f"'{last.name}' is the column to predict: the last one"
 
 
 def _left_out(columns: tuple[Column, ...]) -> Iterator[str]:
     """What becomes of the columns that are not learned, a line a kind."""
     said = {
-        "identifier": "tells rows apart: not learned, made anew",
-        "text": "is free text: not learned, given back empty",
-        "constant": "is the same everywhere: given back as it is",
-        "empty": "is all missing: given back so",
+        "identifier": "identifiers, not learned but made anew",
+        "text": "free text, not learned and given back empty",
+        "constant": "one value everywhere, given back as it is",
+        "empty": "all missing, given back so",
     }
     for kind, words in said.items():
         names = [f"'{c.name}'" for c in columns if c.kind == kind]
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         if names:
-            yield f"{shown} {words}"
+            yield f"{words}: {shown}"
 
 
 # --- encoding ----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, OptionError
+from ganwright.data.table.axis import read_moments
 from ganwright.data.table.schema import Kind
 
 # In a column of numbers or dates these stand for a missing value; in a column of words they are
@@ -27,11 +28,10 @@ _NATIVE = (
     pa.timestamp("us"),
     pa.timestamp("ns"),
     pa.timestamp("us", "UTC"),
-    pa.time32("s"),
-    pa.time64("us"),
 )
 _DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y")
-_FORMS = tuple(f"{day}{time}" for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S"))
+_TIMES = ("%H:%M", "%H:%M:%S")
+_FORMS = (*_TIMES, *(f"{day}{time}" for day in _DAYS for time in ("", *(f" {t}" for t in _TIMES))))
 _MOSTLY = 0.9
 _NAMED = 3
 
@@ -53,6 +53,8 @@ class Reading:
             array = pc.if_else(hidden, None, array)
         if self.comma:
             array = pc.replace_substring(array, ",", ".")
+        if pa.types.is_null(self.type):
+            return pa.nulls(len(array))
         return array if pa.types.is_string(self.type) else array.cast(self.type)
 
 
@@ -136,13 +138,11 @@ def _dates(name: str, texts: pa.Array) -> Reading | None:
     if not forms:
         return None
     twice = f"; {forms[1]} would fit too" if len(forms) > 1 else ""
-    return Reading(
-        type=pa.string(), form=forms[0], notes=(f"'{name}': dates read as {forms[0]}{twice}",)
-    )
+    return Reading(type=pa.string(), form=forms[0], notes=(f"'{name}': read as {forms[0]}{twice}",))
 
 
 def _all_read(texts: pa.Array, form: str) -> bool:
-    return pc.strptime(texts, format=form, unit="s", error_is_null=True).null_count == 0
+    return read_moments(texts, form).null_count == 0
 
 
 def _wished(
@@ -181,17 +181,9 @@ def _numeric(texts: pa.Array) -> np.ndarray:
 def _dated(texts: pa.Array) -> np.ndarray:
     """Which texts are dates of the form that most of them have."""
     best = np.zeros(len(texts), bool)
-    iso = pc.match_substring_regex(texts, r"^\d{4}-\d\d-\d\d").to_numpy(zero_copy_only=False)
     for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", *_FORMS):
-        read = pc.strptime(texts, format=form, unit="s", error_is_null=True)
-        good = pc.is_valid(read).to_numpy(zero_copy_only=False)
+        good = pc.is_valid(read_moments(texts, form)).to_numpy(zero_copy_only=False)
         best = good if good.sum() > best.sum() else best
-    if iso.all():
-        try:
-            texts.cast(pa.timestamp("us"))
-            return iso
-        except pa.ArrowInvalid:
-            pass
     return best
 
 
