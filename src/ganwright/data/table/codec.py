@@ -50,6 +50,10 @@ class TableCodec:
     kind = "table"
     formats = ("csv", "parquet")
     default_suffix = ".csv"
+    scored_by = (
+        "columns",
+        "columns",
+    )  # features of scores in training: of a short run, of a long one
 
     @classmethod
     def fit(cls, table: pa.Table, columns: Sequence[Column], options: TableOptions) -> TableCodec:
@@ -363,6 +367,32 @@ class TableCodec:
                     kind = pd.CategoricalDtype(levels, ordered=one.ordered)
                     frame[one.name] = frame[one.name].astype(kind)
         return frame
+
+    def user_schema(self) -> pa.Schema:
+        """The canonical types, but the user's categories as such, and how pandas is to read them."""
+        schema = self.schema
+        if not any(column.user for column in self.columns):
+            return schema
+        for i, column in enumerate(self.columns):
+            if column.user.startswith("category") and pa.types.is_string(schema.field(i).type):
+                ordered = any(
+                    isinstance(one, CategoryField) and one.name == column.name and one.ordered
+                    for one in self.fields
+                )
+                kind = pa.dictionary(pa.int32(), pa.string(), ordered=ordered)
+                schema = schema.set(i, pa.field(column.name, kind))
+        about = pa.Schema.from_pandas(self.join([]), preserve_index=False).metadata
+        return schema.with_metadata({b"pandas": about[b"pandas"]})
+
+    def written_schema(self) -> pa.Schema:
+        """The canonical types, but moments that are all of whole seconds without a fraction."""
+        schema = self.schema
+        for one in self.fields:
+            if isinstance(one, NumberField) and one.line.whole_seconds:
+                at = schema.get_field_index(one.name)
+                zone = schema.field(at).type.tz
+                schema = schema.set(at, pa.field(one.name, pa.timestamp("s", zone)))
+        return schema
 
     def preview(self, table: pa.Table) -> str:
         """The first rows as text for the eye."""

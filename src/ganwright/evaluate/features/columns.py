@@ -29,7 +29,7 @@ def columns(data: Dataset) -> Extractor:
     codec: Any = data.codec
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
     training: Any = data.examples(chosen)
-    layout = Layout.fit(training, codec.columns, codec.target)
+    layout = Layout.fit(training, codec.columns, data.options.table.target)
     see_cells = ColumnFeatures(layout.cells(training))
 
     def see(rows: pa.Table) -> Seen:
