@@ -17,6 +17,7 @@ from ganwright.evaluate.measures import MEASURES, Better
 HUMAN = "human"
 HUMAN_TITLE = "Taken for real by people"
 COPYING = -3.0  # C_T below this: closer to the training data than chance allows
+NEARER = 0.52  # of rows nearer to training than to unseen rows: more is exposure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ FEWEST = 50  # examples a side, for a verdict
 LEVELS = (
     (0.05, "Very good: by these features the samples are close to as good as real data"),
     (0.15, "Good: the samples are much nearer to real data than to the simplest model"),
-    (0.40, "Fair: the samples resemble the data, with faults that show in numbers and to the eye"),
+    (0.40, "Fair: the samples resemble the data, with faults that show"),
     (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
 )
 FAIR = 2  # of them: the best there is with a whole kind of examples missing
@@ -184,7 +185,10 @@ def verdict(measures: dict[str, Entry], classes: Classes, reference: int) -> str
             f"{n:,} samples against {reference:,} real examples are too few for a verdict: "
             f"it takes {FEWEST} of each, better thousands."
         )
-    parts = (_level(measures, classes), _variety(measures), _told(measures), _memory(measures))
+    parts = (
+        _level(measures, classes), _variety(measures), _useful(measures), _told(measures),
+        _memory(measures),
+    )  # fmt: skip
     return " ".join(part for part in parts if part)
 
 
@@ -205,7 +209,8 @@ def _level(measures: dict[str, Entry], classes: Classes) -> str:
 def _shortfalls(measures: dict[str, Entry]) -> list[float]:
     """What the shares lack of the floor, and how much better than it a classifier tells apart.
 
-    A simplest model can be so poor that FID alone calls everything good. Taken at the ends of the
+    A simplest model can be so poor that FID alone calls everything good. Of rows of a table, too, what
+    use and trends lack, on the way from the floor to the simplest model. Taken at the ends of the
     intervals that speak for the samples, so that noise alone condemns nothing.
     """
     found = [0.0]
@@ -214,10 +219,15 @@ def _shortfalls(measures: dict[str, Entry]) -> list[float]:
         if entry is not None and entry.floor:
             best = entry.value if entry.high is None else entry.high
             found.append((entry.floor - best) / entry.floor)
-    if (auc := measures.get("auc")) is not None:
-        best = auc.value if auc.low is None else auc.low
-        found.append(best - max(0.5, auc.floor or 0.5))
-    return found
+    for name in ("auc", "detection"):
+        if (auc := measures.get(name)) is not None:
+            best = auc.value if auc.low is None else auc.low
+            found.append(best - max(0.5, auc.floor or 0.5))
+    for name in ("utility", "trends"):
+        if name in measures:
+            entry = measures[name]
+            found.append(gap(entry if entry.high is None else replace(entry, value=entry.high)))
+    return [one for one in found if not math.isnan(one)]
 
 
 def _variety(measures: dict[str, Entry]) -> str:
@@ -229,10 +239,21 @@ def _variety(measures: dict[str, Entry]) -> str:
     return f"They cover {part} of the variety that real examples cover."
 
 
-def _told(measures: dict[str, Entry]) -> str:
-    if "auc" not in measures:
+def _useful(measures: dict[str, Entry]) -> str:
+    entry = measures.get("utility")
+    if entry is None or entry.floor is None or entry.baseline is None:
         return ""
-    area = measures["auc"].value
+    return (
+        f"A model trained on them predicts real rows with {entry.value:.2f}, where one trained on real "
+        f"rows reaches {entry.floor:.2f} and one on the simplest model's {entry.baseline:.2f}."
+    )
+
+
+def _told(measures: dict[str, Entry]) -> str:
+    hardest = next((name for name in ("detection", "auc") if name in measures), None)
+    if hardest is None:
+        return ""
+    area = measures[hardest].value
     ease = "hardly" if area < 0.6 else "sometimes" if area < 0.8 else "easily"
     return f"A classifier tells them from real examples {ease} (AUC {area:.2f})."
 
@@ -250,10 +271,16 @@ def _memory(measures: dict[str, Entry]) -> str:
 
 def copied(measures: dict[str, Entry]) -> bool:
     """Whether the samples are nearer to the training data than chance allows, or are it."""
-    # A generator of one thing can lie close to the data's middle without having copied anything.
-    near = "ct" in measures and measures["ct"].value < COPYING and not collapse(measures)
+    if "nearer" in measures:
+        # Rows that are typical lie near to everything: what counts is nearer to whom.
+        entry = measures["nearer"]
+        near = (entry.value if entry.low is None else entry.low) > NEARER
+    else:
+        near = "ct" in measures and measures["ct"].value < COPYING
     same = measures.get("copies")
-    return near or (same is not None and same.low is not None and same.low > (same.floor or 0.0))
+    found = same is not None and same.low is not None and same.low > (same.floor or 0.0)
+    # A generator of one thing can lie close to the data's middle without having copied anything.
+    return (near and not collapse(measures)) or found
 
 
 def collapse(measures: dict[str, Entry]) -> list[str]:

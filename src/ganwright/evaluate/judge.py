@@ -281,7 +281,7 @@ def evaluate(
         for name, value in scores.values.items()
         if math.isfinite(value)
     }
-    notes = _notes(reference, count, n)
+    notes = [*_notes(reference, count, n), *_told(scores)]
     left_out = {name: _why(name, text, given) for name, text in scores.refused.items()}
     return _card(reference, fake, entries, left_out, notes)
 
@@ -337,6 +337,12 @@ def _notes(reference: Reference, n: int, asked: int | None) -> list[str]:
             f"floors are of {len(reference.training):,} real examples: there are not {n:,} to look at"
         )
     return found
+
+
+def _told(scores: Scores) -> list[str]:
+    """What the measures' results have to say beside their number."""
+    told = [(MEASURES[name].tells, result) for name, result in scores.results.items()]
+    return [text for tell, result in told if tell is not None and (text := tell(result))]
 
 
 def _card(

@@ -41,7 +41,7 @@ PIXELS = "pixels"  # the made examples themselves, (n, …), or digests of them
 TRAINING_PIXELS = "training_pixels"  # and those the model saw
 # Of tables: the rows themselves as `Cells`, real, made, and seen by the model.
 REAL_ROWS, FAKE_ROWS, TRAINING_ROWS = "real_rows", "fake_rows", "training_rows"
-TABLE = "table"  # the kind of a codec
+IMAGE, TABLE = "image", "table"  # kinds of codecs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +64,11 @@ class Measure:
     least: Callable[[int], int] = lambda d: 2
     advised: Callable[[int], int] = lambda d: 1000
     samples_only: bool = False  # says nothing without the same number for real data
-    of: str | None = None  # the one kind of data it is for; None: any
+    of: tuple[str, ...] = ()  # the kinds of data it is for; none given: any
     memory: bool = False  # about samples and training data: its floor is of unseen examples
     costly: bool = False  # its floor is of one draw
     quick: bool = False  # measured in training, too
+    tells: Callable[[Any], str] | None = None  # a note from the whole result, for the card
 
     def pick(self, result: Any) -> float:
         """The number, from what `function` gave."""
@@ -76,7 +77,7 @@ class Measure:
 
     def concerns(self, kind: str) -> bool:
         """Whether it is for data of this kind."""
-        return self.of in (None, kind)
+        return not self.of or kind in self.of
 
 
 MEASURES: Names[Measure] = Names(
@@ -114,6 +115,7 @@ MEASURES: Names[Measure] = Names(
             better="higher",
             least=lambda d: 20,
             advised=lambda d: 5000,
+            of=(IMAGE,),
         ),
         "precision": Measure(
             title="Precision",
@@ -184,6 +186,7 @@ MEASURES: Names[Measure] = Names(
             function=class_kl,
             needs=CLASSES,
             least=lambda d: 1,
+            of=(IMAGE,),
         ),
         "obeyed": Measure(
             title="Asked class obeyed",
@@ -194,6 +197,7 @@ MEASURES: Names[Measure] = Names(
             better="higher",
             least=lambda d: 1,
             advised=lambda d: 100,
+            of=(IMAGE,),
         ),
         "closer": Measure(
             title="Closer than unseen",
@@ -247,7 +251,7 @@ MEASURES: Names[Measure] = Names(
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
             better="higher",
-            of=TABLE,
+            of=(TABLE,),
             quick=True,
         ),
         "trends": Measure(
@@ -258,7 +262,7 @@ MEASURES: Names[Measure] = Names(
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
             better="higher",
-            of=TABLE,
+            of=(TABLE,),
             quick=True,
         ),
         "quality": Measure(
@@ -269,7 +273,7 @@ MEASURES: Names[Measure] = Names(
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
             better="higher",
-            of=TABLE,
+            of=(TABLE,),
         ),
         "worst_column": Measure(
             title="Worst column",
@@ -279,7 +283,8 @@ MEASURES: Names[Measure] = Names(
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
             better="higher",
-            of=TABLE,
+            of=(TABLE,),
+            tells=lambda found: f"the worst column is '{found.worst_name}'",
         ),
         "correlation": Measure(
             title="Associations off by",
@@ -288,7 +293,7 @@ MEASURES: Names[Measure] = Names(
             part="correlation",
             needs=(REAL_ROWS, FAKE_ROWS),
             high=2.0,
-            of=TABLE,
+            of=(TABLE,),
         ),
         "rare": Measure(
             title="Rare values kept",
@@ -299,7 +304,8 @@ MEASURES: Names[Measure] = Names(
             high=1.0,
             better="higher",
             least=lambda d: LEAST_RARE,
-            of=TABLE,
+            of=(TABLE,),
+            tells=lambda found: found.says(),
         ),
         "utility": Measure(
             title="Use for prediction",
@@ -311,8 +317,9 @@ MEASURES: Names[Measure] = Names(
             high=1.0,
             better="higher",
             least=lambda d: LEARNED_FROM,
-            of=TABLE,
+            of=(TABLE,),
             costly=True,
+            tells=lambda found: found.says(),
         ),
         "detection": Measure(
             title="Told apart by trees",
@@ -323,7 +330,7 @@ MEASURES: Names[Measure] = Names(
             high=1.0,
             better="near 0.5",
             least=lambda d: LEARNED_FROM,
-            of=TABLE,
+            of=(TABLE,),
             costly=True,
         ),
         "nearer": Measure(
@@ -335,7 +342,7 @@ MEASURES: Names[Measure] = Names(
             high=1.0,
             better="near 0.5",
             least=lambda d: 8,
-            of=TABLE,
+            of=(TABLE,),
             memory=True,
         ),
         "membership": Measure(
@@ -346,7 +353,7 @@ MEASURES: Names[Measure] = Names(
             high=1.0,
             better="near 0.5",
             least=lambda d: 8,
-            of=TABLE,
+            of=(TABLE,),
             memory=True,
         ),
         "unique_copies": Measure(
@@ -356,7 +363,7 @@ MEASURES: Names[Measure] = Names(
             needs=(TRAINING_PIXELS, PIXELS),
             high=1.0,
             least=lambda d: 1,
-            of=TABLE,
+            of=(TABLE,),
             memory=True,
         ),
     },

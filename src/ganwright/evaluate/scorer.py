@@ -14,26 +14,34 @@ from ganwright.evaluate.distances import fid
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.intervals import jackknife
 from ganwright.evaluate.judge import class_shares, look, rows
+from ganwright.evaluate.measures import FAKE_ROWS, MEASURES, REAL_ROWS, measure
 from ganwright.evaluate.memory import unique_share
 from ganwright.evaluate.rows import Rows
 from ganwright.evaluate.stats import statistics
 from ganwright.model import Model
 
 SAMPLES = 1000  # of one score
+MOST_ROWS = 10_000  # of a table, that columns are compared with
 LEAST = 20  # held-out examples to select by
 
 
 class Scorer:
     """FID, precision, recall, coverage and uniqueness of a model's samples, always of the same seed.
 
-    Real features, their radii and the floor are computed once, before the first score.
+    Beside them the quick measures of the kind of data, of tables shapes and trends. Real features,
+    their radii and the floor are computed once, before the first score.
     """
 
     def __init__(self, data: Dataset, features: str) -> None:
         selection, _ = data.heldout_halves
         self.extractor = choose_extractor(features, data)
-        real = look(self.extractor, rows(data, selection)).features
+        seen = look(self.extractor, rows(data, selection))
+        real = seen.features
         self.real, self.n = statistics(real), min(SAMPLES, len(data.train))
+        self.names = [
+            n for n, row in MEASURES.items() if row.quick and row.concerns(data.codec.kind)
+        ]
+        self.cells = None if seen.cells is None else seen.cells[:MOST_ROWS]
         rng = np.random.default_rng(seeds.derive(0, "score", "floor"))
         # As many as the samples: few samples can't come near to each of many real examples.
         self.manifold = Manifold(real[np.sort(rng.permutation(len(real))[: self.n])])
@@ -57,6 +65,8 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
+        given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}
+        found |= measure(self.names, given).values
         shares = class_shares(seen, self.classes) if self.classes else {}
         return found | {f"share_{name}": share for name, share in shares.items()}
 

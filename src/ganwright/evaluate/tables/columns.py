@@ -263,6 +263,15 @@ class Rare:
     of: int
     lost: tuple[str, ...]  # "column = value", the most frequent first
 
+    def says(self) -> str:
+        """Which were lost, in words; nothing where none was."""
+        if not self.lost:
+            return ""
+        more = f", and {len(self.lost) - 5} more" if len(self.lost) > 5 else ""
+        return (
+            f"{len(self.lost)} of {self.of} rare values are lost: {', '.join(self.lost[:5])}{more}"
+        )
+
 
 def rare(training: Cells, fake: Cells) -> Rare:
     """The share of rare categories that the samples have at half their share or more.

@@ -36,6 +36,13 @@ class Utility:
     n: int  # rows it was trained on
     against: int
 
+    def says(self) -> str:
+        """What was predicted, and how that is counted."""
+        return (
+            f"use for prediction is the {self.measure} of '{self.target}', by boosted trees that "
+            f"were trained on {self.n:,} rows"
+        )
+
 
 def utility(real: Cells, fake: Cells, *, seed: int = 0) -> Utility:
     """Train on made, test on real: macro-F1 of a category, R² of a number.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ganwright.evaluate.rows import Features, Rows, same_width, shuffled
 from ganwright.evaluate.twosample import delong
 
 LEAST = 8
+PARTS, FEWEST_PARTS = 8, 4
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Nearer:
 
     share: Estimate
     n: int  # rows of each
-    distances: np.ndarray  # (samples, 2) to the nearest of each; training first
+    distances: np.ndarray  # (samples, 2) to the nearest of one part, and of the held-out
 
 
 def nearer(
@@ -29,26 +30,28 @@ def nearer(
 ) -> Nearer:
     """Distances to the closest record, against those to unseen ones; 0.5 is honest.
 
-    Training is thinned at random to as many rows as were held out, so that chance alone gives one
-    half (Platzer & Reutterer 2021; SDMetrics' DCROverfittingProtection). Equal distances count half.
-    Raises DataError below 8 rows of any.
+    Training is cut at random into parts of as many rows as were held out (8 at most), so that chance
+    alone gives one half, and the shares of the parts are averaged (Platzer & Reutterer 2021; SDMetrics'
+    DCROverfittingProtection takes one part). Equal distances count half. The error holds the draw of
+    the samples, and what another held-out part would change, by what the parts differ. Raises DataError
+    below 8 rows of any.
     """
     seen, unseen, fake = _three(training, held, samples)
     n = min(seen.n, unseen.n)
-    seen, unseen = (
-        side.subset(np.sort(shuffled(side.n, seed, "nearer", name)[:n]))
-        for side, name in ((seen, "training"), (unseen, "held"))
-    )
-    to = np.stack(
-        [nearest(side, fake).distances[:, 0].cpu().numpy() for side in (seen, unseen)], axis=1
-    )
-    share = float(((to[:, 0] < to[:, 1]) + (to[:, 0] == to[:, 1]) / 2).mean())
-    # Both the samples and the two sets they lie among are drawn.
-    counted = max(1, round(fake.n * n / (fake.n + n)))
-    found = wilson(share * counted, counted)
-    return Nearer(
-        Estimate(share, found.low, found.high, found.error, "Wilson, both sides counted"), n, to
-    )
+    order = shuffled(seen.n, seed, "nearer", "training")
+    parts = [np.sort(order[i * n : (i + 1) * n]) for i in range(min(PARTS, seen.n // n))]
+    other = unseen.subset(np.sort(shuffled(unseen.n, seed, "nearer", "held")[:n]))
+    far = nearest(other, fake).distances[:, 0].cpu().numpy()
+    near = [nearest(seen.subset(part), fake).distances[:, 0].cpu().numpy() for part in parts]
+    shares = [float(((to < far) + (to == far) / 2).mean()) for to in near]
+    share = float(np.mean(shares))
+    if len(shares) < FEWEST_PARTS:
+        counted = max(1, round(fake.n * n / (fake.n + n)))
+        made = replace(wilson(share * counted, counted), method="Wilson, both sides counted")
+    else:
+        variance = share * (1 - share) / fake.n + np.var(shares, ddof=1) * (1 + 1 / len(shares))
+        made = normal(share, float(np.sqrt(variance)), f"spread over {len(shares)} parts")
+    return Nearer(made, n, np.stack([near[0], far], axis=1))
 
 
 def membership(
