@@ -1,7 +1,8 @@
 """Samples → files: a folder of PNG, one .npz, one grid. Whole or not at all, in constant memory.
 
 Each is a context manager; ``add`` takes samples as they come, and the file or folder appears
-under its name when the block ends well.
+under its name when the block ends well. The writers of tables (`ganwright.data.table.writers`)
+share `Writing` and `chosen_format` with those of pictures.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import csv
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 LARGEST_GRID = 1024  # pictures
 _log = logging.getLogger("ganwright")
 _SUFFIXES = {".npz": "npz", ".png": "grid", "": "png"}
+C = TypeVar("C")  # the codec
 
 
 class Writer(Protocol):
-    """What `ImageCodec.writer` gives."""
+    """What `ImageCodec.writer` and `TableCodec.writer` give."""
 
     def __enter__(self) -> Writer: ...
 
@@ -42,33 +44,47 @@ class Writer(Protocol):
         trace: TracebackType | None,
     ) -> bool | None: ...
 
-    def add(self, samples: np.ndarray, labels: np.ndarray | None, seeds: np.ndarray | int) -> None:
-        """Writes samples (b, H, W, C) as stored, with labels (b,) or None and seeds (b,) or one."""
+    def add(self, samples: Any, labels: np.ndarray | None, seeds: np.ndarray | int) -> None:
+        """Writes samples with labels (b,) or None and seeds (b,) or one.
+
+        Pictures as stored, (b, H, W, C); rows of a table as a pa.Table.
+        """
         ...
 
 
 def format_for(codec: ImageCodec, path: Path, format: str | None) -> str:  # noqa: A002
     """See `ImageCodec.format_for`."""
-    suffix = path.suffix.lower() if path.suffix.lower() in _SUFFIXES else ""
-    by_suffix = "" if path.suffix and not suffix else _SUFFIXES[suffix]
+    places = (".png", ".npz", "a folder")
+    return chosen_format(path, format, _SUFFIXES, codec.formats, "pictures", places)
+
+
+def chosen_format(
+    path: Path,
+    format: str | None,  # noqa: A002
+    suffixes: Mapping[str, str],
+    formats: Iterable[str],
+    what: str,
+    places: Iterable[str],
+) -> str:
+    """The format given, or what the suffix of `path` says by `suffixes`. Raises OptionError."""
+    suffix = path.suffix.lower() if path.suffix.lower() in suffixes else ""
+    by_suffix = "" if path.suffix and not suffix else suffixes.get(suffix, "")
     if format is None and by_suffix:
         return by_suffix
     if format is None:
-        problem = f"'{path.name}' says no format of pictures"
-        raise OptionError(message("--out", problem, allowed=[".npz", ".png", "a folder"]))
-    if format not in codec.formats:
-        raise OptionError(
-            message("--format", f"can't be '{format}'", allowed=codec.formats, got=format)
-        )
+        problem = f"'{path.name}' says no format of {what}"
+        raise OptionError(message("--out", problem, allowed=places))
+    if format not in formats:
+        raise OptionError(message("--format", f"can't be '{format}'", allowed=formats, got=format))
     if suffix and format != by_suffix:
         raise OptionError(f"--format: '{format}' does not go with '{path.name}' ({by_suffix})")
     return format
 
 
-class _Writer:
+class Writing(Generic[C]):
     """The part that all formats share: checks, writing aside, counting."""
 
-    def __init__(self, codec: ImageCodec, path: Path, count: int, classes: tuple[str, ...]) -> None:
+    def __init__(self, codec: C, path: Path, count: int, classes: tuple[str, ...]) -> None:
         self.codec, self.path, self.count, self.classes = codec, path, count, classes
         self.written = 0
         self._stack = ExitStack()
@@ -78,7 +94,7 @@ class _Writer:
         if self.path.is_dir():
             raise UsageError(f"--out: '{self.path}' is a folder; name a file")
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> Writing[C]:
         self._stack.enter_context(_told(self.path))
         try:
             self._begin(self._stack.enter_context(replacing(self.path)))
@@ -102,7 +118,7 @@ class _Writer:
             self._end()
         return None
 
-    def add(self, samples: np.ndarray, labels: np.ndarray | None, seeds: np.ndarray | int) -> None:
+    def add(self, samples: Any, labels: np.ndarray | None, seeds: np.ndarray | int) -> None:
         given: list[int | None] = [None] * len(samples) if labels is None else labels.tolist()
         self._add(samples, given, np.broadcast_to(seeds, len(samples)))
         self.written += len(samples)
@@ -110,7 +126,7 @@ class _Writer:
     def _begin(self, aside: Path) -> None:
         raise NotImplementedError
 
-    def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
+    def _add(self, samples: Any, labels: list[int | None], seeds: np.ndarray) -> None:
         raise NotImplementedError
 
     def _end(self) -> None:
@@ -129,7 +145,7 @@ def _unwritable(path: Path, error: OSError) -> str:
     return f"'{path}' can't be written: {error.strerror or error}"
 
 
-class PngWriter(_Writer):
+class PngWriter(Writing["ImageCodec"]):
     """A folder with 000000.png, 000001.png, … and samples.csv (file, label, seed)."""
 
     def _check(self) -> None:
@@ -169,7 +185,7 @@ class PngWriter(_Writer):
         pass
 
 
-class NpzWriter(_Writer):
+class NpzWriter(Writing["ImageCodec"]):
     """One .npz: `samples` (n, H, W, C) as stored, and where there are classes `labels` (n,) int64,
     places in `classes`, the names.
     """
@@ -208,7 +224,7 @@ def _header(shape: tuple[int, ...], dtype: str) -> dict[str, object]:
     return {"descr": descr, "fortran_order": False, "shape": shape}
 
 
-class GridWriter(_Writer):
+class GridWriter(Writing["ImageCodec"]):
     """One .png with all samples side by side; of more than 1,024 the first 1,024."""
 
     def _begin(self, aside: Path) -> None:
@@ -225,6 +241,6 @@ class GridWriter(_Writer):
         self.codec.grid(np.stack(self._shown)).save(self._aside, format="PNG")
 
 
-WRITERS: Names[type[_Writer]] = Names(
+WRITERS: Names[type[Writing[ImageCodec]]] = Names(
     "format", {"png": PngWriter, "npz": NpzWriter, "grid": GridWriter}
 )

@@ -72,6 +72,14 @@ class Line:
         """The last value of a grid, times 10^tens."""
         return self.origin + self.step * int(self.high)
 
+    @property
+    def whole_seconds(self) -> bool:
+        """Whether values are moments, counted finer than in seconds, that all are whole ones."""
+        unit = {"ms": 10**3, "us": 10**6, "ns": 10**9}.get(self.column.type[10:12], 0)
+        if not self.grid or not unit or not self.column.type.startswith("timestamp["):
+            return False
+        return self.origin % unit == 0 and (self.step % unit == 0 or self.high == 0)
+
     def positions(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """Positions (n,) float64, and which are missing. What lies outside stays outside."""
         raw, missing = raw_numbers(self.column, array)
@@ -112,6 +120,8 @@ class Line:
                 rounded = np.rint(positions).clip(0, 2.0**64 - 2048).astype(np.uint64)
                 return pa.array(rounded, mask=missing)
             plain = np.rint(positions).clip(-(2.0**63), 2.0**63 - 1024).astype(np.int64)
+        if not self.column.form and self.column.type in ("double", "int64"):  # as it is
+            return pa.array(plain, mask=None if known is None else missing)
         return from_axis(self.column, plain, known)
 
     def number(self, positions: np.ndarray) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""Rows → .csv, .tsv or .parquet, with the columns, order and types of the training table.
+
+Whole or not at all, in constant memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from ganwright.base.names import Names
+from ganwright.data.writers import Writing, chosen_format
+
+if TYPE_CHECKING:
+    from ganwright.data.table.codec import TableCodec
+
+_SUFFIXES = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".parquet": "parquet", ".pq": "parquet"}
+_TABBED = (".tsv", ".tab")
+_ROWS = 1 << 16  # that are held back until they are worth a write
+
+
+def format_for(codec: TableCodec, path: Path, format: str | None) -> str:  # noqa: A002
+    """See `TableCodec.format_for`."""
+    places = (".csv", ".tsv", ".parquet")
+    return chosen_format(path, format, _SUFFIXES, codec.formats, "tables", places)
+
+
+class _TableWriter(Writing["TableCodec"]):
+    """Gathers rows into blocks of some size."""
+
+    def _begin(self, aside: Path) -> None:
+        self._held: list[pa.Table] = []
+        self._waiting = 0
+        self._open(aside)
+
+    def _add(self, samples: pa.Table, labels: list[int | None], seeds: np.ndarray) -> None:
+        self._held.append(self.codec.plain(samples))
+        self._waiting += samples.num_rows
+        if self._waiting >= _ROWS:
+            self._flush()
+
+    def _end(self) -> None:
+        self._flush()
+        self._close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._write(pa.concat_tables(self._held).combine_chunks())
+        self._held, self._waiting = [], 0
+
+    def _open(self, aside: Path) -> None:
+        raise NotImplementedError
+
+    def _write(self, rows: pa.Table) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+
+class CsvWriter(_TableWriter):
+    """One file of text in UTF-8 with a header; tabs between cells if it ends in .tsv, else commas.
+
+    A missing value is an empty cell.
+    """
+
+    def _open(self, aside: Path) -> None:
+        from pyarrow import csv
+
+        mark = "\t" if self.path.suffix.lower() in _TABBED else ","
+        options = csv.WriteOptions(delimiter=mark, quoting_style="needed")
+        file = self._stack.enter_context(aside.open("wb"))
+        self._schema = self.codec.written_schema()
+        self._file = self._stack.enter_context(
+            csv.CSVWriter(file, self._schema, write_options=options)
+        )
+
+    def _write(self, rows: pa.Table) -> None:
+        self._file.write_table(rows.cast(self._schema))
+
+    def _close(self) -> None:
+        self._file.close()
+
+
+class ParquetWriter(_TableWriter):
+    """One Parquet file; where the training table came from pandas, its dtypes come back there."""
+
+    def _open(self, aside: Path) -> None:
+        from pyarrow import parquet
+
+        self._schema = self.codec.user_schema()
+        self._file = self._stack.enter_context(
+            parquet.ParquetWriter(aside, self._schema, compression="zstd")
+        )
+
+    def _write(self, rows: pa.Table) -> None:
+        self._file.write_table(rows.cast(self._schema))
+
+    def _close(self) -> None:
+        self._file.close()
+
+
+WRITERS: Names[type[_TableWriter]] = Names("format", {"csv": CsvWriter, "parquet": ParquetWriter})
