@@ -79,7 +79,7 @@ def reading_of(name: str, column: pa.ChunkedArray, wish: Kind | None, bad: str) 
     told: tuple[str, ...] = ()
     if tokens:
         shown = ", ".join(f"'{t}'" for t in tokens[:_NAMED])
-        told = (f"'{name}': {int(counts[absent].sum()):,} cells {shown} are missing values",)
+        told = (f"'{name}': {shown} are missing values ({int(counts[absent].sum()):,} in all)",)
     found = _numbers(name, rest) or _dates(name, rest)
     if found is not None and not pa.types.is_string(found.type) | bool(found.form):
         return _with(found, tokens, told)
@@ -168,7 +168,9 @@ def _wished(
     if not junk:
         return _with(found, tokens, ())
     shown = ", ".join(f"'{t}'" for t in junk[:_NAMED])
-    text = f"'{name}': {int(weights[~good].sum()):,} cells are no {wish} ({shown})"
+    count = int(weights[~good].sum())
+    cells = "1 cell is" if count == 1 else f"{count:,} cells are"
+    text = f"'{name}': {cells} no {wish} ({shown})"
     if bad == "refuse":
         raise DataError(text)
     return _with(found, (*tokens, *junk), (f"{text}: missing",))

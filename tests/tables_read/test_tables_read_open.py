@@ -1,0 +1,281 @@
+"""From a file or a frame to a data set."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from ganwright.base.errors import DataError
+from ganwright.data import Dataset, open_data
+from ganwright.data.table import delimited
+from ganwright.data.table.read import conform, read_table, to_user
+from ganwright.data.table.schema import infer_columns
+
+
+def csv_of(frame: pd.DataFrame, **settings) -> bytes:
+    return frame.to_csv(index=False, **settings).encode()
+
+
+FORMS = {
+    "a.csv": csv_of,
+    "a.tsv": lambda f: csv_of(f, sep="\t"),
+    "b.csv": lambda f: csv_of(f, sep=";"),
+    "c.csv": lambda f: csv_of(f, sep="|"),
+    "d.csv": lambda f: csv_of(f, lineterminator="\r\n", quoting=1),
+    "a.txt": csv_of,
+    "a.csv.gz": lambda f: gzip.compress(csv_of(f)),
+    "a.csv.bz2": lambda f: bz2.compress(csv_of(f)),
+    "a.csv.xz": lambda f: lzma.compress(csv_of(f)),
+    "a.csv.zst": lambda f: pa.compress(csv_of(f), "zstd", asbytes=True),
+    "e.csv": lambda f: csv_of(f).decode().encode("utf-8-sig"),
+    "f.csv": lambda f: csv_of(f).decode().encode("utf-16"),
+    "g.csv": lambda f: csv_of(f).decode().encode("cp1252"),
+    "h.csv": lambda f: csv_of(f).replace(b',"Z', b', "Z'),  # a quote after a space
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_table_is_the_same_in_every_form(name: str, write, people: pd.DataFrame) -> None:
+    plain, other = (
+        open_data(write(csv_of(people), "plain.csv")),
+        open_data(write(FORMS[name](people), name)),
+    )
+    same_rows(plain, other)
+    assert other.name == name[0] and other.kind == "table"
+    told = any("not UTF-8: read as Windows-1252" in note for note in other.notes)
+    assert told == (name == "g.csv")
+
+
+def same_rows(one: Dataset, other: Dataset) -> None:
+    assert (one.hashes == other.hashes).all()
+    assert (one.rows == other.rows).all()
+    assert one.spec == other.spec and one.options.table.target == "income"
+    everything = np.arange(len(one))
+    assert one.examples(everything).to_pydict() == other.examples(everything).to_pydict()
+
+
+def test_frames_and_files_that_know_their_types(tmp_path: Path, people: pd.DataFrame) -> None:
+    table = pa.Table.from_pandas(people)
+    pq.write_table(table, tmp_path / "a.parquet")
+    pyarrow.feather.write_feather(table, str(tmp_path / "a.feather"))
+    with pa.ipc.new_stream(str(tmp_path / "a.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    found = [
+        open_data(given)
+        for given in (
+            people,
+            pl.from_pandas(people),
+            pl.from_pandas(people).lazy(),
+            table,
+            tmp_path / "a.parquet",
+            tmp_path / "a.feather",
+            tmp_path / "a.arrow",
+        )
+    ]
+    for other in found[1:]:
+        assert (other.hashes == found[0].hashes).all()
+        assert (other.rows == found[0].rows).all()
+    assert found[0].name == "table" and Path(found[0].source).exists()
+
+
+def test_a_frame_can_be_opened_again_where_it_was_put(people: pd.DataFrame) -> None:
+    people["city"] = people["city"].astype("category")
+    data = open_data(people)
+    again = open_data(data.source, options=data.options)
+    assert again.fingerprint == data.fingerprint
+    assert [c.user for c in again.codec.columns] == [c.user for c in data.codec.columns]
+
+
+def test_what_a_data_set_of_rows_is(write, people: pd.DataFrame) -> None:
+    data = open_data(write(csv_of(people)))
+    assert len(data) == 200 and data.labels is None and data.rows.dtype == np.int16
+    assert data.spec.axes == ("choice",) and data.spec.choices == data.codec.choices
+    assert data.spec.shape == (sum(data.codec.choices),)
+    assert sorted([*data.train, *data.heldout]) == list(range(200))
+    assert (data.rows < np.array(data.codec.choices)).all()
+    assert data.options.table.target == "income"
+    assert "'income' is the column to predict, by its name" in data.notes
+    assert data.name_of(4) == "row 5" and "200 rows of 5 columns" in repr(data)
+    codes, labels = data.batch(np.array([3, 1]))
+    assert codes.shape == (2, 5) and labels is None
+
+
+def test_examples_come_in_the_order_asked_for(write, people: pd.DataFrame) -> None:
+    data = open_data(write(csv_of(people)))
+    asked = np.array([7, 3, 3, 199, 0])
+    assert data.examples(asked)["age"].to_pylist() == people["age"].iloc[asked].tolist()
+    assert data.examples(np.array([], int)).num_rows == 0
+    with pytest.raises(IndexError):
+        data.examples(np.array([200]))
+
+
+def test_many_blocks(write, people: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 1024)
+    table = read_table(write(csv_of(people)))
+    assert table["age"].num_chunks > 5
+    assert table["age"].to_pylist() == people["age"].tolist()
+
+
+def test_equal_rows_share_a_side_and_stay_there(people: pd.DataFrame) -> None:
+    people["id"] = np.arange(len(people))  # tells rows apart, but is not learned
+    twice = pd.concat([people, people], ignore_index=True)
+    twice["id"] = np.arange(len(twice))
+    held = set(open_data(people).heldout.tolist())
+    both = set(open_data(twice).heldout.tolist())
+    assert both == held | {i + len(people) for i in held}
+
+
+def test_the_cache_is_used_and_mended(cache: Path, write, people: pd.DataFrame) -> None:
+    path = write(csv_of(people))
+    first = open_data(path)
+    rows = first.rows.copy()  # the file it is mapped from is damaged below
+    files = sorted(p for p in cache.rglob("*") if p.is_file())
+    times = [p.stat().st_mtime_ns for p in files]
+    assert open_data(path).fingerprint == first.fingerprint
+    assert [p.stat().st_mtime_ns for p in files] == times
+    assert not list(cache.rglob(".tmp-*"))
+    for file in files:
+        if file.name in ("about.json", "codec.json", "codes.npy"):
+            file.write_bytes(b"{}")
+    again = open_data(path)
+    assert again.fingerprint == first.fingerprint and (again.rows == rows).all()
+    path.write_bytes(csv_of(people[:100]))
+    assert len(open_data(path)) == 100
+
+
+def test_what_is_set_overrules(write, people: pd.DataFrame) -> None:
+    path = write(csv_of(people))
+    data = open_data(path, table={"kinds": "age=category", "leave_out": ["born"], "target": "city"})
+    assert [c.name for c in data.codec.columns] == ["age", "height", "city", "income"]
+    assert data.codec.columns[0].kind == "category" and data.options.table.target == "city"
+    again = open_data(path, options=data.options)
+    assert again.fingerprint == data.fingerprint
+    assert open_data(path, options=data.options, table={"target": "age"}).options.table.kinds == (
+        "age=category",
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "target"),
+    [
+        ({"Target": "ab", "x": "cd"}, "Target"),
+        ({"x": "cd", "y": "ab"}, "y"),
+        ({"x": [1.5, 2.5], "word": "ab"}, "word"),
+        ({"n": [1.5, 2.5], "x": [1.5, 2.5]}, "x"),
+        ({"n": [1.5, 2.5], "x": pd.to_datetime(["2020-01-01", "2021-01-01"])}, "n"),
+    ],
+)
+def test_the_column_to_predict(columns: dict, target: str) -> None:
+    frame = pd.DataFrame({name: list(values) * 30 for name, values in columns.items()})
+    data = open_data(frame)
+    assert data.options.table.target == target
+    assert any(f"'{target}' is the column to predict" in note for note in data.notes)
+
+
+def test_missing_words_are_said(write) -> None:
+    lines = [f"{i % 30},{i % 3}" for i in range(60)] + ["?,1", "NA,2", "NA,0"]
+    data = open_data(write("a,b\n" + "\n".join(lines)))
+    assert data.codec.columns[0].missing == 3
+    assert "'a': '?', 'NA' are missing values (3 in all)" in data.notes
+
+
+def test_a_column_that_is_nearly_of_numbers(write) -> None:
+    path = write("a,b\n" + "\n".join(f"{i % 30},{i % 3}" for i in range(300)) + "\noops,1\n")
+    data = open_data(path)
+    assert data.codec.columns[0].kind == "category"
+    assert any("'a' is 99.7% numbers, but not 'oops': read as a category" in n for n in data.notes)
+    wished = open_data(path, table={"kinds": ["a=number"]})
+    assert wished.codec.columns[0].kind == "number" and wished.codec.columns[0].missing == 1
+    assert "'a': 1 cell is no number ('oops'): missing" in wished.notes
+    with pytest.raises(DataError, match=r"'a': 1 cell is no number \('oops'\)"):
+        open_data(path, table={"kinds": ["a=number"]}, bad="refuse")
+
+
+def test_a_few_ragged_rows_are_left_out_and_named(write) -> None:
+    good = "\n".join(f"{i % 30},{i % 3}" for i in range(300))
+    path = write(f'a,b\n"1\n",2\n1,2,3\n{good}\n')
+    data = open_data(path)
+    assert len(data) == 301
+    assert [(s.name, s.reason) for s in data.skipped] == [("line 4", "has 3 cells, the header 2")]
+    assert any("left out: 1" in note for note in data.notes)
+    with pytest.raises(DataError, match="line 4 has 3 cells, the header 2"):
+        open_data(path, bad="refuse")
+
+
+def test_infinite_numbers_are_missing_and_said() -> None:
+    frame = pd.DataFrame({"a": [1.5, np.inf, -np.inf, 2.5] * 10, "b": [1, 2, 3, 4] * 10})
+    data = open_data(frame)
+    assert data.codec.columns[0].missing == 20
+    assert "'a': 20 infinite values are missing" in data.notes
+    with pytest.raises(DataError, match="the table: column 'a' holds 20 infinite values"):
+        open_data(frame, bad="refuse")
+
+
+def test_what_is_not_learned_is_said(write) -> None:
+    lines = [f"{i},x,,{i % 3},the remark of number {i}" for i in range(60)]
+    data = open_data(write("id,same,none,c,remark\n" + "\n".join(lines)))
+    kinds = ["identifier", "constant", "empty", "integer", "text"]
+    assert [c.kind for c in data.codec.columns] == kinds
+    for words in (
+        "identifiers, not learned but made anew: 'id'",
+        "one value everywhere, given back as it is: 'same'",
+        "all missing, given back so: 'none'",
+        "free text, not learned and given back empty: 'remark'",
+    ):
+        assert words in data.notes
+
+
+def test_an_index_that_was_written_along_is_left_out(people: pd.DataFrame, write) -> None:
+    data = open_data(write(people.to_csv().encode()))
+    assert data.codec.columns[0].name == "age"
+    assert "column 1 has no name and counts the rows: left out" in data.notes
+    named = open_data(people.set_index("city"))
+    assert any("the index 'city' is no column: left out" in note for note in named.notes)
+
+
+def test_many_categories() -> None:
+    words = [f"word {i % 20_000}" for i in range(50_000)]
+    data = open_data(pd.DataFrame({"w": words, "x": np.arange(50_000) % 7}))
+    assert data.codec.columns[0].kind == "category" and data.codec.choices[0] < 2000
+
+
+def test_pictures_that_are_listed_stay_pictures(tmp_path: Path, write) -> None:
+    for i in range(3):
+        Image.fromarray(np.full((4, 4), 50 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    listing = write("file,label\n" + "\n".join(f"{i}.png,x" for i in range(3)))
+    assert open_data(listing).kind == "csv"
+    (tmp_path / "bare").write_bytes((tmp_path / "0.png").read_bytes())
+    assert open_data(write("path,n\n0.png,1\n1.png,2\nbare,3\n", "b.csv")).kind == "csv"
+    assert open_data(write("path,n\n/index.html,1\n/about,2\n/x,1\n", "c.csv")).kind == "table"
+
+
+def test_to_the_user_and_back(people: pd.DataFrame) -> None:
+    people["city"] = people["city"].astype("category")
+    people["whole"] = pd.array([1, None] * 100, dtype="Int64")
+    table = open_data(people).table
+    columns = infer_columns(table, {})
+    pd.testing.assert_frame_equal(to_user(table, columns), people, check_categorical=False)
+    assert to_user(table, columns, "polars")["city"].dtype == pl.Categorical
+    assert to_user(table, columns, "arrow") is table
+
+
+def test_another_table_in_the_same_columns(people: pd.DataFrame) -> None:
+    columns = infer_columns(open_data(people).table, {})
+    shuffled = pa.Table.from_pandas(people[["income", "born", "city", "height", "age"]][:5])
+    fitted = conform(shuffled, columns)
+    assert fitted.column_names == list(people.columns)
+    with pytest.raises(DataError, match=r"no column 'age'; allowed: agee, b\. Did you mean 'agee'"):
+        conform(pa.table({"agee": [1], "b": [2]}), columns, "the rows")
+    with pytest.raises(DataError, match="column 'age' is not int64"):
+        conform(shuffled.set_column(4, "age", pa.array(["x"] * 5)), columns)
