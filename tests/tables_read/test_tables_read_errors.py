@@ -165,7 +165,7 @@ def test_an_option_that_can_not_be(
 
 def test_a_late_letter_that_is_not_utf_8(write) -> None:
     """Found only after the sample that the encoding was guessed from."""
-    path = write((GOOD + GOOD[6:] * 1500).encode() + "1,2,café\n".encode("latin-1"))
+    path = write((GOOD + GOOD[6:] * 2500).encode() + "1,2,café\n".encode("latin-1"))
     assert path.stat().st_size > 1 << 20
     data = open_data(path)
     assert data.table["c"][-1].as_py() == "café"

@@ -20,10 +20,10 @@ def test_every_column_has_its_line(write, people: pd.DataFrame, capsys) -> None:
     assert all(len(line) <= 100 for line in lines)
     shown = {line.split()[0]: " ".join(line.split()) for line in lines if line}
     assert shown["rows"] == "rows 200 usable of 200"
-    assert shown["columns"] == "columns 7, of which 5 are learned, as " + shown["columns"][38:]
-    assert shown["age"].startswith("age integer int64 72 ") and "18 … " in shown["age"]
+    assert shown["columns"].startswith("columns 7, of which 5 are learned, as ")
+    assert shown["age"].startswith("age integer int64 69 ") and "18 … 57 … 89" in shown["age"]
     assert shown["height"].startswith("height number double 14.5 % ")
-    assert "%" in shown["city"] and "Milan" in shown["city"]
+    assert shown["city"] == "city category string 3 3 Zürich, ZH 34%, …"
     assert "1990-01-" in shown["born"] and shown["predict"] == "predict income"
     assert "a long name that would …" in "\n".join(lines)
     assert any("identifiers, not learned but made anew: 'id'" in line for line in lines)
@@ -42,7 +42,7 @@ def test_for_machines(write, people: pd.DataFrame, capsys) -> None:
 
 
 def test_what_stands_out(people: pd.DataFrame) -> None:
-    people["gain"] = [0 if i % 10 else i * 17 for i in range(200)] * 1
+    people["gain"] = [0 if i % 10 else i * 17 for i in range(200)]
     people.loc[::3, "gain"] = 0
     people["gain"] += [i // 2 if i > 150 else 0 for i in range(200)]
     people["hollow"] = [1.5 + i if i % 3 == 0 else None for i in range(200)]

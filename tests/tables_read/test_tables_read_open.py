@@ -279,3 +279,18 @@ def test_another_table_in_the_same_columns(people: pd.DataFrame) -> None:
         conform(pa.table({"agee": [1], "b": [2]}), columns, "the rows")
     with pytest.raises(DataError, match="column 'age' is not int64"):
         conform(shuffled.set_column(4, "age", pa.array(["x"] * 5)), columns)
+
+
+def test_a_file_in_the_types_of_another(write, people: pd.DataFrame) -> None:
+    """One row, whose cells would be taken for something else were the columns not known."""
+    columns = infer_columns(read_table(write(csv_of(people), "first.csv")), {})
+    row = "city,age,born,height,income,more\n007,40.0,,?,12,x\n"
+    table = read_table(write(row, "second.csv"), columns)
+    assert table.column_names == list(people.columns)
+    assert table.to_pylist() == [
+        {"age": 40, "height": None, "city": "007", "born": None, "income": "12"}
+    ]
+    with pytest.raises(DataError, match=r"third.csv': column 'age' is not int64: .*'forty'"):
+        read_table(write(row.replace("40.0", "forty"), "third.csv"), columns)
+    with pytest.raises(DataError, match=r"third.csv': no column 'age'; allowed: .*"):
+        read_table(write(row.replace("age", "aged"), "third.csv"), columns)

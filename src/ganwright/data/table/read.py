@@ -13,17 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from ganwright.base.errors import DataError, OptionError, message
+from ganwright.base.errors import DataError, message
 from ganwright.data.table import PACKED, TEXT_SUFFIXES, delimited
 from ganwright.data.table.axis import type_of
-from ganwright.data.table.delimited import Dialect, NotText, Ragged, blocks, check_names
+from ganwright.data.table.delimited import Dialect, NotText, Ragged, blocks
 from ganwright.data.table.schema import Column, Kind, parse_kinds
-from ganwright.data.table.texts import Reading, reading_of
+from ganwright.data.table.texts import Reading, reading_as, reading_of
+from ganwright.data.table.typed import check_left_out, typed_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_BATCH_ROWS = 1 << 16
 _NAMED = 20
 _MOST_RAGGED = 0.01
 
@@ -49,13 +49,19 @@ def stem_of(path: Path) -> str:
     return Path(path.stem).stem if path.suffix.lower() in PACKED else path.stem
 
 
-def read_table(path: Path | str, *, kinds: Sequence[str] = (), bad: str = "skip") -> pa.Table:
-    """The canonical table of a file. Raises DataError."""
+def read_table(
+    path: Path | str, columns: Sequence[Column] | None = None, *, bad: str = "skip"
+) -> pa.Table:
+    """The canonical table of a file, as `columns` where they are given. Raises DataError.
+
+    Then it is read in their types, and one row is enough: what "7" or "?" means is known.
+    """
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
-        write_canonical(Path(path), target, kinds=kinds, bad=bad, owner=f"'{path}'")
+        write_canonical(Path(path), target, bad=bad, owner=f"'{path}'", known=columns)
         with pa.OSFile(str(target)) as file:
-            return pa.ipc.open_file(file).read_all()
+            table = pa.ipc.open_file(file).read_all()
+    return table if columns is None else conform(table, columns, f"'{path}'")
 
 
 def from_frame(frame: Any) -> pa.Table:
@@ -75,21 +81,29 @@ def write_canonical(
     leave_out: Sequence[str] = (),
     bad: str = "skip",
     owner: str = "the table",
+    known: Sequence[Column] | None = None,
 ) -> Written:
     """Reads a file or frame into an Arrow file at `target`, in blocks.
 
-    `owner` names it in errors. Raises DataError, OptionError.
+    `owner` names it in errors; text is read as the columns `known` where there are such. Raises
+    DataError, OptionError.
     """
     raw = target.with_suffix(".raw")
     if isinstance(given, Path) and is_text(given):
         written = _write_text(given, raw, leave_out, bad)
     else:
-        written = _write_typed(given, raw, leave_out, owner)
-    _enough(owner, written)
+        notes: list[str] = []
+        with typed_blocks(given, notes, leave_out, owner) as (schema, rows):
+            written = Written(_write(rows, schema, raw), tuple(notes))
+    if known is None:
+        _enough(owner, written)
     with mapped(raw) as table:
         chosen = parse_kinds(kinds, table.column_names)
         text = isinstance(given, Path) and is_text(given)
         readings = _readings(table, chosen, bad, text)
+        for column in known or () if text else ():
+            if column.name in readings:
+                readings[column.name] = reading_as(column.type, table[column.name])
         notes = [*written.notes, *(n for r in readings.values() for n in r.notes)]
         notes += _rewrite(table, readings, target, bad, owner)
     raw.unlink()
@@ -114,7 +128,7 @@ def _enough(owner: str, written: Written) -> None:
 
 def _write_text(path: Path, raw: Path, leave_out: Sequence[str], bad: str) -> Written:
     dialect = delimited.sniff(path, _tab(path))
-    _check_left_out(leave_out, dialect.names)
+    check_left_out(leave_out, dialect.names)
     try:
         return _stream_text(path, raw, dialect, leave_out, bad)
     except NotText:
@@ -184,159 +198,7 @@ def _check_quote(path: Path, dialect: Dialect, last: list[pa.RecordBatch]) -> No
             raise DataError(f"'{path}': a quote is opened in line {line} and never closed")
 
 
-# --- files and frames that know their types ----------------------------------------------------
-
-
-def _write_typed(given: Any, raw: Path, leave_out: Sequence[str], owner: str) -> Written:
-    notes: list[str] = []
-    with _typed(given, notes, leave_out) as (schema, batches):
-        check_names(owner, list(schema.names))
-        _check_left_out(leave_out, schema.names)
-        index = [n for n in schema.names if n.startswith("__index_level_")]
-        if index:
-            notes.append("the row index that pandas wrote along is left out")
-        keep = [n for n in schema.names if n not in leave_out and n not in index]
-        for name in keep:
-            _check_type(owner, schema.field(name))
-        plain = pa.schema([_plain(schema.field(name)) for name in keep])
-        made = (
-            pa.record_batch([_canonical(batch.column(f.name), f.type) for f in plain], schema=plain)
-            for batch in batches
-        )
-        try:
-            rows = _write(made, plain, raw)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{owner} is damaged: {' '.join(str(error).split())}") from None
-    return Written(rows, tuple(notes))
-
-
-@contextmanager
-def _typed(
-    given: Any, notes: list[str], leave_out: Sequence[str]
-) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
-    if isinstance(given, Path):
-        with _arrow_file(given) as (schema, batches):
-            yield schema, batches
-        return
-    table = table_of(given, notes, leave_out)
-    yield table.schema, table.to_batches(max_chunksize=_BATCH_ROWS)
-
-
-@contextmanager
-def _arrow_file(path: Path) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
-    import pyarrow.parquet as pq
-
-    what = "Parquet" if path.suffix.lower() in (".parquet", ".pq") else "Arrow"
-    try:
-        if what == "Parquet":
-            with pq.ParquetFile(path) as file:
-                yield file.schema_arrow, file.iter_batches(_BATCH_ROWS)
-            return
-        with pa.memory_map(str(path)) as source:
-            reader: Any
-            try:
-                reader = pa.ipc.open_file(source)
-                batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-            except pa.ArrowInvalid:
-                source.seek(0)
-                reader = pa.ipc.open_stream(source)
-                batches = iter(reader)
-            yield reader.schema, batches
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"'{path}' is damaged or no {what} file: {' '.join(str(error).split())[:200]}"
-        ) from None
-
-
-def table_of(frame: Any, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
-    room = type(frame).__module__.partition(".")[0]
-    if room == "pandas":
-        return _from_pandas(frame, notes, leave_out)
-    if room == "polars":
-        frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
-        return frame.to_arrow()
-    return frame
-
-
-def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
-    import pandas as pd
-
-    if isinstance(frame.columns, pd.MultiIndex):
-        raise DataError("the table has columns of several levels; give each one name")
-    names = [str(name) for name in frame.columns]
-    check_names("the table", names)
-    if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
-        notes.append(f"the index '{frame.index.name}' is no column: left out (reset_index adds it)")
-    arrays, fields = [], []
-    for i, name in enumerate(names):
-        if name in leave_out:
-            arrays.append(pa.nulls(len(frame)))
-            fields.append(pa.field(name, pa.null()))
-            continue
-        series = frame.iloc[:, i]
-        array = _array_of(name, series)
-        arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata={"user": str(series.dtype)}))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def _array_of(name: str, series: pd.Series) -> pa.ChunkedArray:
-    if str(series.dtype).startswith("Sparse"):
-        series = series.sparse.to_dense()
-    try:
-        array = pa.Array.from_pandas(series)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        kinds: dict[str, Any] = {}
-        for value in series.dropna():
-            kinds.setdefault(type(value).__name__, value)
-        shown = ", ".join(f"{kind} ({str(v)[:20]!r})" for kind, v in list(kinds.items())[:3])
-        several = f"values of several types: {shown}; make them one"
-        single = f"values of type {shown}, which are no numbers, words or dates"
-        raise DataError(f"column '{name}' holds {several if len(kinds) > 1 else single}") from None
-    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
-
-
-def _check_type(owner: str, field: pa.Field) -> None:
-    try:
-        type_of(str(_plain(field).type))
-    except ValueError:
-        what = "binary data" if "binary" in str(field.type) else str(field.type)
-        raise DataError(
-            f"{owner}: column '{field.name}' holds {what[:80]}, which is no number, word or date; "
-            f"data.table.leave_out=['{field.name}'] leaves it out"
-        ) from None
-
-
-def _plain(field: pa.Field) -> pa.Field:
-    """The field in the canonical table: dictionaries by their values, one type of text."""
-    kind, user = field.type, (field.metadata or {}).get(b"user", b"").decode()
-    if pa.types.is_dictionary(kind):
-        kind, user = kind.value_type, user or "category"
-    if pa.types.is_large_string(kind) or "string_view" in str(kind):
-        kind = pa.string()
-    if pa.types.is_float16(kind):
-        kind = pa.float32()
-    return pa.field(field.name, kind, metadata={"user": user} if user else None)
-
-
-def _canonical(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    if array.type != kind:
-        array = array.cast(kind)
-    if pa.types.is_floating(kind):
-        hollow = pc.is_nan(array)
-        if pc.any(hollow).as_py():
-            array = pc.if_else(pc.fill_null(hollow, False), None, array)
-    return array
-
-
 # --- writing -----------------------------------------------------------------------------------
-
-
-def _check_left_out(leave_out: Sequence[str], names: Sequence[str]) -> None:
-    for name in leave_out:
-        if name not in names:
-            owner = "data.table.leave_out"
-            raise OptionError(message(owner, f"no column '{name}'", allowed=names, got=name))
 
 
 def _write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> int:
@@ -377,7 +239,12 @@ def _rewrite(
             arrays = []
             for field, array in zip(fields, batch.columns, strict=True):
                 reading = readings.get(field.name)
-                typed = array if reading is None else reading(array)
+                try:
+                    typed = array if reading is None else reading(array)
+                except pa.ArrowInvalid as error:
+                    why = " ".join(str(error).split())[:120]
+                    what = f"column '{field.name}' is not {field.type}: {why}"
+                    raise DataError(f"{owner}: {what}") from None
                 arrays.append(_finite(field.name, typed, infinite))
             yield pa.record_batch(arrays, schema=pa.schema(fields))
 

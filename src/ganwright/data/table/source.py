@@ -33,8 +33,10 @@ from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
 from ganwright.data.split import split
 from ganwright.data.table.hashing import row_hashes
-from ganwright.data.table.read import mapped, stem_of, table_of, write_canonical
-from ganwright.data.table.schema import TARGET_NAMES, Column, infer_columns, parse_kinds
+from ganwright.data.table.kinds import TARGET_NAMES
+from ganwright.data.table.read import mapped, stem_of, write_canonical
+from ganwright.data.table.schema import Column, infer_columns, parse_kinds
+from ganwright.data.table.typed import table_of
 
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec

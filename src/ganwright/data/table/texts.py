@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, OptionError
-from ganwright.data.table.axis import read_moments
-from ganwright.data.table.schema import Kind
+from ganwright.data.table.axis import read_moments, type_of
+from ganwright.data.table.kinds import Kind
 
 # In a column of numbers or dates these stand for a missing value; in a column of words they are
 # words like others. Compared in small letters.
@@ -55,7 +55,14 @@ class Reading:
             array = pc.replace_substring(array, ",", ".")
         if pa.types.is_null(self.type):
             return pa.nulls(len(array))
-        return array if pa.types.is_string(self.type) else array.cast(self.type)
+        if pa.types.is_string(self.type):
+            return array
+        try:
+            return array.cast(self.type)
+        except pa.ArrowInvalid:
+            if not pa.types.is_integer(self.type):
+                raise
+            return array.cast(pa.float64()).cast(self.type)  # "7.0" is whole
 
 
 def reading_of(name: str, column: pa.ChunkedArray, wish: Kind | None, bad: str) -> Reading:
@@ -86,6 +93,19 @@ def reading_of(name: str, column: pa.ChunkedArray, wish: Kind | None, bad: str) 
     if found is not None:  # dates in words of their own, or codes that only look like numbers
         return _with(found, tokens if found.form else (), told if found.form else ())
     return Reading(type=pa.string(), notes=_nearly(name, rest, weights) if wish is None else ())
+
+
+def reading_as(kind: str, column: pa.ChunkedArray) -> Reading:
+    """How a column of text is read whose type is known."""
+    known = type_of(kind)
+    if pa.types.is_string(known) or pa.types.is_null(known):
+        return Reading(type=known)
+    values = column.unique().drop_null()
+    absent = pc.is_in(pc.utf8_lower(values), value_set=pa.array(sorted(NA_WORDS)))
+    rest = values.filter(pc.invert(absent))
+    comma = pa.types.is_floating(known) and _decimal_comma("", rest) is not None
+    tokens = tuple(values.filter(absent).to_pylist())
+    return Reading(type=known, missing=tokens, comma=bool(len(rest)) and comma)
 
 
 def _with(found: Reading, missing: tuple[str, ...], notes: tuple[str, ...]) -> Reading:
