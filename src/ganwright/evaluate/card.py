@@ -17,6 +17,7 @@ from ganwright.evaluate.measures import MEASURES, Better
 HUMAN = "human"
 HUMAN_TITLE = "Taken for real by people"
 COPYING = -3.0  # C_T below this: closer to the training data than chance allows
+REPEATS = 2.0  # times as many copies as examples repeat by themselves are no chance
 NEARER = 0.52  # of rows nearer to training than to unseen rows: more is exposure
 
 
@@ -259,7 +260,7 @@ def _told(measures: dict[str, Entry]) -> str:
 
 
 def _memory(measures: dict[str, Entry]) -> str:
-    if "ct" not in measures:
+    if not {"ct", "nearer"} & set(measures):
         return ""
     if copied(measures):
         return (
@@ -271,16 +272,15 @@ def _memory(measures: dict[str, Entry]) -> str:
 
 def copied(measures: dict[str, Entry]) -> bool:
     """Whether the samples are nearer to the training data than chance allows, or are it."""
-    if "nearer" in measures:
-        # Rows that are typical lie near to everything: what counts is nearer to whom.
-        entry = measures["nearer"]
-        near = (entry.value if entry.low is None else entry.low) > NEARER
-    else:
-        near = "ct" in measures and measures["ct"].value < COPYING
-    same = measures.get("copies")
-    found = same is not None and same.low is not None and same.low > (same.floor or 0.0)
+    near = "ct" in measures and measures["ct"].value < COPYING
+    if (share := measures.get("nearer")) is not None and share.low is not None:
+        near = near or share.low > max(NEARER, share.floor or 0.0)
     # A generator of one thing can lie close to the data's middle without having copied anything.
-    return (near and not collapse(measures)) or found
+    near = near and not collapse(measures)
+    same = (measures[name] for name in ("copies", "unique_copies") if name in measures)
+    return near or any(
+        one.low is not None and one.low > REPEATS * (one.floor or 0.0) for one in same
+    )
 
 
 def collapse(measures: dict[str, Entry]) -> list[str]:

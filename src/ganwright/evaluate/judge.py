@@ -44,6 +44,7 @@ from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.modes import kl_floor
 from ganwright.evaluate.subject import Source, Subject, rows, subject_of
 from ganwright.evaluate.tables.cells import Cells, concatenate
+from ganwright.evaluate.tables.privacy import repetition
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.model import Model
 
@@ -207,7 +208,18 @@ class Reference:
         if not self.subject.unseen or len(self.subject.selection) < 8:
             return {}
         unseen = look(self.extractor, rows(self.data, self.subject.selection))
-        return self.score(unseen, [name for name in self.names if MEASURES[name].memory]).values
+        found = self.score(unseen, [name for name in self.names if MEASURES[name].memory]).values
+        return found | self._floors_of_copies()
+
+    def _floors_of_copies(self) -> dict[str, float]:
+        """How often real examples repeat others by themselves.
+
+        Held-out ones can't say: equal examples are held out together.
+        """
+        kept = len(self.data.train) / len(self.data)
+        shares = repetition(self.training.hashes)
+        floors = dict(zip(("copies", "unique_copies"), (kept * s for s in shares), strict=True))
+        return {name: floor for name, floor in floors.items() if name in self.names}
 
     def _floors_of_classes(self, n: int) -> dict[str, float]:
         """The noise of counting, and how often the classifier knows a real example it never saw."""

@@ -210,6 +210,7 @@ MEASURES: Names[Measure] = Names(
             least=lambda d: 8,
             advised=lambda d: 200,
             memory=True,
+            of=(IMAGE,),
         ),
         "ct": Measure(
             title="Copying (C_T)",
@@ -222,6 +223,7 @@ MEASURES: Names[Measure] = Names(
             least=lambda d: 8,
             advised=lambda d: 200,
             memory=True,
+            of=(IMAGE,),
         ),
         "copies": Measure(
             title="Exact copies",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from ganwright.base.errors import DataError, message
 from ganwright.evaluate.intervals import Estimate, normal, wilson
@@ -30,13 +31,15 @@ def nearer(
 ) -> Nearer:
     """Distances to the closest record, against those to unseen ones; 0.5 is honest.
 
-    Training is cut at random into parts of as many rows as were held out (8 at most), so that chance
+    Equal rows count once, since they were held out together. Training is cut at random into parts of
+    as many rows as were held out (8 at most), so that chance
     alone gives one half, and the shares of the parts are averaged (Platzer & Reutterer 2021; SDMetrics'
     DCROverfittingProtection takes one part). Equal distances count half. The error holds the draw of
     the samples, and what another held-out part would change, by what the parts differ. Raises DataError
     below 8 rows of any.
     """
     seen, unseen, fake = _three(training, held, samples)
+    seen, unseen = _different(seen), _different(unseen)
     n = min(seen.n, unseen.n)
     order = shuffled(seen.n, seed, "nearer", "training")
     parts = [np.sort(order[i * n : (i + 1) * n]) for i in range(min(PARTS, seen.n // n))]
@@ -59,10 +62,11 @@ def membership(
 ) -> Estimate:
     """The AUC of an attacker who takes rows near to some sample for training rows; 0.5 is honest.
 
-    Equally many of both are asked for (Hayes et al. 2019, by distance as Chen et al. 2020). DeLong's
-    interval. Raises DataError below 8 rows of any.
+    Equally many different rows of both are asked for (Hayes et al. 2019; by distance, as Chen et al.
+    2020). DeLong's interval. Raises DataError below 8 rows of any.
     """
     seen, unseen, fake = _three(training, held, samples)
+    seen, unseen = _different(seen), _different(unseen)
     n = min(seen.n, unseen.n)
     reach = []
     for side, name in ((seen, "training"), (unseen, "held")):
@@ -88,6 +92,21 @@ def unique_copies(training: np.ndarray, samples: np.ndarray) -> float:
 def _marks(digests: np.ndarray) -> np.ndarray:
     rows = np.ascontiguousarray(np.asarray(digests).reshape(len(digests), -1))
     return rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
+
+
+def _different(rows: Rows) -> Rows:
+    """Without repetitions: the first of each."""
+    _, first = np.unique(_marks(rows.block(0, rows.n, torch.float32).numpy()), return_index=True)
+    return rows.subset(np.sort(first))
+
+
+def repetition(training: np.ndarray) -> tuple[float, float]:
+    """How often rows repeat by themselves: leaving out each training row in turn, the share that equal
+    another, and that equal exactly one (Good 1953). By digests (n, 8).
+    """
+    _, whose, counts = np.unique(_marks(training), return_inverse=True, return_counts=True)
+    size = counts[whose]
+    return float((size > 1).mean()), float((size == 2).mean())
 
 
 def _three(
