@@ -30,6 +30,11 @@ def test_every_column_has_its_line(write, people: pd.DataFrame, capsys) -> None:
     assert any(line.startswith("warning") and "few rows" in line for line in lines)
 
 
+def test_rare_and_nearly_always_are_not_rounded_away() -> None:
+    frame = pd.DataFrame({"a": ["x"] * 999 + ["y"], "b": [i % 9 for i in range(1000)]})
+    assert "x >99%, y <1%" in str(inspect_data(frame))
+
+
 def test_for_machines(write, people: pd.DataFrame, capsys) -> None:
     path = write(people.to_csv(index=False).encode())
     assert run(["inspect", str(path), "--json", "--set", "data.table.target=city"]) == 0
@@ -49,7 +54,7 @@ def test_what_stands_out(people: pd.DataFrame) -> None:
     twice = pd.concat([people, people[:50]])
     found = inspect_data(twice.reset_index(drop=True))
     text = str(found)
-    assert "50 rows repeat another in what is learned" in text
+    assert "50 (equal to another row in what is learned)" in text
     assert "% 0" in text.split("gain", 1)[1].splitlines()[0]
     assert "more than half is missing in 'hollow'" in found.warnings
     assert "20% of the rows repeat another" in found.warnings
@@ -70,4 +75,5 @@ def test_narrow_and_wide(columns: int) -> None:
         {f"c{i}": [j * i % 7 + (j == 3) for j in range(20)] for i in range(columns)}
     )
     text = str(inspect_data(frame))
+    assert all(len(line) <= 100 for line in text.splitlines())
     assert ("100 more columns: --json shows all" in text) == (columns == 300)

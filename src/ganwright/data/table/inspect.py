@@ -94,7 +94,7 @@ class TableInspection:
             ("predict", self.target),
             (
                 "duplicates",
-                f"{self.duplicates.extra:,} rows repeat another in what is learned"
+                f"{self.duplicates.extra:,} (equal to another row in what is learned)"
                 if self.duplicates.extra
                 else "none",
             ),
@@ -253,6 +253,13 @@ def _share(share: float) -> str:
     return "< 0.1 %" if share < 0.001 else f"{min(share, 0.999):.1%}".replace("%", " %")
 
 
+def _percent(share: float) -> str:
+    rounded = f"{share:.0%}"
+    if rounded == "100%" and share < 1:
+        return ">99%"
+    return "<1%" if rounded == "0%" else rounded
+
+
 def _values(facts: ColumnFacts, known: int, width: int) -> str:
     """The range of numbers with the value that stands out, or the most frequent words."""
     if not facts.frequent:
@@ -266,10 +273,10 @@ def _values(facts: ColumnFacts, known: int, width: int) -> str:
         if len(text) > width:
             text = f"{facts.low} … {facts.high}"
         top, count = next(iter(facts.frequent.items()))
-        spike = f", {count / known:.0%} {top}"
+        spike = f", {_percent(count / known)} {top}"
         stands_out = count > _SPIKE * known and facts.distinct > 20
         return text + spike if stands_out and len(text + spike) <= width else _short(text, width)
-    words = [f"{word} {count / known:.0%}" for word, count in facts.frequent.items()]
+    words = [f"{word} {_percent(count / known)}" for word, count in facts.frequent.items()]
     kept = ""
     for word in words:
         if len(kept) + len(word) + 4 > width:

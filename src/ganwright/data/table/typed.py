@@ -116,6 +116,8 @@ def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]
         raise DataError("the table has columns of several levels; give each one name")
     names = [str(name) for name in frame.columns]
     check_names("the table", names)
+    if any(not isinstance(name, str) for name in frame.columns):
+        notes.append("names of columns that are no text are made text")
     if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
         notes.append(f"the index '{frame.index.name}' is no column: left out (reset_index adds it)")
     arrays, fields = [], []
