@@ -294,3 +294,24 @@ def test_a_file_in_the_types_of_another(write, people: pd.DataFrame) -> None:
         read_table(write(row.replace("40.0", "forty"), "third.csv"), columns)
     with pytest.raises(DataError, match=r"third.csv': no column 'age'; allowed: .*"):
         read_table(write(row.replace("age", "aged"), "third.csv"), columns)
+
+
+def test_text_in_a_frame_stays_text_and_is_told_of() -> None:
+    frame = pd.DataFrame(
+        {
+            "n": [str(i % 9) for i in range(60)],
+            "d": [f"2020-01-0{i % 9 + 1}" for i in range(60)],
+            "w": ["x", "y", "NA"] * 20,
+            "c": pd.Categorical([str(i % 9) for i in range(60)]),
+        }
+    )
+    data = open_data(frame)
+    assert {c.type for c in data.codec.columns} == {"string"}
+    assert data.codec.columns[2].distinct == 3
+    told = [note for note in data.notes if "reads as" in note]
+    assert told == [
+        "'n' is text that reads as numbers; data.table.kinds 'n=number' makes it so",
+        "'d' is text that reads as dates; data.table.kinds 'd=datetime' makes it so",
+    ]
+    wished = open_data(frame, table={"kinds": ["n=number", "d=datetime"]})
+    assert [c.type for c in wished.codec.columns[:2]] == ["int64", "date32[day]"]

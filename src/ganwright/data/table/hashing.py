@@ -37,8 +37,9 @@ def _cells(array: pa.Array) -> np.ndarray:
     kind = array.type
     if pa.types.is_null(kind):
         return np.full(len(array), _MISSING)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        coded = array.dictionary_encode()
+    worded = pa.types.is_dictionary(kind)
+    if worded or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        coded = array if worded else array.dictionary_encode()
         hashed = _of_texts(coded.dictionary.to_numpy(zero_copy_only=False))
         places = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)
         hashes = hashed[places] if len(hashed) else np.full(len(array), _MISSING)

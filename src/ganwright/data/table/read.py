@@ -18,7 +18,7 @@ from ganwright.data.table import PACKED, TEXT_SUFFIXES, delimited
 from ganwright.data.table.axis import type_of
 from ganwright.data.table.delimited import Dialect, NotText, Ragged, blocks
 from ganwright.data.table.schema import Column, Kind, parse_kinds
-from ganwright.data.table.texts import Reading, reading_as, reading_of
+from ganwright.data.table.texts import Reading, as_given, reading_as, reading_of
 from ganwright.data.table.typed import check_left_out, typed_blocks
 
 if TYPE_CHECKING:
@@ -213,12 +213,20 @@ def _write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> 
 def _readings(
     table: pa.Table, kinds: Mapping[str, Kind], bad: str, text: bool
 ) -> dict[str, Reading]:
-    """How columns of text are to be read: all in a file of text, else those with a kind given."""
-    return {
-        name: reading_of(name, table[name], kinds.get(name), bad)
-        for name in table.column_names
-        if pa.types.is_string(table.schema.field(name).type) and (text or name in kinds)
-    }
+    """How columns of text are to be read: all in a file of text, else those with a kind given.
+
+    Others stay the text that they were given as; where they read as more, that is said.
+    """
+    found = {}
+    for field in table.schema:
+        if not pa.types.is_string(field.type):
+            continue
+        name = field.name
+        found[name] = reading_of(name, table[name], kinds.get(name), bad)
+        if not text and name not in kinds:
+            coded = (field.metadata or {}).get(b"user", b"").startswith(b"category")
+            found[name] = as_given(name, found[name], silent=coded)
+    return found
 
 
 def _rewrite(

@@ -46,6 +46,10 @@ class Reading:
     form: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def dates(self) -> bool:
+        return bool(self.form) or pa.types.is_temporal(self.type)
+
     def __call__(self, array: pa.Array) -> pa.Array:
         """Text (n,) → values (n,) of `type`."""
         if self.missing:
@@ -93,6 +97,17 @@ def reading_of(name: str, column: pa.ChunkedArray, wish: Kind | None, bad: str) 
     if found is not None:  # dates in words of their own, or codes that only look like numbers
         return _with(found, tokens if found.form else (), told if found.form else ())
     return Reading(type=pa.string(), notes=_nearly(name, rest, weights) if wish is None else ())
+
+
+def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
+    """A column that was given as text, left so; a note where it reads as numbers or dates."""
+    if silent or pa.types.is_null(found.type):
+        return Reading(type=pa.string())
+    if pa.types.is_string(found.type) and not found.form:
+        return Reading(type=pa.string(), notes=found.notes)
+    what, kind = ("dates", "datetime") if found.dates else ("numbers", "number")
+    note = f"'{name}' is text that reads as {what}; data.table.kinds '{name}={kind}' makes it so"
+    return Reading(type=pa.string(), notes=(note,))
 
 
 def reading_as(kind: str, column: pa.ChunkedArray) -> Reading:
