@@ -13,7 +13,7 @@ import numpy as np
 
 FEW = 100  # a column of up to so many different values has one bin a value
 _REPEATED = 5  # … if each comes so often, on average
-_SEGMENTS = 16  # inner quantiles of a bin
+SEGMENTS = 16  # inner quantiles of a bin
 _LEAST_ROWS = 20  # of a bin that is cut off a tail, or of a lesser spike
 _TAILS = (0.0025, 0.01)  # where an outer bin is cut again if the tail is long
 
@@ -106,10 +106,18 @@ def _merged(counts: np.ndarray, total: int) -> np.ndarray:
     return groups
 
 
-def build(values: np.ndarray, counts: np.ndarray, groups: np.ndarray, *, grid: bool) -> Bins:
+def build(
+    values: np.ndarray,
+    counts: np.ndarray,
+    groups: np.ndarray,
+    *,
+    grid: bool,
+    segments: int = SEGMENTS,
+) -> Bins:
     """The bins of sorted different values (U,) that `groups` (U,) puts together.
 
-    On a grid a segment gives any whole position from `first` to `last`; else any between them.
+    A bin has about `segments`, which on a grid give any whole position from first to last, else any
+    between them.
     """
     edges = np.flatnonzero(np.diff(groups)) + 1
     run_starts, run_ends = np.append(0, edges), np.append(edges, len(values))
@@ -122,11 +130,13 @@ def build(values: np.ndarray, counts: np.ndarray, groups: np.ndarray, *, grid: b
     of_run = np.add.reduceat(counts, run_starts)
     parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in range(bins)]
     for start, end, rows, bin_ in zip(run_starts, run_ends, of_run, owner, strict=True):
-        segments = max(1, round(_SEGMENTS * rows / of_bin[bin_]))
-        parts[bin_].append(_segments(values[start:end], counts[start:end], segments, grid))
+        several = max(1, round(segments * rows / of_bin[bin_]))
+        parts[bin_].append(_segments(values[start:end], counts[start:end], several, grid))
     first = [np.concatenate([f for f, _ in part]) for part in parts]
     last = [np.concatenate([e for _, e in part]) for part in parts]
     starts = np.cumsum([0, *(len(f) for f in first)])
+    shares = counts / of_bin[number[groups]]
+    means = np.bincount(number[groups], shares * values, bins).clip(values[0], values[-1])
     return Bins(
         cuts=_between(values[run_ends[:-1] - 1], values[run_starts[1:]]),
         owner=owner,
@@ -134,9 +144,7 @@ def build(values: np.ndarray, counts: np.ndarray, groups: np.ndarray, *, grid: b
         first=np.concatenate(first),
         last=np.concatenate(last),
         counts=of_bin,
-        means=np.clip(
-            np.bincount(number[groups], counts * values, bins) / of_bin, *values[[0, -1]]
-        ),
+        means=means,
     )
 
 

@@ -63,6 +63,14 @@ class NumberField:
         counts = self.bins.counts.astype(np.float64)
         return np.append(counts, self.absent) if self.absent else counts
 
+    @property
+    def positions(self) -> np.ndarray:
+        """Where each code lies between the least and the largest value, (K,) in [0, 1]; missing: -1."""
+        low, high = float(self.bins.means.min()), float(self.bins.means.max())
+        found = (self.bins.means - low) / max(high - low, np.finfo(float).tiny)
+        found = np.clip(found, 0, 1)
+        return np.append(found, -1.0) if self.absent else found
+
     @cached_property
     def single(self) -> np.ndarray:
         """Which bins (K,) hold one value only; not the missing code."""
@@ -205,6 +213,11 @@ class CategoryField:
             parts.append(np.array([self.absent]))
         return np.concatenate(parts).astype(np.float64)
 
+    @property
+    def positions(self) -> np.ndarray:
+        """Categories lie on no axis: −1 for each code (K,)."""
+        return np.full(self.choices, -1.0)
+
     @cached_property
     def code_of(self) -> np.ndarray:
         """The code of each value; UNSEEN for values of the set that no row had."""
@@ -301,7 +314,7 @@ class CategoryField:
             "family": self.family,
             "name": self.name,
             "absent": self.absent,
-            "values": _plain_values(self.values),
+            "values": plain_values(self.values),
             "tallies": pack(self.tallies),
             "tails": pack(self.tails),
             "levels": None if self.levels is None else pack(self.levels),
@@ -315,7 +328,7 @@ class CategoryField:
         levels = tree["levels"]
         field = cls(
             column=column,
-            values=_values_of(tree["values"], type_of(column.type)),
+            values=values_of(tree["values"], type_of(column.type)),
             tallies=unpack(tree["tallies"], "tallies", whole=True),
             tails=unpack(tree["tails"], "tails", whole=True),
             levels=None if levels is None else unpack(levels, "levels", whole=True),
@@ -337,23 +350,30 @@ class CategoryField:
         return field
 
 
-def _plain_values(values: pa.Array) -> list[Any]:
-    plain = values.cast(pa.string()) if _by_text(values.type) else values
-    found: list[Any] = plain.to_pylist()
+def plain_values(values: pa.Array) -> list[Any]:
+    """Values as JSON has them: dates and times as whole numbers, decimals as text."""
+    kind = values.type
+    if pa.types.is_temporal(kind):
+        values = values.view(_width(kind))
+    elif pa.types.is_decimal(kind):
+        values = values.cast(pa.string())
+    found: list[Any] = values.to_pylist()
     return found
 
 
-def _values_of(plain: Any, kind: pa.DataType) -> pa.Array:
+def values_of(plain: Any, kind: pa.DataType) -> pa.Array:
+    """What `plain_values` gave. Raises ModelError, or a ValueError for other types."""
     if not isinstance(plain, list):
         raise ModelError("model.json: the values of a column are not a list")
-    if _by_text(kind):
+    if pa.types.is_temporal(kind):
+        return pa.array(plain, _width(kind)).view(kind)
+    if pa.types.is_decimal(kind):
         return pa.array(plain, pa.string()).cast(kind)
     return pa.array(plain, kind)
 
 
-def _by_text(kind: pa.DataType) -> bool:
-    """Whether JSON has no values of a type: dates, times, decimals."""
-    return bool(pa.types.is_temporal(kind) or pa.types.is_decimal(kind))
+def _width(kind: pa.DataType) -> pa.DataType:
+    return pa.int32() if kind.bit_width == 32 else pa.int64()
 
 
 Field = NumberField | CategoryField

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ganwright.base.errors import DataError
 from ganwright.base.seeds import derive
 from ganwright.data.table.axis import type_of
-from ganwright.data.table.bins import FEW, build, cut
+from ganwright.data.table.bins import FEW, SEGMENTS, build, cut
 from ganwright.data.table.fields import TAILS, CategoryField, Field, NumberField
 from ganwright.data.table.line import Line, flat, line_of, missing_of, raw_numbers
 from ganwright.data.table.modes import by_modes
@@ -27,6 +27,9 @@ from ganwright.data.table.schema import Column
 SAMPLED = 200_000
 CHUNK = 1 << 17
 LARGEST_TEXT = 4 << 20  # bytes of category names that one column may bring into a model
+_TEXT_OF_ALL = 12 << 20  # … and all columns together: a model's JSON must stay below 32 MiB
+_SEGMENTS_OF_ALL = 1 << 19
+_ORDERED = ("number", "integer", "datetime")
 _NOTHING: Mapping[bytes, bytes] = {}
 
 
@@ -34,16 +37,19 @@ def fit_fields(table: pa.Table, columns: Sequence[Column], options: TableOptions
     """One field for each modelled column, in order. Raises DataError for values that can't be."""
     rows = _sample(table.num_rows)
     found: list[Field | _Numbers] = []
+    numbers = sum(column.kind in _ORDERED for column in columns)
+    room = min(LARGEST_TEXT, _TEXT_OF_ALL // max(1, len(columns) - numbers))
+    segments = int(np.clip(_SEGMENTS_OF_ALL // max(1, numbers * options.bins), 2, SEGMENTS))
     for column in columns:
         values = table.column(column.name)
-        if column.kind in ("number", "integer", "datetime"):
+        if column.kind in _ORDERED:
             found.append(_Numbers.gather(column, values, rows, options.bins))
         else:
-            levels = table.schema.field(column.name).metadata or {}
-            found.append(fit_category(column, values, options.largest, levels))
+            about = table.schema.field(column.name).metadata or {}
+            found.append(fit_category(column, values, options.largest, about, room))
     rest = _rest_by_modes(found, options)
     return [
-        _fit_number(one, options.bins, rest.get(one.column.name))
+        _fit_number(one, options.bins, segments, rest.get(one.column.name))
         if isinstance(one, _Numbers)
         else one
         for one in found
@@ -127,11 +133,12 @@ def _rest_by_modes(
     return {one.column.name: part for one, part in zip(many, parts, strict=True)}
 
 
-def _fit_number(numbers: _Numbers, bins: int, rest: np.ndarray | None) -> Field:
+def _fit_number(numbers: _Numbers, bins: int, segments: int, rest: np.ndarray | None) -> Field:
     if numbers.line is None:  # nothing but missing values among the training rows
         return _all_missing(numbers.column, numbers.absent)
     groups = cut(numbers.positions, numbers.counts, bins, rest=rest)
-    built = build(numbers.positions, numbers.counts, groups, grid=numbers.line.grid)
+    grid = numbers.line.grid
+    built = build(numbers.positions, numbers.counts, groups, grid=grid, segments=segments)
     return NumberField(line=numbers.line, bins=built, absent=numbers.absent)
 
 
@@ -146,13 +153,17 @@ def _all_missing(column: Column, absent: int) -> CategoryField:
 
 
 def fit_category(
-    column: Column, values: pa.ChunkedArray, largest: int, about: Mapping[bytes, bytes] = _NOTHING
+    column: Column,
+    values: pa.ChunkedArray,
+    largest: int,
+    about: Mapping[bytes, bytes] = _NOTHING,
+    room: int = LARGEST_TEXT,
 ) -> CategoryField:
     """The field of a category, boolean or anything else that has no order.
 
     `largest` values have a code of their own, the rest share `TAILS` tail codes of about equal
     frequency. `about` is the metadata of the column: ``levels`` (a JSON list) are the user's own
-    category set, and ``ordered`` ("1") says that it has an order.
+    category set, and ``ordered`` ("1") says that it has an order. Names take at most `room` bytes.
     """
     kind = type_of(column.type)
     tally = pc.value_counts(pa.chunked_array([part for _, part in chunks(values)], kind))
@@ -168,7 +179,7 @@ def fit_category(
         natural = np.concatenate([front, by_count[largest:]])
     seen, counts = seen.take(pa.array(natural)), counts[natural]
     own, several = min(len(seen), largest), len(seen)
-    seen = _cut_text(column.name, seen, own)
+    seen = _cut_text(column.name, seen, own, room)
     counts = counts[: len(seen)].astype(np.int64)
     tails = _tails(counts, own)
     order = None
@@ -208,17 +219,17 @@ def _natural(seen: pa.Array, levels: pa.Array | None) -> np.ndarray:
     return pc.sort_indices(seen).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _cut_text(name: str, seen: pa.Array, own: int) -> pa.Array:
+def _cut_text(name: str, seen: pa.Array, own: int, room: int) -> pa.Array:
     """As many values as a model may hold, the rarest cut off. Raises DataError if none could be."""
     if not pa.types.is_string(seen.type):
-        return seen.slice(0, max(own, LARGEST_TEXT // 8))
+        return seen.slice(0, max(own, room // 8))
     sizes = np.cumsum(pc.binary_length(seen).to_numpy(zero_copy_only=False).astype(np.int64) + 8)
-    kept = int(np.searchsorted(sizes, LARGEST_TEXT, side="right"))
+    kept = int(np.searchsorted(sizes, room, side="right"))
     if kept >= len(seen) or kept > own:
         return seen.slice(0, kept)
     raise DataError(
         f"column '{name}': its {own:,} most frequent values alone take {sizes[own - 1]:,} bytes and "
-        f"{LARGEST_TEXT:,} fit; make it text with data.table.kinds, or lower data.table.largest"
+        f"{room:,} fit; make it text with data.table.kinds, or lower data.table.largest"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -34,7 +35,11 @@ def raw_numbers(column: Column, array: pa.Array) -> tuple[np.ndarray, np.ndarray
 
     Raises ValueError (or an Arrow error that is one) for values that are no numbers.
     """
-    values, known = to_axis(column, flat(array))
+    array = flat(array)
+    if pa.types.is_uint64(array.type):
+        with suppress(pa.ArrowInvalid):  # above 2^63 - 1: fractions, and refused in training
+            array = array.cast(pa.int64())
+    values, known = to_axis(column, array)
     if values.dtype.kind == "f":
         lost = np.isnan(values)
         if lost.any():
@@ -94,13 +99,14 @@ class Line:
                 found: np.ndarray = np.rint(raw * 10**self.tens) - self.origin
             return np.rint(found / self.step) if self.step > 1 else found
         scale = 10**self.tens
-        low, high = -(-self.origin // scale), self.end // scale
-        inside = np.clip(raw, low, high) * scale - self.origin
-        if self.step > 1:
-            inside = (inside + self.step // 2) // self.step
-        found = inside.astype(np.float64)
+        low, high = -(-self.origin // scale), (self.end + self.step - 1) // scale
+        outside = raw > high
+        inside = np.clip(raw, low, min(high, 2**63 - 1)) * scale
+        # as unsigned numbers differences can't overflow
+        found = (inside.view(np.uint64) - _unsigned(self.origin)) // np.uint64(self.step)
+        found = found.astype(np.float64)
         found[raw < low] = -1
-        found[raw > high] = self.high + 1
+        found[outside] = self.high + 1
         return found
 
     def values(self, positions: np.ndarray, missing: np.ndarray | None = None) -> pa.Array:
@@ -108,17 +114,15 @@ class Line:
         known = None if missing is None or not missing.any() else ~missing
         plain = positions
         if self.grid:
-            plain = positions.astype(np.int64)
+            unsigned = positions.astype(np.uint64)
             if self.step != 1:
-                plain *= self.step
+                unsigned *= np.uint64(self.step)
             if self.origin:
-                plain += self.origin
+                unsigned += _unsigned(self.origin)
+            plain = unsigned.view(np.int64)
             if not self.whole:
                 plain = plain / 10**self.tens
         elif self.whole:
-            if self.column.type == "uint64":
-                rounded = np.rint(positions).clip(0, 2.0**64 - 2048).astype(np.uint64)
-                return pa.array(rounded, mask=missing)
             plain = np.rint(positions).clip(-(2.0**63), 2.0**63 - 1024).astype(np.int64)
         if not self.column.form and self.column.type in ("double", "int64"):  # as it is
             return pa.array(plain, mask=None if known is None else missing)
@@ -162,7 +166,7 @@ class Line:
         if sound and line.grid:
             most = _LAST_DAY * 86400 if column.form else 2**63
             sound = line.low == 0 and line.high < _EXACT and line.high == int(line.high)
-            sound = sound and max(abs(line.origin), abs(line.end), line.step) < most
+            sound = sound and -most <= line.origin <= line.end < most and line.step < 2**63
         if not sound or (column.form and not line.grid) or (line.whole and line.tens):
             raise ModelError(f"model.json: impossible line of column '{column.name}'")
         try:  # the ends must be values of the type
@@ -184,15 +188,21 @@ def line_of(column: Column, different: np.ndarray) -> Line:
         if not np.isfinite([low, high]).all():
             problem = "holds infinite values: make them missing, or numbers"
             raise DataError(f"column '{column.name}' {problem}")
+        if column.type == "uint64":
+            problem = "holds whole numbers above 2^63: make it a category or an identifier"
+            raise DataError(f"column '{column.name}' {problem} with data.table.kinds")
         return _float_line(column, different)
     origin, end = int(low), int(high)
     step = 1
     if end - origin < 2**63 and (len(different) == 2 or len(different) > _MEANT):
         step = int(np.gcd.reduce(different - origin))
-    length = (end - origin) // step
-    if length >= _EXACT or end - origin >= 2**63:
-        return Line(column=column, low=float(low), high=float(high))
-    return Line(column=column, origin=origin, step=step, high=float(length))
+    if (end - origin) // step >= _EXACT:  # too fine to be told apart: a coarser grid
+        step = -(-(end - origin + 1) // _EXACT)
+    return Line(column=column, origin=origin, step=step, high=float((end - origin) // step))
+
+
+def _unsigned(whole: int) -> np.uint64:
+    return np.uint64(whole % 2**64)
 
 
 def _float_line(column: Column, different: np.ndarray) -> Line:
@@ -203,7 +213,8 @@ def _float_line(column: Column, different: np.ndarray) -> Line:
         exact = 2 ** (24 if pa.types.is_float32(kind) else 11)
     for tens in range(_MOST_DIGITS + 1):
         for part in (different[-64:], different):
-            scaled = np.rint(part * 10.0**tens)
+            with np.errstate(over="ignore"):
+                scaled = np.rint(part * 10.0**tens)
             if abs(scaled).max() >= exact:  # digits that the type can't tell apart
                 return Line(column=column, low=float(different[0]), high=float(different[-1]))
             if not ((scaled / 10**tens).astype(stored) == part).all():

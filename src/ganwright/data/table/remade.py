@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from ganwright.base.errors import ModelError
 from ganwright.data.table.axis import type_of
+from ganwright.data.table.fields import plain_values, values_of
+from ganwright.data.table.line import flat
 from ganwright.data.table.schema import Column
 
 _LOOKED_AT = 1000
@@ -21,14 +23,14 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass(frozen=True, kw_only=True)
 class Remade:
-    """A constant `value`, an identifier counted on in its own form, or nothing.
+    """A constant `value` (as JSON has it), an identifier counted on in its own form, or nothing.
 
     An identifier of text is `before` + its number + `after`, the number with zeros in front to
     `digits`; `uuid` says that it has the form of one.
     """
 
     column: Column
-    value: str | None = None
+    value: Any = None
     before: str = ""
     after: str = ""
     digits: int = 0
@@ -41,7 +43,7 @@ class Remade:
             return self._identifiers(start, count, kind)
         if self.value is None:
             return pa.nulls(count, kind)
-        return pa.repeat(_scalar(self.value, kind), count)
+        return pa.repeat(values_of([self.value], kind)[0], count)
 
     def _identifiers(self, start: int, count: int, kind: pa.DataType) -> pa.Array:
         numbers = pa.array(np.arange(start, start + count))
@@ -59,6 +61,11 @@ class Remade:
             text = pc.utf8_lpad(text, self.digits, "0")
         return pc.binary_join_element_wise(self.before, text, self.after, "")
 
+    @property
+    def shown(self) -> str:
+        """The constant as text."""
+        return str(self.make(0, 1)[0])
+
     def to_json(self) -> dict[str, Any]:
         return {
             "value": self.value,
@@ -74,9 +81,9 @@ def remade_of(column: Column, values: pa.ChunkedArray) -> Remade:
     if column.kind == "constant":
         there = values.slice(0, 1) if not values.null_count else values.drop_null().slice(0, 1)
         if len(there):
-            text = there.cast(pa.string())[0].as_py()
-            if len(text) <= _LONGEST:
-                return Remade(column=column, value=text)
+            value = plain_values(flat(there))[0]
+            if len(str(value)) <= _LONGEST:
+                return Remade(column=column, value=value)
     if column.kind == "identifier" and pa.types.is_string(values.type):
         return _form(column, values.slice(0, _LOOKED_AT).drop_null().to_pylist())
     return Remade(column=column)
@@ -100,27 +107,22 @@ def _form(column: Column, texts: list[str]) -> Remade:
     )
 
 
-def _scalar(text: str, kind: pa.DataType) -> pa.Scalar:
-    return pa.array([text], pa.string()).cast(kind)[0]
-
-
 def remade_from_json(tree: Any, column: Column) -> Remade:
     """Reads what `to_json` wrote. Raises ModelError, KeyError, TypeError or ValueError."""
-    value = tree["value"]
     made = Remade(
         column=column,
-        value=None if value is None else str(value),
+        value=tree["value"],
         before=str(tree["before"]),
         after=str(tree["after"]),
         digits=int(tree["digits"]),
         uuid=bool(tree["uuid"]),
     )
-    texts = (made.value or "", made.before, made.after)
+    texts = (str(made.value), made.before, made.after)
     if any(len(text) > _LONGEST for text in texts) or not 0 <= made.digits <= 64:
         raise ModelError(f"model.json: impossible form of column '{column.name}'")
     try:
         made.make(0, 1)
-    except (pa.ArrowException, ValueError):
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
         raise ModelError(
             f"model.json: the value of column '{column.name}' is not of its type"
         ) from None

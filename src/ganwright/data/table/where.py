@@ -115,13 +115,17 @@ def _check_remade(codec: TableCodec, clause: _Clause) -> None:
         raise OptionError(
             message(_OWNER, f"no column '{clause.name}'", allowed=codec.names, got=clause.name)
         )
-    value = codec.remade[column.name].value
+    value = codec.remade[column.name].shown
     asked = [v.text if isinstance(v, _Text) else str(v) for v in clause.values]
-    if column.kind == "constant" and clause.operator == "=" and value in asked:
+    if (
+        column.kind == "constant"
+        and clause.operator == "="
+        and value.lower() in (text.lower() for text in asked)
+    ):
         return
     problem = f"is not learned ({column.kind}{': ' + column.note if column.note else ''})"
     if column.kind == "constant":
-        problem = f"is {value!r} in every row"
+        problem = f"is {value} in every row"
     raise OptionError(f"{_OWNER}: column '{clause.name}' {problem}")
 
 
