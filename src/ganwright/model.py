@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,15 +25,17 @@ from ganwright.base.options import build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
 from ganwright.data import ImageCodec, codec_from_json
+from ganwright.data.table.codec import TableCodec
+from ganwright.data.table.where import Condition
 from ganwright.game import LatentOptions
 from ganwright.nets import DiscriminatorOptions, GeneratorOptions
 
 FORMAT, VERSION = "ganwright-model", 1
 WEIGHTS, FACTS = "model.safetensors", "model.json"
 LARGEST_FACTS = 32 << 20  # bytes of model.json; more is no model
-# Samples are made in blocks of this many, cut at its multiples, whatever the caller asks for: the
-# same sample then always comes out of the same arithmetic, to the last bit.
-BLOCK = 64
+# Samples are made in blocks cut at multiples of the generator's `block`, whatever the caller asks
+# for: the same sample then always comes out of the same arithmetic, to the last bit.
+Where = str | Mapping[str, Any]
 _TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all that our nets have
 
 
@@ -53,10 +55,10 @@ class NetOptions:
 
 
 class Samples(NamedTuple):
-    """A block of samples in the user's own form, with their labels and place in the sequence."""
+    """A block of samples as the codec decodes them, with their labels and place in the sequence."""
 
     start: int
-    examples: np.ndarray
+    examples: Any
     labels: np.ndarray | None
 
 
@@ -65,9 +67,9 @@ class Model:
     """A trained generator (the average over training) and its discriminator, ready for use."""
 
     spec: Spec
-    codec: ImageCodec
+    codec: ImageCodec | TableCodec
     net: NetOptions
-    generator: nn.Module
+    generator: Any  # a module with what nets.layers.Generator offers
     discriminator: nn.Module
     recipe: dict[str, Any]
     data: dict[str, Any]
@@ -80,21 +82,26 @@ class Model:
         seed: int = 0,
         label: int | str | Sequence[int | str] | np.ndarray | None = None,
         truncation: float = 1.0,
-    ) -> np.ndarray:
-        """`n` samples in the data's own form: for pictures uint8 (n, height, width, channels).
+        where: Where | None = None,
+    ) -> Any:
+        """`n` samples in the data's own form.
+
+        Of pictures uint8 (n, height, width, channels); of a table a DataFrame with the columns,
+        order and types of the data.
 
         Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
         place in `spec.classes` (int), or one for each sample; None draws classes with the shares of
         the data. `truncation` ψ in [0, 1] draws latents toward their mean: 1 leaves them, lower
-        trades variety for typicality. Raises OptionError for an impossible value.
+        trades variety for typicality. `where` says what columns must be, in every row:
+        ``"age=40..60, sex=Female"`` or a mapping. Raises OptionError for an impossible value.
 
         >>> import ganwright as gw
         >>> model = gw.load("runs/digits")      # doctest: +SKIP
         >>> model.sample(64, seed=0).shape      # doctest: +SKIP
         (64, 8, 8, 1)
         """
-        blocks = self.stream(n, seed=seed, label=label, truncation=truncation)
-        return np.concatenate([block.examples for block in blocks])
+        blocks = self.stream(n, seed=seed, label=label, truncation=truncation, where=where)
+        return self.codec.join(block.examples for block in blocks)
 
     def stream(
         self,
@@ -103,35 +110,65 @@ class Model:
         seed: int = 0,
         label: int | str | Sequence[int | str] | np.ndarray | None = None,
         truncation: float = 1.0,
+        where: Where | None = None,
     ) -> Iterator[Samples]:
-        """The same samples block by block, in constant memory."""
+        """The same samples block by block, in constant memory; rows of a table as Arrow tables."""
         if n < 1:
             raise OptionError(f"n: must be at least 1; got {n}")
         if not 0 <= truncation <= 1:
             raise OptionError(f"truncation: must lie between 0 and 1; got {truncation}")
         fixed = self._labels_asked(label, n)
-        return self._stream(n, seed, fixed, truncation)
+        bounds = None if where is None else self.codec.condition(where)
+        return self._stream(n, seed, fixed, truncation, bounds)
 
     def _stream(
-        self, n: int, seed: int, fixed: np.ndarray | None, truncation: float
+        self,
+        n: int,
+        seed: int,
+        fixed: np.ndarray | None,
+        truncation: float,
+        bounds: Condition | None,
     ) -> Iterator[Samples]:
-        latent_seed = seeds.derive(seed, "sample", "latent")
-        for start in range(0, n, BLOCK):
-            count = min(BLOCK, n - start)
-            labels = self.labels(seed, start, BLOCK) if fixed is None else fixed[start:][:BLOCK]
-            if labels is not None and len(labels) < BLOCK:
-                labels = np.resize(labels, BLOCK)
-            latents = self.net.latent.draw(latent_seed, start, BLOCK) * truncation
-            examples = self.codec.decode(self.generate(latents, labels))[:count]
+        places_seed, block = seeds.derive(seed, "sample", "place"), self.generator.block
+        for start in range(0, n, block):
+            count = min(block, n - start)
+            labels = self.labels(seed, start, block) if fixed is None else fixed[start:][:block]
+            if labels is not None and len(labels) < block:
+                labels = np.resize(labels, block)
+            made = self.make(seed, start, block, labels, truncation, bounds)[:count]
+            places = seeds.uniforms(places_seed, start, count, self.codec.chances)
+            examples = self.codec.decode(made, places, bounds, start=start)
             yield Samples(start, examples, None if labels is None else labels[:count])
 
     @torch.inference_mode()
-    def generate(self, latents: Tensor, labels: np.ndarray | None) -> Tensor:
-        """Latents (batch, dim) and labels (batch,) to examples (batch, *shape) in [-1, 1]."""
-        device = next(self.generator.parameters()).device
+    def make(
+        self,
+        seed: int,
+        start: int,
+        count: int,
+        labels: np.ndarray | None = None,
+        truncation: float = 1.0,
+        bounds: Condition | None = None,
+    ) -> Tensor:
+        """Samples `start` … `start + count` of a seed as the generator gives them, not decoded."""
+        device = self.device
+        latents = self.net.latent.draw(seeds.derive(seed, "sample", "latent"), start, count)
+        chances = seeds.uniforms(
+            seeds.derive(seed, "sample", "choice"), start, count, self.generator.chances
+        )
         on_device = None if labels is None else torch.as_tensor(labels, device=device)
-        generated: Tensor = self.generator(latents.to(device), on_device)
-        return generated.float()
+        made: Tensor = self.generator.sample(
+            latents.to(device) * truncation,
+            self.generator.start(count, on_device),
+            torch.from_numpy(chances.astype(np.float32)).to(device),
+            None if bounds is None else torch.from_numpy(bounds.allowed).to(device),
+        )
+        return made.float() if made.is_floating_point() else made
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.generator.parameters()).device
 
     def labels(self, seed: int, start: int, count: int) -> np.ndarray | None:
         """Labels `start` … `start + count` of a seed, with the shares of the data; int64."""
@@ -198,7 +235,7 @@ class Model:
             folder = next((inner for inner in within if (inner / FACTS).is_file()), folder)
         facts = _read_facts(folder)
         spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
-        if spec.shape != (codec.channels, codec.height, codec.width):
+        if spec.shape != codec.shape:
             raise ModelError(f"'{folder / FACTS}': 'spec' and 'codec' are of different sizes")
         net, generator, discriminator = _empty_nets(facts["net"], spec, folder / FACTS)
         _check_weights(folder / WEIGHTS, _weights(generator, discriminator))
@@ -206,7 +243,7 @@ class Model:
         for name, network in (("generator", generator), ("discriminator", discriminator)):
             own = {key.partition(".")[2]: t for key, t in loaded.items() if key.startswith(name)}
             network.load_state_dict(own, assign=True)
-            network.eval().requires_grad_(False)
+            network.to(device).eval().requires_grad_(False)
         return cls(
             spec=spec,
             codec=codec,

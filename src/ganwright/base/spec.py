@@ -18,13 +18,17 @@ class Spec:
     `axes` names the axes of `shape`, without the batch: ``("channel", "height", "width")`` for
     a picture. Values lie in [-1, 1]. `classes` are the names of the labels, in label order;
     empty when the data has none. A row of a table is a list of choices, ``("choice",)``: `choices`
-    says how many values each has, and the nets see them one-hot, one after the other.
+    says how many values each has, and the nets see them one-hot, one after the other. Of each value
+    `positions` says where it lies along its field's axis, in [0, 1], or -1 for one that lies on
+    none, and `shares` how often the data has it.
     """
 
     axes: tuple[str, ...]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     choices: tuple[int, ...] = ()
+    positions: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -33,7 +37,8 @@ class Spec:
 
     def to_json(self) -> dict[str, Any]:
         tree = asdict(self)
-        return tree if self.choices else {k: v for k, v in tree.items() if k != "choices"}
+        ofrows = ("choices", "positions", "shares")
+        return {k: v for k, v in tree.items() if v or k not in ofrows}
 
     @classmethod
     def from_json(cls, tree: Any) -> Spec:
@@ -44,12 +49,19 @@ class Spec:
                 shape=tuple(int(n) for n in tree["shape"]),
                 classes=tuple(str(c) for c in tree["classes"]),
                 choices=tuple(int(n) for n in tree.get("choices", ())),
+                positions=tuple(float(x) for x in tree.get("positions", ())),
+                shares=tuple(float(x) for x in tree.get("shares", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"model.json: 'spec' is not readable ({error!r})") from None
         most = MOST_CHOICES if spec.choices else 2**16
         sized = all(0 < n <= most for n in (*spec.shape, *spec.choices))
         whole = (sum(spec.choices),) == spec.shape if spec.choices else spec.axes != ("choice",)
+        axed = all(x == -1 or 0 <= x <= 1 for x in spec.positions)
+        shared = all(0 <= x <= 1 for x in spec.shares)
+        listed = all(len(x) in (0, sum(spec.choices)) for x in (spec.positions, spec.shares))
+        if not (axed and shared and listed):
+            raise ModelError("model.json: impossible positions or shares of the choices")
         if len(spec.axes) != len(spec.shape) or not sized or not whole:
             raise ModelError(f"model.json: impossible shape {spec.shape} for axes {spec.axes}")
         return spec

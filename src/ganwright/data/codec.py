@@ -6,18 +6,18 @@ import hashlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from PIL import Image
 
-from ganwright.base.errors import ModelError, WorkError
+from ganwright.base.errors import ModelError, OptionError, WorkError
 from ganwright.base.names import Names
 from ganwright.data.pixels import WHITE, convert_channels
 from ganwright.data.table.codec import TableCodec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import torch
 
@@ -44,6 +44,8 @@ class ImageCodec:
 
     kind = "image"
     formats = ("png", "npz", "grid")
+    default_suffix = snapshot_suffix = ".png"
+    chances = 0
     scored_by = (
         "pixels",
         "learned",
@@ -59,8 +61,33 @@ class ImageCodec:
             values = values - self.low
         return (values / half - 1).permute(0, 3, 1, 2)
 
-    def decode(self, x: torch.Tensor) -> np.ndarray:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what the nets see."""
+        return (self.channels, self.height, self.width)
+
+    def stored(self, examples: np.ndarray) -> np.ndarray:
+        """Samples as training stores them: as they are."""
+        return examples
+
+    def join(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
+        """Blocks of pictures as one array (n, H, W, C)."""
+        return np.concatenate(list(blocks))
+
+    def condition(self, where: object) -> NoReturn:
+        """Pictures have no columns to set conditions on."""
+        raise OptionError(f"where: pictures have no columns; got {where!r}. Classes go by label")
+
+    def save_snapshot(self, path: Path, samples: np.ndarray, columns: int) -> None:
+        """A grid for the eye, `columns` pictures wide."""
+        self.grid(samples, columns).save(path, format="PNG")
+
+    def decode(
+        self, x: torch.Tensor, places: object = None, bounds: object = None, *, start: int = 0
+    ) -> np.ndarray:
         """(b, C, H, W) → stored (b, H, W, C): clamped, and rounded to nearest if integer.
+
+        The rest of the arguments decides between values that one code stands for: here none.
 
         Raises WorkError when `x` holds NaN.
         """

@@ -26,7 +26,7 @@ class OptimiserOptions:
         default=None, ge=0, description="rate after decay_kimg, along a cosine; none keeps the rate"
     )
     decay_kimg: float = Field(
-        default=0, ge=0, description="length of the decay, in thousand examples"
+        default=0, ge=0, description="length of the decay, in thousand examples; 0: the run's budget"
     )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
@@ -34,7 +34,7 @@ class OptimiserOptions:
 
     def rate_at(self, seen: int) -> float:
         """The learning rate after `seen` examples."""
-        if self.final_rate is None:
+        if self.final_rate is None or self.decay_kimg == 0:
             return self.rate
         return cosine(self.rate, self.final_rate, seen, round(self.decay_kimg * 1000))
 
@@ -65,11 +65,8 @@ OPTIMISERS: Names[Row] = Names(
 
 def optimiser(o: OptimiserOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser that `o` asks for. Raises OptionError for half a decay."""
-    if (o.final_rate is None) != (o.decay_kimg == 0):
-        raise OptionError(
-            "final_rate and decay_kimg: one needs the other; "
-            f"got {'none' if o.final_rate is None else o.final_rate} and {o.decay_kimg:g}"
-        )
+    if o.final_rate is None and o.decay_kimg:
+        raise OptionError(f"decay_kimg: needs a final_rate to come to; got {o.decay_kimg:g} alone")
     make, arguments = OPTIMISERS[o.kind]
     return make(list(parameters), lr=o.rate, weight_decay=o.weight_decay, **arguments(o))
 

@@ -68,6 +68,18 @@ class GameOptions:
     share_fakes: bool = Field(
         default=True, description="G learns on the fakes that D has just seen"
     )
+    adversarial: float = Field(
+        default=1.0, ge=0, description="weight of the adversarial loss for G"
+    )
+    adversarial_every: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="D plays in every so many rounds; in the others G learns by likelihood alone",
+    )
+    likelihood: float = Field(
+        default=0.0, ge=0, description="weight of −log p of what was hidden, for nets that give it"
+    )
 
     def noise_at(self, seen: int) -> float:
         """Deviation of the instance noise after `seen` examples."""
@@ -77,26 +89,39 @@ class GameOptions:
 
 
 class Batch(NamedTuple):
-    """Real examples (batch, *shape) in [-1, 1], their labels (batch,) or None."""
+    """Real examples (batch, *shape) in [-1, 1], and what both players are told about each.
+
+    `condition` (batch, …) is what the generator's `condition` made of them: their labels, or which
+    parts it is to make; None where nothing is told.
+    """
 
     examples: Tensor
-    labels: Tensor | None
+    condition: Tensor | None
 
 
 class Result(NamedTuple):
-    """What one round came to: scalars on the device, not yet read."""
+    """What one round came to: scalars on the device, not yet read; None where nothing was played."""
 
-    discriminator_loss: Tensor
-    generator_loss: Tensor
-    penalty: Tensor
-    real_logit: Tensor
-    fake_logit: Tensor
-    generator_gradient: Tensor
-    discriminator_gradient: Tensor
+    discriminator_loss: Tensor | None = None
+    generator_loss: Tensor | None = None
+    penalty: Tensor | None = None
+    real_logit: Tensor | None = None
+    fake_logit: Tensor | None = None
+    generator_gradient: Tensor | None = None
+    discriminator_gradient: Tensor | None = None
+    surprise: Tensor | None = None
 
 
-def check(o: GameOptions, discriminator: nn.Module) -> None:
-    """Raises OptionError where rules contradict each other or the discriminator."""
+def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
+    """Raises OptionError where rules contradict each other or the players."""
+    if (o.likelihood or o.adversarial_every > 1) and not hasattr(generator, "surprise"):
+        raise OptionError(
+            "game.likelihood: this generator gives no probabilities; only 'table' nets do"
+        )
+    if o.likelihood == 0 and (o.adversarial == 0 or o.adversarial_every > 1):
+        raise OptionError(
+            "game.adversarial: without game.likelihood the generator would have nothing to learn by"
+        )
     if not o.labels.plain and not LOSSES[o.loss].targets:
         with_targets = ", ".join(name for name, loss in LOSSES.items() if loss.targets)
         raise OptionError(
@@ -109,6 +134,13 @@ def check(o: GameOptions, discriminator: nn.Module) -> None:
             f"game.penalty.{next(iter(weights)).replace('-', '_')}: needs a discriminator that treats "
             "examples one by one; discriminator.norm must be none, layer or spectral; got 'batch'"
         )
+
+
+class Made(NamedTuple):
+    """What a generator made (batch, *shape), and its surprise at the truth (batch,) if it has one."""
+
+    examples: Tensor
+    surprise: Tensor | None
 
 
 @dataclass
@@ -130,33 +162,55 @@ class Game:
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
 
-        Labels of fakes are those of the real batch: the class shares of the data, and pairs of one
-        class where a loss compares pairs.
+        Fakes are made on the conditions of the real batch: with the class shares of the data, and
+        in pairs of one class where a loss compares pairs.
         """
         noise = self.options.noise_at(seen)
-        fakes: Tensor | None = None
+        fakes: Made | None = None
         for step in range(self.options.discriminator_steps):
             batch = reals()
+            if self._rests(seen, len(batch.examples)):
+                return self._likelihood_step(batch)
             last = step == self.options.discriminator_steps - 1
             keep = last and self.options.share_fakes
             with torch.set_grad_enabled(keep):
                 fakes = self._generate(batch)
-            told = self._discriminator_step(batch, fakes.detach(), noise)
+            told = self._discriminator_step(batch, fakes.examples.detach(), noise)
         for step in range(self.options.generator_steps):
             shared = step == 0 and self.options.share_fakes
             made = fakes if shared and fakes is not None else self._generate(batch)
-            loss, length = self._generator_step(batch, made, noise)
-        return told._replace(generator_loss=loss, generator_gradient=length)
+            result = self._generator_step(batch, made, noise)
+        return told._replace(
+            generator_loss=result.generator_loss,
+            generator_gradient=result.generator_gradient,
+            surprise=result.surprise,
+        )
 
-    def _generate(self, batch: Batch) -> Tensor:
+    def _rests(self, seen: int, batch: int) -> bool:
+        """Whether the discriminator sits this round out."""
+        o = self.options
+        number = seen // (batch * o.discriminator_steps)
+        return o.adversarial == 0 or number % o.adversarial_every != 0
+
+    def _likelihood_step(self, batch: Batch) -> Result:
+        """The generator learns from what was hidden alone."""
+        surprise = self.generator.surprise(self.latents(len(batch.examples)), batch.condition)
+        value = surprise.mean()
+        self.generator_optimiser.zero_grad(set_to_none=True)
+        (self.options.likelihood * value).backward()
+        length = self._update(self.generator, self.generator_optimiser)
+        return Result(generator_gradient=length, surprise=value.detach())
+
+    def _generate(self, batch: Batch) -> Made:
         latents = self.latents(len(batch.examples))
         with self.precision():
-            fakes: Tensor = self.generator(latents, batch.labels)
-        return fakes.to(latents.dtype)
+            made = self.generator(latents, batch.condition)
+        examples, surprise = (made, None) if isinstance(made, Tensor) else made
+        return Made(examples.to(latents.dtype), surprise)
 
-    def _judge(self, x: Tensor, labels: Tensor | None) -> Tensor:
+    def _judge(self, x: Tensor, condition: Tensor | None) -> Tensor:
         with self.precision():
-            logits: Tensor = self.discriminator(x, labels)
+            logits: Tensor = self.discriminator(x, condition)
         return logits.to(x.dtype)
 
     def _discriminator_step(self, batch: Batch, fakes: Tensor, noise: float) -> Result:
@@ -164,14 +218,13 @@ class Game:
         rows = [(PENALTIES[name], weight) for name, weight in o.penalty.weights().items()]
         real_x, fake_x = noisy(batch.examples, noise), noisy(fakes, noise)
         real, fake, squares = self._judge_both(
-            real_x, fake_x, batch.labels, {row.at for row, _ in rows}
+            real_x, fake_x, batch.condition, {row.at for row, _ in rows}
         )
-        zero = torch.zeros((), device=real.device, dtype=real.dtype)
-        penalty = zero
+        penalty = torch.zeros((), device=real.device, dtype=real.dtype)
         for row, weight in rows:
             if callable(row.at):
                 points = row.at(real_x, fake_x).requires_grad_()
-                squared = squared_gradient(self._judge(points, batch.labels), points)
+                squared = squared_gradient(self._judge(points, batch.condition), points)
             else:
                 squared = squares[row.at]
             penalty = penalty + weight * row.value(squared).mean()
@@ -183,16 +236,14 @@ class Game:
             clip_weights(network, o.clip_weights)
         return Result(
             discriminator_loss=value.detach(),
-            generator_loss=zero,
             penalty=penalty.detach(),
             real_logit=real.detach().mean(),
             fake_logit=fake.detach().mean(),
-            generator_gradient=zero,
             discriminator_gradient=length,
         )
 
     def _judge_both(
-        self, real: Tensor, fake: Tensor, labels: Tensor | None, wanted: set[object]
+        self, real: Tensor, fake: Tensor, condition: Tensor | None, wanted: set[object]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Logits of both batches, and ‖∇D‖² at those of "real" and "fake" that are `wanted`.
 
@@ -201,29 +252,38 @@ class Game:
         """
         if not self.discriminator.mixes_examples and ("real" in wanted) == ("fake" in wanted):
             both = torch.cat([real, fake]).requires_grad_("real" in wanted)
-            logits = self._judge(both, None if labels is None else torch.cat([labels, labels]))
+            twice = None if condition is None else torch.cat([condition, condition])
+            logits = self._judge(both, twice)
             squares = squared_gradient(logits, both).chunk(2) if both.requires_grad else ()
             first, second = logits.chunk(2)
             return first, second, dict(zip(("real", "fake"), squares, strict=False))
         judged, found = [], {}
         for name, batch in (("real", real), ("fake", fake)):
             x = batch.detach().requires_grad_(name in wanted)
-            judged.append(self._judge(x, labels))
+            judged.append(self._judge(x, condition))
             if x.requires_grad:
                 found[name] = squared_gradient(judged[-1], x)
         return judged[0], judged[1], found
 
-    def _generator_step(self, batch: Batch, fakes: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-        loss = LOSSES[self.options.loss]
+    def _generator_step(self, batch: Batch, made: Made, noise: float) -> Result:
+        o, loss = self.options, LOSSES[self.options.loss]
         with frozen(self.discriminator):
-            fake = self._judge(noisy(fakes, noise), batch.labels)
+            fake = self._judge(noisy(made.examples, noise), batch.condition)
             real = fake
             if loss.relative:
-                real = self._judge(noisy(batch.examples, noise), batch.labels)
+                real = self._judge(noisy(batch.examples, noise), batch.condition)
         value = loss.generator(fake, real).mean()
+        surprise = None if made.surprise is None else made.surprise.mean()
+        whole = value if o.adversarial == 1 else o.adversarial * value
+        if surprise is not None and o.likelihood:
+            whole = whole + o.likelihood * surprise
         self.generator_optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        return value.detach(), self._update(self.generator, self.generator_optimiser)
+        whole.backward()
+        return Result(
+            generator_loss=value.detach(),
+            generator_gradient=self._update(self.generator, self.generator_optimiser),
+            surprise=None if surprise is None else surprise.detach(),
+        )
 
     def _update(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Tensor:
         """Takes the optimiser's step, the gradient bounded if asked; returns the gradient's norm."""

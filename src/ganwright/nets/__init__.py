@@ -18,6 +18,7 @@ from ganwright.nets.dcgan import (
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
 from ganwright.nets.layers import ACTIVATIONS
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
+from ganwright.nets.table import TableDiscriminatorOptions, TableGeneratorOptions
 
 __all__ = [
     "ACTIVATIONS",
@@ -32,6 +33,8 @@ __all__ = [
     "LatentSkipGeneratorOptions",
     "MLPDiscriminatorOptions",
     "MLPGeneratorOptions",
+    "TableDiscriminatorOptions",
+    "TableGeneratorOptions",
     "count_parameters",
 ]
 
@@ -39,11 +42,15 @@ GeneratorOptions = Annotated[
     MLPGeneratorOptions
     | LatentSkipGeneratorOptions
     | DenseConvGeneratorOptions
-    | DCGANGeneratorOptions,
+    | DCGANGeneratorOptions
+    | TableGeneratorOptions,
     Field(discriminator="kind"),
 ]
 DiscriminatorOptions = Annotated[
-    MLPDiscriminatorOptions | LatentSkipDiscriminatorOptions | DCGANDiscriminatorOptions,
+    MLPDiscriminatorOptions
+    | LatentSkipDiscriminatorOptions
+    | DCGANDiscriminatorOptions
+    | TableDiscriminatorOptions,
     Field(discriminator="kind"),
 ]
 
@@ -52,11 +59,13 @@ GENERATORS = (
     LatentSkipGeneratorOptions,
     DenseConvGeneratorOptions,
     DCGANGeneratorOptions,
+    TableGeneratorOptions,
 )
 DISCRIMINATORS = (
     MLPDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,
     DCGANDiscriminatorOptions,
+    TableDiscriminatorOptions,
 )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
+    Generator,
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
@@ -82,7 +83,7 @@ class DCGANDiscriminatorOptions:
         return ConvDiscriminator(self, spec)
 
 
-class ConvGenerator(nn.Module):
+class ConvGenerator(Generator):
     """Dense layers (none for a DCGAN), a projection to few pixels, transposed convolutions."""
 
     def __init__(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
+    Generator,
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
@@ -92,7 +93,7 @@ class Stages(nn.Module):
         return end
 
 
-class LatentSkipGenerator(nn.Module):
+class LatentSkipGenerator(Generator):
     def __init__(self, o: LatentSkipGeneratorOptions, spec: Spec, latent: int) -> None:
         super().__init__()
         self.shape = spec.shape

@@ -125,6 +125,28 @@ def embedding_of(classes: int, features: int, *, std: float) -> nn.Embedding:
     return nn.Embedding(classes, features, _weight=weight)
 
 
+class Generator(nn.Module):
+    """What a generator offers beside its forward pass (latents, condition) → examples."""
+
+    block = 64  # examples sampled together, at multiples of it, whatever the caller asks for
+    chances = 0  # uniforms that an example takes beside its latent
+
+    def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor | None:
+        """What both players are told about real examples (batch, …): their labels."""
+        return labels
+
+    def start(self, count: int, labels: Tensor | None) -> Tensor | None:
+        """The condition of `count` examples that are made from nothing but their labels."""
+        return labels
+
+    def sample(
+        self, z: Tensor, condition: Tensor | None, chances: Tensor, allowed: Tensor | None = None
+    ) -> Tensor:
+        """Examples for use rather than training, in a form that the codec decodes."""
+        made: Tensor = self(z, condition)
+        return made
+
+
 class LatentInput(nn.Module):
     """Joins the latent and the embedding of the label, where there are classes."""
 

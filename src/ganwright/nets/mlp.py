@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
+    Generator,
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
@@ -59,7 +60,7 @@ class MLPDiscriminatorOptions:
         return MLPDiscriminator(self, spec)
 
 
-class MLPGenerator(nn.Module):
+class MLPGenerator(Generator):
     def __init__(self, o: MLPGeneratorOptions, spec: Spec, latent: int) -> None:
         super().__init__()
         self.shape = spec.shape

@@ -20,6 +20,12 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
     A budget in kimg decides nothing here: the same command must choose the same recipe on any
     machine.
     """
+    if data.spec.choices:
+        count, codes = len(data.spec.choices), data.spec.size
+        return RECIPES["table"].make(), (
+            f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
+            "any subset of the columns as given",
+        )
     best, cheap = RECIPES["relativistic"].make(), RECIPES["mlp-small"].make()
     channels, *sides = data.spec.shape
     if len(sides) != 2 or min(sides) < LEAST_SIDE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ def spread(x: Tensor, labels: np.ndarray | None) -> float:
     return float(together.mean()) if len(together) else float("nan")
 
 
-def variety(trainer: Trainer, samples: np.ndarray, labels: np.ndarray | None) -> float:
+def variety(trainer: Trainer, samples: Any, labels: np.ndarray | None) -> float:
     """The spread of samples as a share of that of as many real examples: 1 is like the data.
 
     Near 0 the generator makes one thing only. With classes it is the spread within each: a
@@ -35,6 +37,6 @@ def variety(trainer: Trainer, samples: np.ndarray, labels: np.ndarray | None) ->
         count = len(labels) // len(np.unique(labels))
         chosen = np.concatenate([train[theirs == c][:count] for c in np.unique(labels)])
     real, real_labels = trainer.data.batch(chosen)
-    made = spread(codec.encode(torch.from_numpy(samples)), labels)
+    made = spread(codec.encode(torch.from_numpy(codec.stored(samples))), labels)
     known = None if labels is None or real_labels is None else real_labels.numpy()
     return made / max(spread(codec.encode(real), known), 1e-12)

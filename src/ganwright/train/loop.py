@@ -35,7 +35,8 @@ class Observer(Protocol):
         """After every grid of samples."""
 
 
-# Scores a model on held-out examples: flat numbers, of which "fid" selects (lower is better).
+# Scores a model on held-out examples: flat numbers, of which "surprise" selects where the model gives
+# it, otherwise "fid" (lower is better).
 Scorer = Callable[[Model], dict[str, float]]
 
 
@@ -172,10 +173,11 @@ def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..
     model = trainer.model()
     began = time.monotonic()
     found = scorer(model)
-    better = trainer.best is None or found["fid"] < trainer.best
+    value = found.get("surprise", found["fid"])  # of a net that gives it: the steadier of the two
+    better = trainer.best is None or value < trainer.best
     trainer.stale = 0 if better else trainer.stale + 1
     if better:
-        trainer.best = found["fid"]
+        trainer.best = value
         model.save(folder.best)
     log("score", **found, is_best=int(better), score_seconds=round(time.monotonic() - began, 3))
 
@@ -186,13 +188,15 @@ def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:
     With classes, each has a column of its own, as far as the columns go.
     """
     model = trainer.model()
-    path = folder.samples / f"{trainer.seen / 1000:011.3f}.png"
+    codec = trainer.data.codec
+    path = folder.samples / f"{trainer.seen / 1000:011.3f}{codec.snapshot_suffix}"
     columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
     count = columns * round(GRID / columns)
     labels = np.arange(count) % columns if model.spec.classes else None
-    samples = model.sample(count, seed=trainer.recipe.train.seed, label=labels)
+    blocks = list(model.stream(count, seed=trainer.recipe.train.seed, label=labels))
+    samples = blocks[0].examples if len(blocks) == 1 else codec.join(b.examples for b in blocks)
     with replacing(path) as aside:
-        trainer.data.codec.grid(samples, columns).save(aside, format="PNG")
+        codec.save_snapshot(aside, samples, columns)
     return path, variety(trainer, samples, labels)
 
 

@@ -15,6 +15,7 @@ from ganwright.base.errors import OptionError, message
 from ganwright.base.options import to_toml
 from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
+from ganwright.game import OptimiserOptions
 from ganwright.nets import count_parameters
 from ganwright.train.recipes import Recipe, ScoreFeatures
 from ganwright.train.trainer import Trainer
@@ -106,8 +107,23 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         state_bytes=_bytes(state),
         peak_bytes=_peak(device),
     )
+    recipe = with_decay(recipe, plan.expected_kimg)
     fixed = with_intervals(recipe, plan.expected_kimg, speed, data.codec.scored_by)
     return replace(plan, recipe=fixed)
+
+
+def with_decay(recipe: Recipe, kimg: float) -> Recipe:
+    """The recipe with the length of a decay filled in that lasts as long as the run."""
+
+    def decaying(o: OptimiserOptions) -> OptimiserOptions:
+        lasts = o.final_rate is not None and o.decay_kimg == 0
+        return replace(o, decay_kimg=round(kimg, 3)) if lasts else o
+
+    return replace(
+        recipe,
+        generator_optimiser=decaying(recipe.generator_optimiser),
+        discriminator_optimiser=decaying(recipe.discriminator_optimiser),
+    )
 
 
 def speeds(recipe: Recipe, data: Dataset, device: str) -> dict[int, float]:

@@ -27,6 +27,8 @@ from ganwright.nets import (
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
+    TableDiscriminatorOptions,
+    TableGeneratorOptions,
 )
 
 ScoreFeatures = Literal["learned", "pixels", "columns", "off"]
@@ -241,6 +243,25 @@ def _relativistic() -> Recipe:
     )
 
 
+def _table() -> Recipe:
+    return Recipe(
+        name="table",
+        latent=LatentOptions(dim=16),
+        generator=TableGeneratorOptions(),
+        discriminator=TableDiscriminatorOptions(),
+        game=GameOptions(
+            loss="relativistic-paired",
+            penalty=PenaltyOptions(r1=1, r2=1),
+            likelihood=1,
+            adversarial=0.1,
+            adversarial_every=8,
+        ),
+        generator_optimiser=OptimiserOptions(rate=2e-3, final_rate=2e-5, beta1=0.9, beta2=0.99),
+        discriminator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
+        train=TrainOptions(batch=512, precision="float32"),
+    )
+
+
 RECIPES: Names[Row] = Names(
     "recipe",
     {
@@ -302,6 +323,11 @@ RECIPES: Names[Row] = Names(
             make=_relativistic,
             summary="relativistic paired loss with R1 and R2 on both sides, no batch norm",
             mended="penalised every 16th step only, which lets the game diverge",
+        ),
+        "table": Row(
+            make=_table,
+            summary="rows of a table: any columns given, the others filled in; likelihood and game",
+            mended="drew conditions from the wrong frequencies, and could set one column only",
         ),
     },
 )

@@ -37,25 +37,38 @@ class Means:
     """Running means of round results, kept on the device: nothing waits for them."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Starts anew."""
         self.total: Tensor | None = None
+        self.counts = [0] * len(Result._fields)  # rounds that played each
         self.count = 0
 
     def add(self, result: Result) -> None:
-        values = torch.stack(result)
+        like = next(value for value in result if value is not None)
+        zero = torch.zeros_like(like)
+        values = torch.stack([zero if value is None else value for value in result])
         self.total = values if self.total is None else self.total.to(values.device) + values
+        self.counts = [
+            n + (value is not None) for n, value in zip(self.counts, result, strict=True)
+        ]
         self.count += 1
 
     def take(self) -> dict[str, float]:
         """The means since the last call. This waits for the device."""
-        values = [] if self.total is None else (self.total / self.count).tolist()
-        self.total, self.count = None, 0
-        return dict(zip(Result._fields, values, strict=False))
+        values = [] if self.total is None else self.total.tolist()
+        found = zip(Result._fields, values, self.counts, strict=False)
+        means = {name: value / count for name, value, count in found if count}
+        self.clear()
+        return means
 
     def state_dict(self) -> dict[str, Any]:
-        return {"total": self.total, "count": self.count}
+        return {"total": self.total, "counts": self.counts, "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.total, self.count = state["total"], state["count"]
+        self.total, self.counts = state["total"], state["counts"]
+        self.count = state["count"]
 
 
 class Trainer:
@@ -68,7 +81,7 @@ class Trainer:
         net = recipe.net()
         generator = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
-        check(recipe.game, discriminator)
+        check(recipe.game, generator, discriminator)
         self.average = Average(generator)
         self.game = Game(
             options=recipe.game,
@@ -113,9 +126,10 @@ class Trainer:
     def batch(self, indices: np.ndarray) -> Batch:
         """Real examples on the device, as the discriminator sees them."""
         stored, labels = self.data.batch(indices)
-        examples = self.data.codec.encode(stored.to(self.device, non_blocking=True))
+        stored = stored.to(self.device, non_blocking=True)
         on_device = None if labels is None else labels.to(self.device, non_blocking=True)
-        return Batch(examples, on_device)
+        told = self.game.generator.condition(stored, on_device)  # type: ignore[operator]
+        return Batch(self.data.codec.encode(stored), told)
 
     def round(self) -> Result:
         """Plays one round; all its randomness is a function of (seed, repairs, seen)."""
@@ -141,9 +155,8 @@ class Trainer:
 
     def _sampled(self) -> Tensor:
         """A few examples by the averaged generator: of huge weights they are no numbers."""
-        model, count = self.model(), 4
-        latents = self.recipe.latent.draw(seeds.derive(self.recipe.train.seed, "health"), 0, count)
-        return model.generate(latents, model.labels(0, 0, count))
+        model = self.model()
+        return model.make(seeds.derive(self.recipe.train.seed, "health"), 0, 4, model.labels(0, 0, 4))
 
     def parts(self) -> dict[str, Any]:
         """The named things that have a state of tensors."""

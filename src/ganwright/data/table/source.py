@@ -26,7 +26,6 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.options import tree
-from ganwright.base.spec import Spec
 from ganwright.data import cache
 from ganwright.data.arrays import file_identity
 from ganwright.data.dataset import Dataset, Skipped
@@ -184,7 +183,7 @@ def table_dataset(source: TableSource, options: DataOptions) -> Dataset:
         name=source.name,
         kind="table",
         source=str(source.path),
-        spec=Spec(axes=("choice",), shape=(sum(codec.choices),), choices=tuple(codec.choices)),
+        spec=codec.spec(),
         codec=codec,
         fingerprint=_fingerprint(found, parts.train, parts.heldout),
         rows=codes,

@@ -1,0 +1,370 @@
+"""Nets for rows of choices: a generator that fills in what is hidden, given any of the rest.
+
+The generator takes a row of which some cells are known and gives each hidden field a distribution
+over its codes. With all hidden it makes rows from nothing, with some it answers conditions, fills
+holes, or says how odd a cell is. Drawing one field after the other, each from its distribution given
+those drawn before, makes the row's joint distribution exact in the model: an orderless autoregressive
+estimator (Uria et al. 2014, "A deep and tractable density estimator"), trained here as one player.
+
+A cell is an integer: its code, or, where it is hidden, ~code (negative), so that a loss still knows
+what stood there. The discriminator sees which cells were made, as in GAIN (Yoon et al. 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag, leaky_relu, linear, silu
+
+from ganwright.base.errors import OptionError
+from ganwright.base.options import Field, options
+from ganwright.base.spec import Spec
+from ganwright.nets.layers import LEAK, Dropout, Generator, Head
+
+ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
+BOUND = 30.0  # of logits: beyond, a probability is 0 in float32 anyway
+BLOCK = 4096  # rows sampled together
+
+
+@options
+class TableGeneratorOptions:
+    """Sum of a vector a cell → residual blocks → one logit a code."""
+
+    kind: Literal["table"] = "table"
+    width: int = Field(default=256, ge=8, le=4096, description="of the hidden layers")
+    blocks: int = Field(default=0, ge=0, le=16, description="residual blocks of two layers each")
+    hats: int = Field(
+        default=5,
+        ge=0,
+        le=8,
+        description="halvings of the axis that codes with a position share; 0: codes are symbols",
+    )
+    dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
+    temperature: float = Field(
+        default=1.0, gt=0, le=10, description="of the relaxed choices that the discriminator sees"
+    )
+
+    def build(self, spec: Spec, latent: int) -> nn.Module:
+        return TableGenerator(self, spec, latent)
+
+
+@options
+class TableDiscriminatorOptions:
+    """One-hots and what was hidden → widths → one logit for each pack of rows."""
+
+    kind: Literal["table"] = "table"
+    width: int = Field(default=256, ge=8, le=4096, description="of the hidden layers")
+    layers: int = Field(default=2, ge=1, le=16, description="hidden layers")
+    hats: int = Field(default=5, ge=0, le=8, description="as the generator's")
+    pack: int = Field(
+        default=1, ge=1, le=64, description="rows judged together (PacGAN); divides train.batch"
+    )
+    dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
+
+    def build(self, spec: Spec, latent: int) -> nn.Module:
+        return TableDiscriminator(self, spec)
+
+
+class Fakes(NamedTuple):
+    """What a generator made, (batch, *shape), and what the truth would have cost it, (batch,)."""
+
+    examples: Tensor
+    surprise: Tensor
+
+
+class Fields(nn.Module):
+    """Where the codes of each field lie in a one-hot, and sums over them."""
+
+    offsets: Tensor
+    owner: Tensor
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        if not spec.choices:
+            raise OptionError(f"table nets: need rows of choices, got examples with axes {spec.axes}")
+        self.sizes = spec.choices
+        starts = np.cumsum([0, *spec.choices])
+        self.spans = [slice(int(a), int(b)) for a, b in zip(starts, starts[1:], strict=False)]
+        owner = np.repeat(np.arange(len(spec.choices)), spec.choices)
+        self.register_buffer("offsets", torch.from_numpy(starts[:-1].copy()), persistent=False)
+        self.register_buffer("owner", torch.from_numpy(owner), persistent=False)
+
+    def totals(self, values: Tensor) -> Tensor:
+        """Sums over each field: (b, ΣK) to (b, C)."""
+        return values.new_zeros(len(values), len(self.sizes)).index_add(1, self.owner, values)
+
+    def each(self, values: Tensor) -> Tensor:
+        """A value a field to one a code: (b, C) to (b, ΣK)."""
+        return values[:, self.owner]
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Softmax within each field: (b, ΣK) to (b, ΣK)."""
+        weights = logits.clamp(-BOUND, BOUND).exp()
+        return weights / self.each(self.totals(weights))
+
+    def surprise(self, logits: Tensor, codes: Tensor) -> Tensor:
+        """−log p of the code of each cell, in nats: (b, ΣK), (b, C) to (b, C)."""
+        logits = logits.clamp(-BOUND, BOUND)
+        return self.totals(logits.exp()).log() - logits.gather(1, codes + self.offsets)
+
+    def relaxed(self, logits: Tensor, temperature: float) -> Tensor:
+        """A draw from each field, (b, ΣK): one-hot, with the gradient of its relaxation.
+
+        Gumbel-softmax, straight through (Jang et al. 2017; Maddison et al. 2017).
+        """
+        noise = -torch.log(-torch.log(torch.rand_like(logits).clamp(1e-9, 1 - 1e-7)))
+        soft = self.probabilities((logits + noise) / temperature)
+        with torch.no_grad():
+            top = torch.zeros(len(soft), len(self.sizes), device=soft.device, dtype=soft.dtype)
+            top = top.scatter_reduce(1, self.owner.expand(len(soft), -1), soft, "amax")
+            hard = (soft == self.each(top)).to(soft.dtype)
+        return hard + soft - soft.detach()
+
+
+def hats(spec: Spec, halvings: int) -> tuple[Tensor, Tensor] | None:
+    """How codes with a position lie along their axes: (which codes (m,), weights (m, f)).
+
+    Every field with positions gets two axes, its values' and its training ranks', and on each a
+    slope and triangular hats at 2, 4, … 2^halvings steps: neighbours share most of their features,
+    so what is learned of one bin holds for those beside it.
+    """
+    if halvings == 0 or not spec.positions:
+        return None
+    position, share = np.array(spec.positions), np.array(spec.shares)
+    which, rows, start = [], [], 0
+    for size in spec.choices:
+        own = np.arange(start, start + size)
+        own = own[position[own] >= 0]
+        start += size
+        if len(own) < 5:  # few codes are learned as well one by one
+            continue
+        order = own[np.argsort(position[own], kind="stable")]
+        rank = np.empty(len(position))
+        rank[order] = (np.cumsum(share[order]) - share[order] / 2) / max(share[order].sum(), 1e-12)
+        which.append(own)
+        rows.append(np.concatenate([_hats(axis[own], halvings) for axis in (rank, position)], 1))
+    if not rows:
+        return None
+    width = rows[0].shape[1]
+    weights = np.zeros((len(rows), max(len(r) for r in rows), width), np.float32)
+    for i, row in enumerate(rows):
+        weights[i, : len(row)] = row
+    longest = weights.shape[1]
+    taken = np.concatenate([np.arange(len(r)) + i * longest for i, r in enumerate(rows)])
+    codes = np.stack([np.concatenate(which), taken])
+    return torch.from_numpy(codes), torch.from_numpy(weights)
+
+
+def _hats(axis: np.ndarray, halvings: int) -> np.ndarray:
+    features = [4 * axis[:, None] - 2]
+    for level in range(1, halvings + 1):
+        steps = 2**level
+        centres = np.arange(steps + 1) / steps
+        features.append(np.clip(1 - np.abs(axis[:, None] - centres) * steps, 0, None))
+    return np.concatenate(features, 1)
+
+
+class Symbols(nn.Module):
+    """One vector a code: its own, and for codes along an axis the sum of their hats'."""
+
+    def __init__(self, spec: Spec, width: int, halvings: int, std: float) -> None:
+        super().__init__()
+        self.own = nn.Parameter(torch.empty(sum(spec.choices), width))
+        found = hats(spec, halvings)
+        self.shared = None
+        if found is not None:
+            codes, weights = found
+            self.register_buffer("codes", codes, persistent=False)
+            self.register_buffer("weights", weights, persistent=False)
+            self.shared = nn.Parameter(torch.empty(len(weights), weights.shape[2], width))
+        for parameter, scale in ((self.own, std), (self.shared, 0.4 * std)):
+            if parameter is not None and not parameter.is_meta:
+                nn.init.normal_(parameter, 0, scale)
+
+    def forward(self) -> Tensor:
+        """All vectors: (ΣK, width)."""
+        if self.shared is None:
+            return self.own
+        along = torch.bmm(self.weights, self.shared).flatten(0, 1)  # type: ignore[arg-type]
+        which, taken = self.codes  # type: ignore[misc]
+        return self.own.index_add(0, which, along[taken])
+
+
+class TableGenerator(Generator):
+    """Distributions of the hidden cells of a row, given the known ones."""
+
+    block = BLOCK
+
+    def __init__(self, o: TableGeneratorOptions, spec: Spec, latent: int) -> None:
+        super().__init__()
+        self.options, self.fields = o, Fields(spec)
+        count = len(spec.choices)
+        self.chances = count  # uniforms that a row takes
+        std = 1 / math.sqrt(count)
+        self.cells = Symbols(spec, o.width, o.hats, std)
+        self.hidden = nn.Parameter(torch.empty(count, o.width))
+        self.latent = nn.Linear(latent, o.width)
+        self.blocks = nn.ModuleList(Block(o.width, o.dropout) for _ in range(o.blocks))
+        self.norm = nn.LayerNorm(o.width)
+        self.drop = Dropout(o.dropout)
+        self.logits = Symbols(spec, o.width, o.hats, 0.3 / math.sqrt(o.width))
+        # From the data's own shares: what is left to learn is how columns depend on each other.
+        shares = np.array(spec.shares or [1 / k for k in spec.choices for _ in range(k)])
+        self.bias = nn.Parameter(torch.from_numpy(np.log(shares + 1e-5).astype(np.float32)))
+        if not self.hidden.is_meta:
+            nn.init.normal_(self.hidden, 0, std)
+            nn.init.normal_(self.latent.weight, 0, 0.1 / math.sqrt(latent))
+            nn.init.zeros_(self.latent.bias)
+
+    def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor:
+        """Hides some cells of each row: (b, C) codes to the same with ~code where hidden.
+
+        Any subset is as likely as its size allows: the share hidden is uniform, and one row in ten
+        is hidden whole, as rows made from nothing are.
+        """
+        codes = stored.to(torch.int64)
+        share = torch.rand(len(codes), 1, device=codes.device)
+        whole = torch.rand(len(codes), 1, device=codes.device) < ALL_HIDDEN
+        hidden = (torch.rand(codes.shape, device=codes.device) < share) | whole
+        return torch.where(hidden, ~codes, codes)
+
+    def start(self, count: int, labels: Tensor | None) -> Tensor:
+        """Nothing known: (count, C)."""
+        return torch.full((count, self.chances), -1, device=self.bias.device)
+
+    def forward(self, z: Tensor, condition: Tensor) -> Fakes:
+        """z (b, latent), condition (b, C): rows (b, ΣK) whose hidden cells are drawn anew.
+
+        `surprise` (b,) is −log p of what was hidden, the mean over the row's hidden cells.
+        """
+        logits = self.predict(z, condition)
+        hidden = condition < 0
+        truth = torch.where(hidden, ~condition, condition)
+        cost = self.fields.surprise(logits, truth) * hidden
+        # Per hidden cell of the batch: rows with much hidden would drown the others otherwise.
+        surprise = cost.sum(1) * (len(cost) / hidden.sum().clamp(min=1))
+        real = torch.zeros_like(logits).scatter_(1, truth + self.fields.offsets, 1.0)
+        made = self.fields.relaxed(logits, self.options.temperature)
+        return Fakes(torch.where(self.fields.each(hidden), made, real), surprise)
+
+    def surprise(self, z: Tensor, condition: Tensor) -> Tensor:
+        """The second of what `forward` gives, without drawing: (b,)."""
+        hidden = condition < 0
+        truth = torch.where(hidden, ~condition, condition)
+        cost = self.fields.surprise(self.predict(z, condition), truth) * hidden
+        return cost.sum(1) * (len(cost) / hidden.sum().clamp(min=1))
+
+    def predict(self, z: Tensor, known: Tensor) -> Tensor:
+        """Logits of all codes, (b, ΣK), of rows (b, C) whose hidden cells are negative."""
+        with torch.autocast(z.device.type, enabled=False):  # probabilities need their digits
+            h = self._sum(z, known)
+            return linear(self._trunk(h), self.logits(), self.bias)
+
+    def _sum(self, z: Tensor, known: Tensor) -> Tensor:
+        table = torch.cat([self.cells(), self.hidden])
+        unknown = len(table) - len(self.hidden) + torch.arange(known.shape[1], device=known.device)
+        places = torch.where(known >= 0, known + self.fields.offsets, unknown)
+        summed: Tensor = embedding_bag(places, table, mode="sum") + self.latent(z)
+        return summed
+
+    def _trunk(self, h: Tensor) -> Tensor:
+        for block in self.blocks:
+            h = block(h)
+        features: Tensor = self.drop(silu(self.norm(h)))
+        return features
+
+    def sample(
+        self,
+        z: Tensor,
+        known: Tensor,
+        chances: Tensor,
+        allowed: Tensor | None = None,
+    ) -> Tensor:
+        """Rows (b, C) of codes: `known` (b, C) with every hidden (negative) cell drawn.
+
+        Field after field, each given those before it: first those that `allowed` (ΣK,) restricts,
+        then the others in an order that changes from block to block. `chances` (b, C) are uniforms
+        that decide. Of a field of which nothing that is allowed has a chance, the first is taken.
+        """
+        drawn = known.clone()
+        cells, head = self.cells(), self.logits()
+        h = self._sum(z, known)
+        for c in self._order(chances, allowed):
+            hidden = known[:, c] < 0
+            if not bool(hidden.any()):
+                continue
+            span = self.fields.spans[c]
+            logits = linear(self._trunk(h), head[span], self.bias[span]).clamp(-BOUND, BOUND)
+            code = draw(logits, chances[:, c], None if allowed is None else allowed[span])
+            drawn[:, c] = torch.where(hidden, code, known[:, c])
+            step = cells[span][code] - self.hidden[c]
+            h = h + (step if bool(hidden.all()) else step * hidden[:, None])
+        return drawn
+
+    def _order(self, chances: Tensor, allowed: Tensor | None) -> list[int]:
+        """All fields, those with a condition first; otherwise by the block's own chances."""
+        free = np.ones(len(self.fields.sizes), bool)
+        if allowed is not None:
+            free = np.array([bool(allowed[span].all()) for span in self.fields.spans])
+        order = np.lexsort((chances[0].cpu().numpy(), free))
+        return [int(c) for c in order]
+
+
+def draw(logits: Tensor, chance: Tensor, allowed: Tensor | None = None) -> Tensor:
+    """A code from each row of logits (b, K), by inverting its distribution at `chance` (b,)."""
+    weights = logits.exp()
+    if allowed is not None:
+        weights = weights * allowed.to(weights.dtype)
+    ends = weights.cumsum(1)
+    code = (ends <= (chance[:, None] * ends[:, -1:])).sum(1)
+    last = logits.shape[1] - 1 if allowed is None else int(allowed.nonzero().max())
+    return code.clamp(max=last)
+
+
+class Block(nn.Module):
+    """x + W₂·silu(W₁·norm(x)), which starts near the identity."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.drop = Dropout(dropout)
+        if not self.second.weight.is_meta:
+            with torch.no_grad():
+                self.second.weight.mul_(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, width) to the same."""
+        moved: Tensor = self.second(self.drop(silu(self.first(self.norm(x)))))
+        return x + moved
+
+
+class TableDiscriminator(nn.Module):
+    """How real a row looks, or a pack of rows, given which of its cells were made."""
+
+    def __init__(self, o: TableDiscriminatorOptions, spec: Spec) -> None:
+        super().__init__()
+        self.mixes_examples = False
+        self.pack = o.pack
+        fields = Fields(spec)
+        count = len(fields.sizes)
+        self.cells = Symbols(spec, o.width, o.hats, 1 / math.sqrt(count))
+        self.hidden = nn.Linear(count, o.width)
+        self.mix = nn.Linear(o.pack * o.width, o.width)
+        self.layers = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(o.layers - 1))
+        self.drop = Dropout(o.dropout)
+        self.head = Head(o.width, 0)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(b, ΣK) and (b, C) to logits (b / pack,)."""
+        hidden = (condition < 0).to(x.dtype)
+        h = x @ self.cells() + self.hidden(hidden)
+        h = self.mix(leaky_relu(h, LEAK).reshape(len(h) // self.pack, -1))
+        for layer in self.layers:
+            h = layer(self.drop(leaky_relu(h, LEAK)))
+        logits: Tensor = self.head(leaky_relu(h, LEAK), None)
+        return logits
