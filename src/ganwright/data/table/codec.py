@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, ModelError, OptionError, WorkError, message
-from ganwright.base.spec import MOST_CHOICES
+from ganwright.base.spec import MOST_CHOICES, Spec
 from ganwright.data.table.axis import type_of
 from ganwright.data.table.decode import Numbers
 from ganwright.data.table.fields import CategoryField, Field, NumberField, field_from_json
@@ -49,7 +49,7 @@ class TableCodec:
 
     kind = "table"
     formats = ("csv", "parquet")
-    default_suffix = ".csv"
+    default_suffix = snapshot_suffix = ".csv"
     scored_by = (
         "columns",
         "columns",
@@ -108,6 +108,31 @@ class TableCodec:
     def weights(self) -> np.ndarray:
         """The share of training rows that each code has, (ΣK,) float64; each field sums to 1."""
         return np.concatenate([one.counts / one.counts.sum() for one in self.fields])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what the nets see."""
+        return (self.width,)
+
+    @property
+    def chances(self) -> int:
+        """Uniforms that decoding a row takes: a place in its bin for each field."""
+        return len(self.fields)
+
+    def spec(self) -> Spec:
+        """What the nets see of a row."""
+        positions = np.concatenate([one.positions for one in self.fields])
+        return Spec(
+            axes=("choice",),
+            shape=self.shape,
+            choices=self.choices,
+            positions=tuple(np.round(positions, 6).tolist()),
+            shares=tuple(float(f"{share:.6g}") for share in self.weights()),
+        )
+
+    def stored(self, examples: pa.Table) -> np.ndarray:
+        """Rows as training stores them: their codes (n, C) int32."""
+        return self.codes(examples, unseen="nearest")
 
     def __repr__(self) -> str:
         return (
@@ -198,8 +223,9 @@ class TableCodec:
         *,
         start: int = 0,
     ) -> pa.Table:
-        """One-hots, logits or probabilities (b, ΣK) → rows; `places` as in `table`."""
-        return self.table(self.best(x), places, bounds, start=start)
+        """Codes (b, C), or one-hots, logits or probabilities (b, ΣK) → rows; see `table`."""
+        codes = self.best(x) if x.is_floating_point() else x.cpu().numpy()
+        return self.table(codes, places, bounds, start=start)
 
     # --- codes to tables ---------------------------------------------------------------------
 
@@ -393,6 +419,12 @@ class TableCodec:
                 zone = schema.field(at).type.tz
                 schema = schema.set(at, pa.field(one.name, pa.timestamp("s", zone)))
         return schema
+
+    def save_snapshot(self, path: Path, table: pa.Table, columns: int) -> None:
+        """Rows as a small CSV for the eye."""
+        from pyarrow import csv
+
+        csv.write_csv(self.plain(table), path)
 
     def preview(self, table: pa.Table) -> str:
         """The first rows as text for the eye."""
