@@ -7,7 +7,7 @@ classes (`c0`, `c1`, …) that the page's style defines for light and dark.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -146,12 +146,13 @@ def bars(
     says: str,
     names: Sequence[str],
     shares: Sequence[tuple[str, Sequence[float]]],
+    form: str = "{:.1%}",
 ) -> Chart:
     """A row of bars for each name, one of each of `shares` (what it is, and its values)."""
     labels = [name if len(name) <= LABEL else name[: LABEL - 1] + "…" for name in names]
     left = 16 + 6 * max(map(len, labels))
-    row, top = 26, max(max(values) for _, values in shares) or 1.0
-    x = _Scale(0.0, top, left, WIDTH - 34)
+    row, top = 26 if len(shares) > 1 else 20, max(max(values) for _, values in shares) or 1.0
+    x = _Scale(0.0, top, left, WIDTH - 38)
     thick = (row - 6) / len(shares)
     parts = []
     for i, label in enumerate(labels):
@@ -166,10 +167,76 @@ def bars(
                 f'<rect class="bar c{j}" x="{left}" y="{y:.1f}" width="{end - left:.1f}" '
                 f'height="{thick - 1:.1f}"/>'
                 f'<text class="small" x="{end + 4:.1f}" y="{y + thick / 2:.1f}" dy="2.5">'
-                f"{values[i]:.1%}</text>"
+                f"{form.format(values[i])}</text>"
             )
     legend = tuple((j, what, False) for j, (what, _) in enumerate(shares))
     return Chart(title, _svg(title, says, parts, row * len(names) + 6), legend, says)
+
+
+def histogram(
+    title: str,
+    says: str,
+    edges: Sequence[float],
+    shares: Sequence[tuple[str, Sequence[float]]],
+    label: Callable[[float], str] | None = None,
+) -> Chart:
+    """Steps over bins, one line for each of `shares`; the first is filled.
+
+    `edges` (bins + 1) may be of any width: heights are shares. `label` writes a place on the axis.
+    """
+    x = _Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)
+    top = max(max(values) for _, values in shares) or 1.0
+    y = _Scale(0.0, top * 1.06, HEIGHT - BOTTOM, TOP)
+    parts = [_grid(y)]
+    for j, (_, values) in enumerate(shares):
+        steps = [(edges[0], 0.0)]
+        for i, value in enumerate(values):
+            steps += [(edges[i], value), (edges[i + 1], value)]
+        path = _path([*steps, (edges[-1], 0.0)], x, y)
+        if j == 0:
+            parts.append(f'<path class="filled c{j}" d="{path}Z"/>')
+        parts.append(f'<path class="line c{j}" d="{path}"/>')
+    ticks = x.ticks(3)
+    for tick in ticks:
+        at, text = x(tick), shown(tick) if label is None else label(tick)
+        anchor = "end" if at > WIDTH - 40 else "start" if at < LEFT + 12 else "middle"
+        parts.append(
+            f'<text x="{at:.1f}" y="{HEIGHT - 10}" text-anchor="{anchor}">{Markup.escape(text)}</text>'
+        )
+    legend = tuple((j, what, False) for j, (what, _) in enumerate(shares))
+    return Chart(title, _svg(title, says, parts), legend, says)
+
+
+def heat_map(
+    title: str, says: str, names: Sequence[str], values: Sequence[Sequence[float]]
+) -> Chart:
+    """A square of numbers from −1 to 1: the stronger, the deeper; above and below 0 by colour."""
+    count = len(names)
+    labels = [name if len(name) <= LABEL else name[: LABEL - 1] + "…" for name in names]
+    size = 8.5 if count <= 20 else 7
+    left = 8 + 0.56 * size * max(map(len, labels))
+    side = (WIDTH - left - 4) / count
+    parts = []
+    for i in range(count):
+        y = 4 + i * side
+        parts.append(
+            f'<text x="{left - 5:.1f}" y="{y + side / 2:.1f}" dy="{size / 3:.1f}" text-anchor="end" '
+            f'style="font-size:{size}px">{Markup.escape(labels[i])}</text>'
+        )
+        for j in range(count):
+            value = values[i][j]
+            if math.isnan(value) or abs(value) < 0.02:
+                continue
+            parts.append(
+                f'<rect class="cell c{1 if value > 0 else 0}" x="{left + j * side:.1f}" y="{y:.1f}" '
+                f'width="{side - 0.8:.1f}" height="{side - 0.8:.1f}" '
+                f'fill-opacity="{min(1.0, abs(value)):.2f}"/>'
+            )
+    parts.append(
+        f'<rect class="frame" x="{left:.1f}" y="4" width="{count * side:.1f}" '
+        f'height="{count * side:.1f}"/>'
+    )
+    return Chart(title, _svg(title, says, parts, round(count * side) + 8), (), says)
 
 
 def standing(place: float, low: float, high: float, tone: str, says: str) -> Markup:

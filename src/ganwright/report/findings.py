@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ganwright.base.errors import GanwrightError
+from ganwright.base.names import Names
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate import Card, evaluate
@@ -17,6 +18,7 @@ from ganwright.model import Model
 from ganwright.report import gallery
 from ganwright.report.facts import Facts, spaced
 from ganwright.report.images import Inline
+from ganwright.report.rows import Sheet, look
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -39,7 +41,16 @@ class Findings:
     rows: list[gallery.ClassRow] = field(default_factory=list)
     shares: list[tuple[float, list[float]]] = field(default_factory=list)
     share_names: tuple[str, ...] = ()
+    sheet: Sheet | None = None  # of tables
     missing: dict[str, str] = field(default_factory=dict)  # part → why
+
+    @property
+    def kind(self) -> str:
+        """The kind of data, which decides what the page shows; pictures where nothing can be read."""
+        for one in (self.model, self.data):
+            if one is not None:
+                return str(one.codec.kind)
+        return "image"
 
     def attempt(self, part: str, make: Callable[[], T]) -> T | None:
         """What `make` gives, or None with the reason noted under `part`."""
@@ -62,16 +73,23 @@ def find(facts: Facts, against: str | os.PathLike[str] | None, say: Say) -> Find
         and found.data.fingerprint == model.data.get("fingerprint")
     )
     found.card = _card(facts, against, found, say)
-    codec = model.codec if model is not None and "grid" in model.codec.formats else None
+    LOOKS[found.kind](facts, found, say)
+    return found
+
+
+def _pictures(facts: Facts, found: Findings, say: Say) -> None:
+    """Grids, pairs, best and worst, classes."""
+    model = found.model
     marks = [facts.snapshots[i] for i in spaced(len(facts.snapshots), gallery.SNAPSHOTS)]
+    codec: Any = None if model is None else model.codec
     grids = gallery.over_time(marks, codec)
     found.snapshots = [(k, grid) for (k, _), grid in zip(marks, grids, strict=True) if grid]
-    if model is None or codec is None:
-        return found
+    if model is None:
+        return
     say("drawing samples")
     both = found.attempt("samples", lambda: gallery.side_by_side(model, found.data))
     if both is None:  # a damaged model: none of its samples can be shown
-        return found
+        return
     found.samples, found.real, found.unseen = both
     if (data := found.data) is not None:
         extractor = found.attempt("features", lambda: _extractor(found.card, data))
@@ -80,7 +98,25 @@ def find(facts: Facts, against: str | os.PathLike[str] | None, say: Say) -> Find
             _look(facts, found, model, data, extractor)
     agreed = {} if found.close is None else found.close.agreed
     found.rows = found.attempt("classes", lambda: gallery.by_class(model, agreed)) or []
-    return found
+
+
+def _tables(facts: Facts, found: Findings, say: Say) -> None:
+    """Rows side by side, columns, pairs and distances."""
+    model, data = found.model, found.data
+    if model is None:
+        return
+    extractor = None
+    if data is not None:
+        extractor = found.attempt("features", lambda: choose_extractor(None, data))
+    say("looking at rows closely")
+    found.sheet = found.attempt(
+        "samples", lambda: look(model, data, extractor, found.card, own=found.own)
+    )
+
+
+LOOKS: Names[Callable[[Facts, Findings, Say], None]] = Names(
+    "kind of data", {"image": _pictures, "table": _tables}
+)
 
 
 def _data(
@@ -129,4 +165,5 @@ def _look(facts: Facts, found: Findings, model: Model, data: Dataset, extractor:
     )
     found.share_names = extractor.classes
     marks = [facts.snapshots[i] for i in spaced(len(facts.snapshots), MARKS)]
-    found.shares = gallery.shares_over_time(marks, model.codec, extractor)
+    codec: Any = model.codec
+    found.shares = gallery.shares_over_time(marks, codec, extractor)

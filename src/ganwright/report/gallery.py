@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def side_by_side(model: Model, data: Dataset | None) -> tuple[Inline, Inline | N
 
     With classes, both show the same class in the same place.
     """
-    codec = model.codec
+    codec = _codec(model)
     side = _side(codec)
     if data is None:
         grid = codec.grid(model.sample(side * side, seed=0), side)
@@ -126,12 +127,12 @@ def over_time(
 
 def by_class(model: Model, agreed: dict[str, float]) -> list[ClassRow]:
     """A row of samples for each class, the first classes only where there are many."""
-    shown = []
+    shown, codec = [], _codec(model)
     for name in model.spec.classes[:CLASSES]:
         made = model.sample(
             CLASS_COLUMNS, seed=1, label=[model.spec.classes.index(name)] * CLASS_COLUMNS
         )
-        grid = model.codec.grid(made, CLASS_COLUMNS)
+        grid = codec.grid(made, CLASS_COLUMNS)
         picture = inline(grid, f"{CLASS_COLUMNS} samples of class {name}", most=16 * KB)
         shown.append(ClassRow(name=name, picture=picture, agreed=agreed.get(name)))
     return shown
@@ -142,7 +143,7 @@ def look_close(model: Model, data: Dataset, extractor: Extractor, most: int, *, 
 
     `own` says that `data` is what the model was trained on; else pairs would show nothing.
     """
-    codec = model.codec
+    codec = _codec(model)
     each = codec.height * codec.width * codec.channels * np.dtype(codec.dtype).itemsize
     n = max(64, min(most, CLOSE, CLOSE_BYTES // each))
     blocks = list(model.stream(n, seed=seeds.derive(0, "evaluate")))
@@ -269,6 +270,13 @@ def _cell(codec: ImageCodec) -> tuple[int, int]:
 def _features(extractor: Extractor, data: Dataset, indices: np.ndarray) -> np.ndarray:
     blocks = (data.rows[indices[i : i + BLOCK]] for i in range(0, len(indices), BLOCK))
     return np.concatenate([part.features for part in extractor.stream(blocks)])
+
+
+def _codec(model: Model) -> ImageCodec:
+    """The codec of a model of pictures; nothing else is shown here."""
+    codec: Any = model.codec
+    assert codec.kind == ImageCodec.kind
+    return codec
 
 
 def _side(codec: ImageCodec) -> int:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import COPYING, LEVELS, copied, gap, title
-from ganwright.report import charts
+from ganwright.model import Model
+from ganwright.report import charts, rows
 from ganwright.report.charts import Chart, Line, shown
 from ganwright.report.facts import Facts, number
 from ganwright.report.findings import Findings
@@ -28,6 +30,31 @@ USES = (
     "You can use these samples to try software with; whoever looks closely sees that they are made.",
     "Don't use these samples yet: train longer, or see below where it went wrong.",
 )
+_BEFORE = (("samples", "Samples"), ("warnings", "Warnings"), ("card", "Card"))
+SECTIONS = {  # by kind of data: places on the page, and their names in its list
+    "image": (
+        *_BEFORE,
+        ("time", "Over time"),
+        ("memory", "Memory"),
+        ("classes", "Classes"),
+        ("ends", "Best and worst"),
+        ("how", "How it was made"),
+    ),
+    "table": (
+        *_BEFORE,
+        ("time", "Over time"),
+        ("use", "Worth"),
+        ("columns", "Columns"),
+        ("pairs", "What goes together"),
+        ("memory", "Memory"),
+        ("how", "How it was made"),
+    ),
+}
+SIMPLEST = {
+    "image": "a bell curve for each way the pictures vary",
+    "table": "each column drawn by itself from the training rows",
+}
+OTHERS = {"smote": "SMOTE"}
 SHARE = "share_"  # begins the log's shares of classes
 COPIED = "Don't pass these samples on where the training data is private: some repeat it."
 
@@ -44,6 +71,7 @@ class Row:
     baseline: str
     better: str
     standing: Markup | None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +96,13 @@ def render(facts: Facts, found: Findings) -> str:
         lead=lead(card, found.missing.get("card") or found.missing.get("data")),
         state=state(facts),
         warnings=all_warnings(facts, found),
-        rows=[] if card is None else [row(name, entry) for name, entry in card.measures.items()],
+        kind=found.kind,
+        sections=SECTIONS[found.kind],
+        simplest=SIMPLEST[found.kind],
+        others=[OTHERS.get(name, name) for name in (card.others if card else ())],
+        drawn_card=rows.drawn_card(card),
+        copies=copies_said(card),
+        rows=[] if card is None else [row(n, e, card.others) for n, e in card.measures.items()],
         left_out={} if card is None else {title(n): why for n, why in card.left_out.items()},
         curves=curves(facts, found),
         no_scores=no_scores(facts),
@@ -146,7 +180,16 @@ def all_warnings(facts: Facts, found: Findings) -> list[str]:
     return warnings + [f"{said[part]}: {why}" for part, why in found.missing.items()]
 
 
-def row(name: str, entry: Entry) -> Row:
+def copies_said(card: Card | None) -> str:
+    """How many rows repeat a single training row, in words."""
+    entry = None if card is None else card.measures.get("unique_copies")
+    if entry is None:
+        return ""
+    floor = "" if entry.floor is None else f"; real rows would by chance in {entry.floor:.2%}"
+    return f"Of the made rows {entry.value:.2%} equal a training row that stands there once{floor}."
+
+
+def row(name: str, entry: Entry, others: tuple[str, ...] = ()) -> Row:
     """One measure, ready to show. What lies between real and simplest is drawn."""
     says = MEASURES[name].says if name in MEASURES else ""
     interval = "—"
@@ -164,6 +207,7 @@ def row(name: str, entry: Entry) -> Row:
         baseline=baseline,
         better=entry.better,
         standing=_standing(name, entry),
+        others=tuple("—" if (v := entry.others.get(o)) is None else shown(v) for o in others),
     )
 
 
@@ -330,14 +374,29 @@ def trained_on(facts: Facts, found: Findings) -> list[tuple[str, str]]:
         lines.append(
             (
                 "One example",
-                "×".join(map(str, model.spec.shape)) + f" ({', '.join(model.spec.axes)})",
+                ONE[found.kind](model),
             )
         )
-        lines.append(("Classes", _classes(model.spec.classes, model.data.get("class_counts"))))
+        if model.spec.classes or "classes" in dict(SECTIONS[found.kind]):
+            lines.append(("Classes", _classes(model.spec.classes, model.data.get("class_counts"))))
     lines.append(("Fingerprint", str(start.get("fingerprint", "unknown"))))
     if data is not None and found.own:
         lines += [("Rule", note) for note in data.notes]
     return lines
+
+
+def _picture(model: Model) -> str:
+    return "×".join(map(str, model.spec.shape)) + f" ({', '.join(model.spec.axes)})"
+
+
+def _row(model: Model) -> str:
+    codec: Any = model.codec
+    kinds = Counter(column.kind for column in codec.columns)
+    named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return f"{len(codec.columns)} columns ({named})"
+
+
+ONE: dict[str, Callable[[Model], str]] = {"image": _picture, "table": _row}  # what an example is
 
 
 def _classes(classes: tuple[str, ...], counts: Any) -> str:
@@ -409,7 +468,11 @@ def _read(name: str) -> str:
 @cache
 def _template() -> Any:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_read),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
-    return environment.from_string(_read("page.html"))
+    return environment.get_template("page.html")
