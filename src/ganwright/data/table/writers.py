@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ganwright.base.names import Names
+from ganwright.data.table.fields import CategoryField
 from ganwright.data.writers import Writing, chosen_format
 
 if TYPE_CHECKING:
@@ -97,6 +99,15 @@ class ParquetWriter(_TableWriter):
         )
 
     def _write(self, rows: pa.Table) -> None:
+        for one in self.codec.fields:
+            at = self._schema.get_field_index(one.name)
+            kind = self._schema.field(at).type
+            if isinstance(one, CategoryField) and pa.types.is_dictionary(kind):
+                # with the whole category set, in its order, whatever these rows have
+                places = pc.index_in(rows.column(at).combine_chunks(), value_set=one.level_values)
+                levels = one.level_values
+                array = pa.DictionaryArray.from_arrays(places, levels, ordered=kind.ordered)
+                rows = rows.set_column(at, one.name, array)
         self._file.write_table(rows.cast(self._schema))
 
     def _close(self) -> None:
