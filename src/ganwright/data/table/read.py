@@ -323,8 +323,6 @@ def to_user(table: pa.Table, columns: Sequence[Column], like: str = "pandas") ->
 def _to_pandas(array: pa.ChunkedArray, column: Column) -> pd.Series:
     import pandas as pd
 
-    if column.user == "bool" and pa.types.is_string(array.type) and not array.null_count:
-        return pc.equal(pc.utf8_lower(array), "true").to_pandas()
     if column.user in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
         values = pc.fill_null(array, 0).to_numpy()
         hollow = pc.is_null(array).to_numpy()
