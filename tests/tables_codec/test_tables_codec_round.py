@@ -302,6 +302,9 @@ def test_digests_see_content_only(everything: Everything) -> None:
     renamed = table.set_column(at, "id", pa.array(["z"] * 4000))
     assert np.array_equal(codec.digests(renamed), marks)
     assert len(np.unique(marks, axis=0)) == 4000
+    codes = draw(codec, 100)
+    made = codec.table(codes, np.full(codes.shape, 0.5))  # text as a dictionary
+    assert np.array_equal(codec.digests(made), codec.digests(codec.plain(made)))
 
 
 def test_preview(everything: Everything) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 13  # that are coded or decoded at a time: what stays in the processor's cache
 _PREVIEWED = 20
+_MANY = 1 << 16  # choices, from which on the size of a model's JSON is looked at
+_LARGEST_JSON = 28 << 20  # bytes, of the 32 MiB that a model may have
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,7 +79,13 @@ class TableCodec:
                 "data.table.bins or data.table.largest, or leave columns out"
             )
         remade = {c.name: remade_of(c, table[c.name]) for c in columns if not _is_field(c)}
-        return cls(columns=tuple(columns), fields=fields, remade=remade)
+        codec = cls(columns=tuple(columns), fields=fields, remade=remade)
+        if codes > _MANY and len(json.dumps(codec.to_json())) > _LARGEST_JSON:
+            raise DataError(
+                f"what {len(fields):,} columns are made of would not fit in a model; lower "
+                "data.table.bins, or leave columns out"
+            )
+        return codec
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -179,9 +188,10 @@ class TableCodec:
         return codes
 
     def _check_columns(self, table: pa.Table) -> None:
+        allowed = table.column_names
+        known = set(allowed)
         for name in self.names:
-            if name not in table.column_names:
-                allowed = table.column_names
+            if name not in known:
                 raise DataError(
                     message("the table", f"has no column '{name}'", allowed=allowed, got=name)
                 )
@@ -189,7 +199,8 @@ class TableCodec:
     def digests(self, examples: pa.Table) -> np.ndarray:
         """A hash of each row's content, (n, 8) uint8; identifiers and constants don't count."""
         names = [c.name for c in self.columns if c.modelled or c.kind == "text"]
-        return row_hashes(examples, names).view(np.uint8).reshape(-1, 8)
+        schema = pa.schema([self.schema.field(name) for name in names])
+        return row_hashes(examples.select(names).cast(schema)).view(np.uint8).reshape(-1, 8)
 
     # --- what the nets see -------------------------------------------------------------------
 
