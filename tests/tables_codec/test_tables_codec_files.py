@@ -125,6 +125,17 @@ def test_whole_seconds_are_written_without_fraction(tmp_path: Path) -> None:
     assert path.read_text().splitlines()[1] == "1970-01-01 00:00:00"
 
 
+def test_text_is_quoted_only_if_some_needs_it(tmp_path: Path) -> None:
+    for words, line in [(["a b", "c"], "a b,0"), (["a,b", "c"], '"a,b",0'), (["", "a"], '"",0')]:
+        codec = make_codec(pa.table({"w": words * 20, "n": [0, 1, 2, 3] * 10}))
+        path = tmp_path / "a.csv"
+        with codec.writer(path, "csv", 2) as writer:
+            made = codec.table(np.array([[0, 0], [1, 1]]), np.zeros((2, 2)))
+            writer.add(made, None, 0)
+        assert path.read_text().splitlines()[1] == line
+        assert csv.read_csv(path)["w"].to_pylist() == words
+
+
 def many(count: int, each: int = 2, length: int = 0) -> pa.Table:
     """A column of `count` categories, the first ones more frequent."""
     rng = np.random.default_rng(0)

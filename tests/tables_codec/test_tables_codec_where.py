@@ -182,6 +182,12 @@ def test_names_and_values_with_signs_in_them() -> None:
     assert one("größe=x=3..4, two words=a=b", "größe=x") <= {3, 4}
 
 
+def test_words_of_booleans_in_any_case() -> None:
+    codec = make_codec(pa.table({"ok": ["Yes", "No", "No"] * 10}))
+    for where in ("ok=yes", "ok=YES", {"ok": True}, "ok!=no"):
+        assert codec.condition(where).allowed.tolist() == [False, True]  # type: ignore[arg-type]
+
+
 NUMBERS: dict[str, Callable[[np.random.Generator], pa.Array]] = {
     "few": lambda rng: pa.array(rng.integers(-5, 20, 600)),
     "wide": lambda rng: pa.array(np.rint(rng.lognormal(6, 2, 600)).astype(np.int64)),

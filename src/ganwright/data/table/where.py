@@ -439,6 +439,9 @@ def _member(field: CategoryField, clause: _Clause, value: Any) -> np.ndarray:
         text = next(
             (v for v in field.values.to_pylist() if v.lower() in (_TRUE if text else _FALSE)), text
         )
+    if field.column.kind == "boolean":  # the words of a boolean in any case
+        same = [v for v in field.values.to_pylist() if v.lower() == str(text).lower()]
+        text = same[0] if len(same) == 1 else text
     return _equal(field, str(text))
 
 

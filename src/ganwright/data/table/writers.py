@@ -73,12 +73,27 @@ class CsvWriter(_TableWriter):
         from pyarrow import csv
 
         mark = "\t" if self.path.suffix.lower() in _TABBED else ","
-        options = csv.WriteOptions(delimiter=mark, quoting_style="needed")
+        # Arrow's "needed" puts all text in quotes: done only if some text does need them
+        style = "needed" if self._needs_quotes(mark) else "none"
+        options = csv.WriteOptions(delimiter=mark, quoting_style=style)
         file = self._stack.enter_context(aside.open("wb"))
         self._schema = self.codec.written_schema()
         self._file = self._stack.enter_context(
             csv.CSVWriter(file, self._schema, write_options=options)
         )
+
+    def _needs_quotes(self, mark: str) -> bool:
+        """Whether any text that may come has a sign of its own in CSV, or is empty."""
+        texts = [pa.array([c.name for c in self.codec.columns])]
+        for one in self.codec.fields:
+            if isinstance(one, CategoryField) and pa.types.is_string(one.values.type):
+                texts.append(one.values)
+            elif one.column.form:
+                texts.append(pa.array([one.column.form]))
+        for other in self.codec.remade.values():
+            texts.append(other.make(0, 1).cast(pa.string()))
+        special = f'[{mark}"\r\n]|^$'
+        return any(pc.any(pc.match_substring_regex(text, special)).as_py() for text in texts)
 
     def _write(self, rows: pa.Table) -> None:
         self._file.write_table(rows.cast(self._schema))
