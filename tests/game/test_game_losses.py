@@ -279,10 +279,10 @@ def test_labels_only_where_there_are_targets(name: str, labels: dict[str, float]
     discriminator.mixes_examples = False
     o = GameOptions(loss=name, labels=LabelOptions(**labels))  # type: ignore[arg-type]
     if LOSSES[name].targets:
-        check(o, discriminator)
+        check(o, nn.Identity(), discriminator)
         return
     with pytest.raises(OptionError) as caught:
-        check(o, discriminator)
+        check(o, nn.Identity(), discriminator)
     assert str(caught.value) == (
         f"game.labels: the {name} loss has no targets to smooth or flip; "
         "those that have: minimax, non-saturating, least-squares"

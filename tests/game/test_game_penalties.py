@@ -149,11 +149,11 @@ def test_batch_statistics_and_penalties_exclude_each_other(name: str) -> None:
     o = GameOptions(penalty=PenaltyOptions(**{name.replace("-", "_"): 1.0}))
     discriminator = nn.Identity()
     discriminator.mixes_examples = False
-    check(o, discriminator)
+    check(o, nn.Identity(), discriminator)
     discriminator.mixes_examples = True
-    check(GameOptions(), discriminator)
+    check(GameOptions(), nn.Identity(), discriminator)
     with pytest.raises(OptionError) as caught:
-        check(o, discriminator)
+        check(o, nn.Identity(), discriminator)
     assert str(caught.value) == (
         f"game.penalty.{name.replace('-', '_')}: needs a discriminator that treats examples one by "
         "one; discriminator.norm must be none, layer or spectral; got 'batch'"

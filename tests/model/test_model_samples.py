@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import ganwright as gw
 from ganwright.base.errors import OptionError, UsageError
 from ganwright.data import open_data
-from ganwright.model import BLOCK, Model
+from ganwright.model import Model
+from ganwright.nets.layers import Generator
 
 
 @pytest.fixture(scope="session")
@@ -40,16 +41,16 @@ def test_form(model: Model) -> None:
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(n=st.integers(1, 3 * BLOCK), k=st.integers(1, 3 * BLOCK), seed=st.integers(0, 2**40))
+@given(n=st.integers(1, 3 * Generator.block), k=st.integers(1, 3 * Generator.block), seed=st.integers(0, 2**40))
 def test_the_first_samples_are_the_same_whatever_n(model: Model, n: int, k: int, seed: int) -> None:
     few, many = sorted((n, k))
     assert np.array_equal(model.sample(many, seed=seed)[:few], model.sample(few, seed=seed))
 
 
 def test_blocks_are_the_samples(model: Model) -> None:
-    n = 2 * BLOCK + 3
+    n = 2 * Generator.block + 3
     blocks = list(model.stream(n, seed=4))
-    assert [block.start for block in blocks] == [0, BLOCK, 2 * BLOCK]
+    assert [block.start for block in blocks] == [0, Generator.block, 2 * Generator.block]
     assert np.array_equal(np.concatenate([b.examples for b in blocks]), model.sample(n, seed=4))
     assert all(len(b.examples) == len(b.labels) for b in blocks if b.labels is not None)
 
@@ -159,7 +160,7 @@ def test_truncation(model: Model) -> None:
 def test_a_stream_takes_constant_memory(model: Model) -> None:
     def peak(blocks: int) -> int:
         tracemalloc.start()
-        for _ in model.stream(blocks * BLOCK):
+        for _ in model.stream(blocks * Generator.block):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

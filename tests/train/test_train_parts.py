@@ -98,8 +98,12 @@ def test_run_from_python(tiny: Any, digits_run: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_plays_a_round(tiny: Any, name: str) -> None:
-    prepared = prepare("digits", recipe=name, kimg=0.1, settings={"train.batch": 4})
+def test_every_recipe_plays_a_round(tiny: Any, name: str, tmp_path: Path) -> None:
+    data: str | Path = "digits"
+    if name.startswith("table"):
+        data = tmp_path / "rows.csv"
+        data.write_text("a,b\n" + "".join(f"{i},{'xyz'[i % 3]}\n" for i in range(20)))
+    prepared = prepare(data, recipe=name, kimg=0.1, settings={"train.batch": 4})
     from ganwright.train.trainer import Trainer
 
     trainer = Trainer(prepared.plan.recipe, prepared.data, "cpu")

@@ -54,18 +54,17 @@ DiscriminatorOptions = Annotated[
     Field(discriminator="kind"),
 ]
 
+# Those of pictures; each of the other modalities has one pair of its own.
 GENERATORS = (
     MLPGeneratorOptions,
     LatentSkipGeneratorOptions,
     DenseConvGeneratorOptions,
     DCGANGeneratorOptions,
-    TableGeneratorOptions,
 )
 DISCRIMINATORS = (
     MLPDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,
     DCGANDiscriminatorOptions,
-    TableDiscriminatorOptions,
 )
 
 
