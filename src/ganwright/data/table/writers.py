@@ -5,6 +5,8 @@ Whole or not at all, in constant memory.
 
 from __future__ import annotations
 
+import csv as csv_of_python
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,16 +77,21 @@ class CsvWriter(_TableWriter):
         mark = "\t" if self.path.suffix.lower() in _TABBED else ","
         # Arrow's "needed" puts all text in quotes: done only if some text does need them
         style = "needed" if self._needs_quotes(mark) else "none"
-        options = csv.WriteOptions(delimiter=mark, quoting_style=style)
+        options = csv.WriteOptions(include_header=False, delimiter=mark, quoting_style=style)
         file = self._stack.enter_context(aside.open("wb"))
         self._schema = self.codec.written_schema()
+        header = io.StringIO()
+        csv_of_python.writer(header, delimiter=mark, lineterminator="\n").writerow(
+            self._schema.names
+        )
+        file.write(header.getvalue().encode())
         self._file = self._stack.enter_context(
             csv.CSVWriter(file, self._schema, write_options=options)
         )
 
     def _needs_quotes(self, mark: str) -> bool:
         """Whether any text that may come has a sign of its own in CSV, or is empty."""
-        texts = [pa.array([c.name for c in self.codec.columns])]
+        texts: list[pa.Array] = []
         for one in self.codec.fields:
             if isinstance(one, CategoryField) and pa.types.is_string(one.values.type):
                 texts.append(one.values)
