@@ -169,7 +169,7 @@ def bars(
                 f'<text class="small" x="{end + 4:.1f}" y="{y + thick / 2:.1f}" dy="2.5">'
                 f"{form.format(values[i])}</text>"
             )
-    legend = tuple((j, what, False) for j, (what, _) in enumerate(shares))
+    legend = tuple((j, what, False) for j, (what, _) in enumerate(shares) if what)
     return Chart(title, _svg(title, says, parts, row * len(names) + 6), legend, says)
 
 

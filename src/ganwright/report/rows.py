@@ -29,6 +29,7 @@ MAPPED = 20  # columns of a heat map
 BINS, VALUES = 24, 8
 WORST = 8
 LETTERS = 24
+SPIKE = 0.5  # of the rows with one value: told, not drawn
 COMPARED = 20_000  # training rows that distances are to
 
 
@@ -161,18 +162,37 @@ def _numbers(axis: Axis, real: np.ndarray, made: np.ndarray, says: str) -> Chart
             for what, x in zip(("real", "made"), (real, made), strict=True)
         ]
         return charts.bars(axis.name, says, [_place(axis, float(v)) for v in few], shares)
+    there, said = _without_spike(axis, there, real, made)
+    says += said
+    both = np.concatenate(there)
     low, high = np.quantile(both, [0.005, 0.995])
     out = float((there[0] < low).mean() + (there[0] > high).mean())
     if not high > low:
         low, high = float(both.min()), float(both.max())
     elif out:
-        says += " The outermost 1 % lie in the first and last bars."
+        says += " Outermost 1 % in the end bars."
     edges = _nice(axis, float(low), float(high))
     shares = [
         (what, _shares(np.clip(x, edges[0], edges[-1]), edges, len(whole)))
         for what, x, whole in zip(("real", "made"), there, (real, made), strict=True)
     ]
     return charts.histogram(axis.name, says, edges, shares, lambda at: _place(axis, at))
+
+
+def _without_spike(
+    axis: Axis, there: list[np.ndarray], real: np.ndarray, made: np.ndarray
+) -> tuple[list[np.ndarray], str]:
+    """What is left when a value that most rows have is told in words, not drawn."""
+    values, counts = np.unique(there[0], return_counts=True)
+    if not len(values) or counts.max() <= SPIKE * len(real):
+        return there, ""
+    spike = float(values[counts.argmax()])
+    rest = [x[x != spike] for x in there]
+    if min(map(len, rest)) < 2:
+        return there, ""
+    shares = [float((x == spike).mean()) for x in (real, made)]
+    said = f" {_place(axis, spike)}: {shares[0]:.1%} real, {shares[1]:.1%} made, not drawn."
+    return rest, said
 
 
 def _nice(axis: Axis, low: float, high: float) -> list[float]:
@@ -192,7 +212,7 @@ def _shares(values: np.ndarray, edges: list[float], n: int) -> list[float]:
 def _place(axis: Axis, value: float) -> str:
     """A number as the column has it; dates as dates."""
     if axis.column.kind != "datetime":
-        return shown(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else shown(value)
     made = from_axis(axis.column, np.array([value]))[0].as_py()
     return str(made)[:10]
 

@@ -68,7 +68,8 @@ def utility(real: Cells, fake: Cells, *, seed: int = 0) -> Utility:
     if len(np.unique(y)) == 1 and not number:
         guess = np.full(len(truth), y[0])
     else:
-        guess = _trees(number, masked, derive(seed, "utility")).fit(x, y).predict(test)
+        with one_thread():
+            guess = _trees(number, masked, derive(seed, "utility")).fit(x, y).predict(test)
     score = _r2 if number else _macro_f1
     rng = np.random.default_rng(derive(seed, "utility", "test"))
     weights = rng.multinomial(len(truth), np.full(len(truth), 1 / len(truth)), DRAWS)
@@ -99,7 +100,15 @@ def detection(real: Cells, fake: Cells, *, seed: int = 0) -> TwoSample:
     def make(number: int) -> Any:
         return _trees(False, masked, number)
 
-    return cross_fitted(x, n, make, "trees", folds=FOLDS, seed=seed)
+    with one_thread():
+        return cross_fitted(x, n, make, "trees", folds=FOLDS, seed=seed)
+
+
+def one_thread() -> Any:
+    """A context: trees on few rows gain little by more, and wait for each other on shared cores."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1, user_api="openmp")
 
 
 def _trees(number: bool, masked: np.ndarray, seed: int) -> Any:
