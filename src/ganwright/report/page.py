@@ -100,6 +100,7 @@ def render(facts: Facts, found: Findings) -> str:
         sections=SECTIONS[found.kind],
         simplest=SIMPLEST[found.kind],
         others=[OTHERS.get(name, name) for name in (card.others if card else ())],
+        strip="ends" in dict(SECTIONS[found.kind]),
         drawn_card=rows.drawn_card(card),
         copies=copies_said(card),
         rows=[] if card is None else [row(n, e, card.others) for n, e in card.measures.items()],
@@ -288,6 +289,15 @@ def curves(facts: Facts, found: Findings) -> list[Chart]:
                 Line("spread", facts.series("snapshot", "variety"), 1),
             ],
             limits=(0.0, 1.0),
+        ),
+        charts.line_chart(
+            "Shapes and trends",
+            "How alike columns, and pairs of them that go together, are to real ones; 1 is the same.",
+            [
+                Line(name, facts.series("score", name), i)
+                for i, name in enumerate(("shapes", "trends"))
+            ],
+            limits=(0.5, 1.0),
         ),
         _shares(facts, found),
     ]
