@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from ganwright.data import cache
 from ganwright.data.arrays import file_identity
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
-from ganwright.data.split import split
+from ganwright.data.split import Split, split
 from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.kinds import TARGET_NAMES
 from ganwright.data.table.read import mapped, stem_of, write_canonical
@@ -170,15 +171,62 @@ def _open(folder: Path) -> Canonical:
 # --- from a table to a data set ----------------------------------------------------------------
 
 
+def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> Dataset:
+    """A frame split and encoded in memory: nothing of it stays on disk.
+
+    With `whole` the codec knows the values of held-out rows, too: for those who use them to stop
+    by, and judge nothing. Raises DataError, OptionError.
+    """
+    chosen = options.table
+    with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
+        target = Path(folder, "table.arrow")
+        written = write_canonical(
+            frame, target, kinds=chosen.kinds, leave_out=chosen.leave_out, bad=options.bad
+        )
+        with pa.OSFile(str(target)) as file:
+            table = pa.ipc.open_file(file).read_all()
+    columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
+    modelled = [c.name for c in columns if c.modelled]
+    if not modelled:
+        kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
+        raise DataError(f"the table has no column to learn: {kinds}")
+    found = Canonical(
+        table=table,
+        columns=columns,
+        hashes=row_hashes(table, modelled),
+        notes=written.notes,
+        skipped=(),
+        skipped_rows=written.skipped_rows,
+    )
+    parts = split(found.hashes, options.holdout, None)
+    from ganwright.data.table.codec import TableCodec
+
+    seen = table if whole else table.take(pa.array(parts.train))
+    codec = TableCodec.fit(seen, columns, chosen)
+    codes = codec.codes(table, unseen="nearest")
+    nowhere = TableSource(name="table", label="the table", path=Path(), identity=None)
+    return _dataset(nowhere, found, parts, options, codec, codes)
+
+
 def table_dataset(source: TableSource, options: DataOptions) -> Dataset:
     """A table read, split and encoded; what `open_data` does once it has a source."""
     found = canonical(source, options)
-    columns = found.columns
     parts = split(found.hashes, options.holdout, None)
-    target, rule = _target(columns, options.table.target)
+    codec, codes = _encoded(source, found, parts.train, options)
+    return _dataset(source, found, parts, options, codec, codes)
+
+
+def _dataset(
+    source: TableSource,
+    found: Canonical,
+    parts: Split,
+    options: DataOptions,
+    codec: TableCodec,
+    codes: np.ndarray,
+) -> Dataset:
+    target, rule = _target(found.columns, options.table.target)
     chosen = replace(options, table=replace(options.table, target=target))
-    codec, codes = _encoded(source, found, parts.train, chosen)
-    notes = (rule, *source.notes, *found.notes, *_left_out(columns), parts.note)
+    notes = (rule, *source.notes, *found.notes, *_left_out(found.columns), parts.note)
     return Dataset(
         name=source.name,
         kind="table",

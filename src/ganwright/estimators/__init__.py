@@ -1,0 +1,37 @@
+"""The scikit-learn face: fit, then sample, transform, resample or score.
+
+TableGAN            rows like those it was fitted on, under any conditions
+GANImputer          fills missing values, in one table or several
+GANSampler          balances classes; in pipelines of imbalanced-learn
+GANOutlierDetector  says which rows are odd, how sure that is, and by which columns
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganwright.estimators.imputer import GANImputer
+    from ganwright.estimators.outliers import GANOutlierDetector
+    from ganwright.estimators.sampler import GANSampler
+    from ganwright.estimators.table import TableGAN
+
+__all__ = ["GANImputer", "GANOutlierDetector", "GANSampler", "TableGAN"]
+
+_HOMES = {
+    "GANImputer": "ganwright.estimators.imputer",
+    "GANOutlierDetector": "ganwright.estimators.outliers",
+    "GANSampler": "ganwright.estimators.sampler",
+    "TableGAN": "ganwright.estimators.table",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganwright.estimators' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

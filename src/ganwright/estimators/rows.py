@@ -1,0 +1,134 @@
+"""What all estimators share: X as a frame of named columns and back, and fitting in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+if TYPE_CHECKING:
+    from ganwright.data import Dataset
+    from ganwright.model import Model
+
+HELD = 0.1  # share of rows to stop by
+LEAST_ROWS = 200  # below, all rows train
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X has columns with types of their own."""
+    from ganwright.data.table.source import is_frame
+
+    return is_frame(X)
+
+
+class RowEstimator(BaseEstimator):
+    """Common parameters, and X as a frame.
+
+    `passes` over the rows, or `minutes`, bound the training (None: by their number); `kinds`
+    overrules what a column is (``{"zip": "category"}``); `settings` are options of the recipe by
+    dotted path (``{"generator.width": 128}``); `device` is auto, cpu, cuda or mps. The same
+    `random_state` gives the same model on a CPU, unless `minutes` end the training.
+    """
+
+    passes: float | None
+    minutes: float | None
+    kinds: Mapping[str, str] | None
+    settings: Mapping[str, Any] | None
+    device: str
+    random_state: Any
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        return tags
+
+    def _frame(self, X: Any, *, reset: bool) -> Any:
+        """X as a frame whose columns have the names they were fitted with; its rows as they are.
+
+        Raises ValueError for what is no table, and for other columns than fitted.
+        """
+        if is_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if len(X) < 1 + reset:
+                raise ValueError(
+                    f"Found array with {len(X)} sample(s) while a minimum of {1 + reset} is required."
+                )
+            return self._named(X, reset=reset)
+        array = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=None,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=1 + reset,
+        )
+        return self._named(frame_of(array), reset=reset)
+
+    def _named(self, frame: Any, *, reset: bool) -> Any:
+        """The frame with the names that are learned: its own, or x0, x1 … where it has none."""
+        from ganwright.data.table.typed import table_of
+
+        if reset:
+            names = getattr(self, "feature_names_in_", None)
+            count = self.n_features_in_
+            self._names = [f"x{i}" for i in range(count)] if names is None else list(names)
+        if isinstance(frame, pd.DataFrame):
+            frame = frame.copy(deep=False)
+            frame.columns = pd.Index(self._names, dtype=object)
+            return frame
+        table = table_of(frame, [], ())
+        return table.rename_columns(self._names)
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _open(
+        self, X: Any, frame: Any, *, held: float | None = None, whole: bool = True
+    ) -> Dataset:
+        """The rows to fit on; of a plain array of numbers all columns are numbers."""
+        from ganwright.base.options import build
+        from ganwright.data import DataOptions
+        from ganwright.data.table.source import frame_dataset
+
+        if held is None:
+            held = HELD if len(frame) >= LEAST_ROWS else 0.0
+        kinds = dict(self.kinds or {})
+        if not is_frame(X):
+            for name in frame.columns:
+                if frame[name].dtype.kind in "fiu":
+                    kinds.setdefault(name, "number")
+        words = [f"{name}={kind}" for name, kind in kinds.items()]
+        options = build(DataOptions, {"holdout": held, "table": {"kinds": words}}, owner="kinds")
+        return frame_dataset(frame, options, whole=whole)
+
+    def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:
+        from ganwright.train.brief import Briefing, train_in_memory
+        from ganwright.train.plan import pick_device
+
+        briefing = Briefing(
+            passes=self.passes,
+            minutes=self.minutes,
+            seed=seed,
+            device=pick_device(self.device),
+            settings=dict(self.settings or {}),
+        )
+        return train_in_memory(data, briefing, stop_by)
+
+
+def names_of(frame: Any) -> list[str]:
+    """The names of a frame's own columns, as text."""
+    names = frame.column_names if type(frame).__module__.startswith("pyarrow") else frame.columns
+    return [str(name) for name in names]
+
+
+def frame_of(array: np.ndarray) -> pd.DataFrame:
+    """An array (n, d) as a frame; of objects each column gets the type of its values."""
+    frame = pd.DataFrame(array)
+    return frame.infer_objects() if array.dtype.kind == "O" else frame

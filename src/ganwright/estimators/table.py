@@ -1,0 +1,65 @@
+"""TableGAN: more rows of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from ganwright.estimators.rows import RowEstimator, is_frame
+
+
+class TableGAN(RowEstimator):
+    """Learns a table and makes more rows of it, under any conditions on any columns at once.
+
+    What is missing is learned, too, and comes back as often. See `RowEstimator` for the
+    parameters.
+
+    >>> from ganwright.estimators import TableGAN
+    >>> model = TableGAN(random_state=0).fit(frame)                 # doctest: +SKIP
+    >>> model.sample(100, where={"age": (40, 60), "sex": "Female"}) # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        passes: float | None = None,
+        minutes: float | None = None,
+        kinds: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.passes = passes
+        self.minutes = minutes
+        self.kinds = kinds
+        self.settings = settings
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> TableGAN:
+        """Learns from X (n, d), a frame or an array."""
+        frame = self._frame(X, reset=True)
+        data = self._open(X, frame)
+        self.seed_ = self._seed()
+        self.model_ = self._train(data, self.seed_)
+        self._array = None if is_frame(X) else frame.to_numpy().dtype
+        return self
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        where: str | Mapping[str, Any] | None = None,
+        random_state: int | None = None,
+    ) -> Any:
+        """`n` new rows that fulfil `where` (``"age=40..60, sex=Female"`` or a mapping).
+
+        A frame as a frame, an array as an array. Row i depends on `random_state` (an int; None:
+        that of the fit) and i alone. Raises OptionError for a condition that can't be met.
+        """
+        check_is_fitted(self)
+        seed = self.seed_ if random_state is None else int(random_state)
+        frame = self.model_.sample(n, seed=seed, where=where)
+        return frame if self._array is None else frame.to_numpy().astype(self._array)

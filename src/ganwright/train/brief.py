@@ -1,0 +1,141 @@
+"""Training in memory, in one call: no run folder, no plan, nothing measured or written.
+
+For what trains on the way to something else: filling a table, an estimator's `fit`.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganwright.base import seeds
+from ganwright.base.errors import Diverged
+from ganwright.base.options import override
+from ganwright.data import Dataset
+from ganwright.model import Model
+from ganwright.train.recipes import RECIPES, Recipe
+from ganwright.train.trainer import Trainer
+
+PASSES, MOST_ROUNDS = 100, 10_000  # of the default budget
+LEAST_BATCH, LEAST_ROUNDS = 16, 100  # a batch is halved until the budget has so many rounds
+CHECKS = 25  # looks at held-out rows in one budget
+PATIENCE = 5  # … that may pass without a better one
+LEAST_HELD, MOST_HELD = 20, 2000  # held-out rows to stop by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Briefing:
+    """How long and on what: `passes` over the rows, or `minutes`; None is a default by their number."""
+
+    passes: float | None = None
+    minutes: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    settings: dict[str, Any] | None = None
+
+
+def train_in_memory(data: Dataset, briefing: Briefing, stop_by: np.ndarray | None = None) -> Model:
+    """A model of rows, the same for the same seed where `minutes` don't end it.
+
+    `stop_by` are held-out rows (default: all of them): the model that they surprise least is kept,
+    and training ends when no better one comes. Raises Diverged.
+    """
+    with torch.random.fork_rng():  # the caller's own random numbers are not ours to seed
+        return _train(data, briefing, data.heldout if stop_by is None else stop_by)
+
+
+def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray) -> Model:
+    recipe = _recipe(data, briefing)
+    trainer = Trainer(recipe, data, briefing.device)
+    assert recipe.train.kimg is not None
+    budget, batch = round(recipe.train.kimg * 1000), recipe.train.batch
+    rounds = max(1, -(-budget // batch))
+    watch = _Watch(data, stop_by, trainer)
+    ends = None if briefing.minutes is None else time.monotonic() + 60 * briefing.minutes
+    every = max(1, rounds // CHECKS)
+    for number in range(1, rounds + 1):
+        trainer.round()
+        late = ends is not None and time.monotonic() > ends
+        if (number % every == 0 or number == rounds or late) and watch.tired():
+            break
+        if late:
+            break
+    if not trainer.healthy():
+        raise Diverged("training diverged; a lower rate or more rows may help")
+    return watch.model()
+
+
+def _recipe(data: Dataset, briefing: Briefing) -> Recipe:
+    """The recipe of tables, its batch and budget fitted to the number of rows."""
+    recipe = override(RECIPES["table"].make(), briefing.settings or {})
+    rows, batch = len(data.train), recipe.train.batch
+    passes = PASSES if briefing.passes is None else briefing.passes
+    while batch > LEAST_BATCH and passes * rows < LEAST_ROUNDS * batch:
+        batch //= 2
+    rounds = max(1, round(passes * rows / batch))
+    if briefing.passes is None:
+        rounds = int(np.clip(rounds, LEAST_ROUNDS, MOST_ROUNDS))
+    kimg = rounds * batch / 1000
+    settings = {"train.batch": batch, "train.kimg": kimg, "train.seed": briefing.seed}
+    for player in ("generator_optimiser", "discriminator_optimiser"):
+        if getattr(recipe, player).final_rate is not None:
+            settings[f"{player}.decay_kimg"] = kimg
+    settings["train.threads"] = torch.get_num_threads()
+    return replace(override(recipe, settings), data=data.options)
+
+
+class _Watch:
+    """The best model so far, by how much held-out rows surprise it."""
+
+    def __init__(self, data: Dataset, rows: np.ndarray, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.best, self.kept, self.stale = float("inf"), None, 0
+        self.codes: Tensor | None = None
+        if len(rows) >= LEAST_HELD:
+            rows = rows[:: -(-len(rows) // MOST_HELD)]
+            self.codes = torch.from_numpy(data.rows[rows].astype(np.int64))
+            rng = np.random.default_rng(seeds.derive(trainer.recipe.train.seed, "brief"))
+            share = rng.random((len(rows), 1))
+            self.hidden = torch.from_numpy(rng.random(self.codes.shape) < share)
+
+    def tired(self) -> bool:
+        """Looks at the held-out rows; whether it is time to end."""
+        if self.codes is None:
+            return False
+        value = self._surprise()
+        if value < self.best:
+            network = self.trainer.average.network
+            self.best, self.stale = value, 0
+            self.kept = copy.deepcopy(network.state_dict())
+        else:
+            self.stale += 1
+        return self.stale >= PATIENCE
+
+    @torch.inference_mode()
+    def _surprise(self) -> float:
+        """−log p of a held-out cell that is hidden, in nats; the same cells every time."""
+        assert self.codes is not None
+        generator = self.trainer.average.network
+        device = self.trainer.device
+        codes, hidden = self.codes.to(device), self.hidden.to(device)
+        known = torch.where(hidden | (codes < 0), -1, codes)
+        z = torch.zeros(len(codes), self.trainer.recipe.latent.dim, device=device)
+        fields: Any = generator.fields
+        cost = fields.surprise(generator.predict(z, known), codes.clamp(min=0))  # type: ignore[operator]
+        asked = hidden & (codes >= 0)
+        return float((cost * asked).sum() / asked.sum().clamp(min=1))
+
+    def model(self) -> Model:
+        """The artefact, of the best state."""
+        model = self.trainer.model()
+        if self.kept is not None:
+            model.generator.load_state_dict(self.kept)
+        for network in (model.generator, model.discriminator):
+            network.eval().requires_grad_(False)
+        return model

@@ -1,0 +1,234 @@
+"""Filling what is missing in a table, from what is known of each row; the rest is left untouched.
+
+how="mean"   the one best guess: of numbers the mean given the known cells, which has the least
+             squared error, of categories the most probable
+how="draw"   a draw from their joint distribution given the known cells: several of them
+             (multiple imputation, Rubin 1987) say how sure one can be
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from ganwright.base import seeds
+from ganwright.base.errors import OptionError, message
+from ganwright.data.table.codec import TableCodec
+from ganwright.data.table.line import missing_of
+from ganwright.data.table.source import is_frame
+from ganwright.model import Model
+from ganwright.uses.rows import blocks, chances, codec_of, given_codes, rows_of, without_missing
+
+How = Literal["mean", "draw"]
+HOWS = ("mean", "draw")
+MOST_DRAWS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filling:
+    """What goes into the holes of a table: of each column, by name, the rows and their values.
+
+    `draws` has one mapping a completed table. `notes` say what was left missing, and why.
+    """
+
+    rows: dict[str, np.ndarray]
+    draws: tuple[dict[str, pa.Array], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def cells(self) -> int:
+        """How many cells are filled."""
+        return sum(len(rows) for rows in self.rows.values())
+
+
+def fill(
+    model: Model, table: Any, *, how: How | None = None, draws: int | None = None, seed: int = 0
+) -> Any:
+    """The table with its missing cells filled; all others as they are.
+
+    `table` is a DataFrame of pandas or polars or a pyarrow Table, and the same kind comes back; a
+    file comes back as a pandas DataFrame. `how` is "mean", the best guess, or "draw". With `draws`
+    a list of so many tables comes back, each a draw of its own. Raises OptionError, DataError.
+    """
+    codec = codec_of(model, "fill")
+    canonical = rows_of(codec, table)
+    filling = find(model, canonical, how=how, draws=draws, seed=seed)
+    base = table if is_frame(table) else codec.join([canonical])
+    done = [patched(base, filling.rows, values) for values in filling.draws]
+    return done[0] if draws is None else done
+
+
+def find(
+    model: Model,
+    table: pa.Table,
+    *,
+    how: How | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+    exact: bool = False,
+) -> Filling:
+    """What goes into the holes of a table that is in the model's own columns and types.
+
+    With `exact` means of numbers are not rounded to the column's digits, and come as float64.
+    """
+    codec = codec_of(model, "fill")
+    how = how or ("mean" if draws is None else "draw")
+    _check(how, draws)
+    holes = {name: missing_of(table.column(name)) for name in codec.names}
+    rows = {name: np.flatnonzero(hole) for name, hole in holes.items() if hole.any()}
+    fillable = {n: r for n, r in rows.items() if codec.fields[codec.names.index(n)].missing != 0}
+    known, odd = given_codes(codec, table)
+    notes = [*_left(codec, table, rows.keys() - fillable.keys()), *_unseen(codec, odd)]
+    affected = np.unique(np.concatenate([*fillable.values(), np.empty(0, np.int64)]))
+    place = np.zeros(table.num_rows, np.int64)
+    place[affected] = np.arange(len(affected))
+    found = []
+    for number in range(1 if draws is None else draws):
+        parts = list(_parts(model, codec, known[affected], how, seeds.derive(seed, number), exact))
+        values = {}
+        for name, where in fillable.items():
+            whole = pa.chunked_array([part[name] for part in parts])
+            values[name] = whole.take(pa.array(place[where])).combine_chunks()
+        found.append(values)
+    return Filling(rows=fillable, draws=tuple(found), notes=tuple(notes))
+
+
+def _check(how: str, draws: int | None) -> None:
+    if how not in HOWS:
+        raise OptionError(message("how", f"can't be '{how}'", allowed=HOWS, got=how))
+    if draws is not None and not 1 <= draws <= MOST_DRAWS:
+        raise OptionError(f"draws: must lie between 1 and {MOST_DRAWS}; got {draws}")
+    if draws is not None and how == "mean":
+        raise OptionError("draws: of means there is one; leave out how='mean', or draws")
+
+
+def _parts(
+    model: Model, codec: TableCodec, known: np.ndarray, how: str, seed: int, exact: bool
+) -> Iterator[dict[str, pa.Array]]:
+    """Every cell of the rows `known` (n, C) as it would be filled, block by block."""
+    for block in blocks(model, codec, len(known)):
+        if how == "draw":
+            made = drawn(model, codec, known[block], seed, block.start)
+        else:
+            shares = chances(model, known[block])
+            made = codec.expect(shares)
+            if exact:
+                made = _unrounded(codec, made, codec.means(shares))
+        yield {name: _flat(made.column(name)) for name in codec.names}
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _unrounded(codec: TableCodec, made: pa.Table, means: np.ndarray) -> pa.Table:
+    for c, name in enumerate(codec.names):
+        if not np.isnan(means[:, c]).any():
+            at = made.column_names.index(name)
+            made = made.set_column(at, name, pa.array(means[:, c]))
+    return made
+
+
+@torch.inference_mode()
+def drawn(
+    model: Model, codec: TableCodec, known: np.ndarray, seed: int, start: int = 0
+) -> pa.Table:
+    """Rows (b, C) whose hidden cells are drawn, never missing; row i is number ``start + i``."""
+    count, fields = known.shape
+    latents = model.net.latent.draw(seeds.derive(seed, "fill", "latent"), start, count)
+    uniforms = seeds.uniforms(seeds.derive(seed, "fill", "choice"), start, count, fields)
+    device = model.device
+    codes = model.generator.sample(
+        latents.to(device),
+        torch.from_numpy(known.astype(np.int64)).to(device),
+        torch.from_numpy(uniforms.astype(np.float32)).to(device),
+        torch.from_numpy(without_missing(codec)).to(device),
+    )
+    places = seeds.uniforms(seeds.derive(seed, "fill", "place"), start, count, codec.chances)
+    return codec.table(codes.cpu().numpy(), places, plain=True)
+
+
+def _left(codec: TableCodec, table: pa.Table, nothing_known: Any) -> Iterator[str]:
+    """What stays missing."""
+    for column in codec.columns:
+        count = table.column(column.name).null_count
+        if column.name in nothing_known:
+            yield f"'{column.name}' was missing in every row of training: left as it is"
+        elif count and column.name not in codec.names:
+            yield f"'{column.name}' ({column.kind}) is not learned: {count:,} cells stay missing"
+
+
+def _unseen(codec: TableCodec, odd: np.ndarray) -> Iterator[str]:
+    for c in np.flatnonzero(odd.any(0)):
+        what = "taken as the nearest" if codec.fields[c].family == "number" else "taken as unknown"
+        yield f"'{codec.names[c]}': {odd[:, c].sum():,} values unseen in training, {what}"
+
+
+# --- the user's own frame ------------------------------------------------------------------------
+
+
+def patched(frame: Any, rows: dict[str, np.ndarray], values: dict[str, pa.Array]) -> Any:
+    """A copy of the frame with `values` in the `rows` of each column; nothing else changes."""
+    room = type(frame).__module__.partition(".")[0]
+    return {"polars": _patched_polars, "pyarrow": _patched_arrow}.get(room, _patched_pandas)(
+        frame, rows, values
+    )
+
+
+def _patched_pandas(frame: Any, rows: dict[str, np.ndarray], values: dict[str, pa.Array]) -> Any:
+    import pandas as pd
+
+    frame = frame.copy()
+    names = [str(name) for name in frame.columns]
+    for name, where in rows.items():
+        at = names.index(name)
+        column = frame.iloc[:, at].copy()
+        new = values[name].to_pandas()
+        if isinstance(column.dtype, pd.SparseDtype):
+            column = column.sparse.to_dense()
+        column.iloc[where] = new.astype(column.dtype).array
+        frame.isetitem(at, column)
+    return frame
+
+
+def _patched_polars(frame: Any, rows: dict[str, np.ndarray], values: dict[str, pa.Array]) -> Any:
+    import polars as pl
+
+    frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
+    for name, where in rows.items():
+        column = frame[name]
+        new: Any = pl.from_arrow(values[name])
+        if column.dtype == pl.Float64 or column.dtype == pl.Float32:
+            column = column.fill_nan(None)
+        mask = np.zeros(len(frame), bool)
+        mask[where] = True
+        place = np.zeros(len(frame), np.int64)
+        place[where] = np.arange(len(where))
+        full = new.cast(column.dtype).gather(place)
+        frame = frame.with_columns(full.zip_with(pl.Series(mask), column).alias(name))
+    return frame
+
+
+def _patched_arrow(
+    table: pa.Table, rows: dict[str, np.ndarray], values: dict[str, pa.Array]
+) -> pa.Table:
+    for name, where in rows.items():
+        at = table.column_names.index(name)
+        field = table.schema.field(at)
+        old = table.column(at)
+        kind = field.type
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        mask = np.zeros(table.num_rows, bool)
+        mask[where] = True
+        new = values[name].cast(plain)
+        filled = pc.replace_with_mask(old.cast(plain).combine_chunks(), pa.array(mask), new)
+        filled = filled.dictionary_encode().cast(kind) if plain != kind else filled
+        table = table.set_column(at, field, filled)
+    return table

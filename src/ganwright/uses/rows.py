@@ -1,0 +1,89 @@
+"""What the uses of rows share: a model that takes any cells as given, and tables in its types."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from ganwright.base.errors import DataError, OptionError
+from ganwright.data.table.codec import TableCodec
+from ganwright.data.table.fields import CategoryField
+from ganwright.data.table.read import conform, read_table, write_canonical
+from ganwright.data.table.source import is_frame
+from ganwright.model import Model
+
+_NUMBERS = 1 << 22  # in one block of probabilities
+
+
+def codec_of(model: Model, use: str) -> TableCodec:
+    """The codec of a model of rows. Raises OptionError, naming the use, for any other."""
+    if isinstance(model.codec, TableCodec):
+        return model.codec
+    kind = model.codec.kind
+    raise OptionError(f"{use}: needs a model of a table; this one makes examples of kind '{kind}'")
+
+
+def rows_of(codec: TableCodec, given: Any, owner: str = "the table") -> pa.Table:
+    """A file or frame in the columns and types that the model was trained on. Raises DataError."""
+    if isinstance(given, str | os.PathLike):
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise DataError(f"no file '{path}'")
+        return read_table(path, codec.columns)
+    if not is_frame(given):
+        raise DataError(f"{owner} can't be a {type(given).__name__}; give a file or a DataFrame")
+    with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
+        target = Path(folder, "table.arrow")
+        write_canonical(given, target, owner=owner, known=codec.columns)
+        with pa.OSFile(str(target)) as file:
+            table = pa.ipc.open_file(file).read_all()
+    return conform(table, codec.columns, owner)
+
+
+def given_codes(codec: TableCodec, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """The codes of cells that are known (n, C) int32, −1 else; and which values were never seen.
+
+    A number outside the observed range counts as the nearest; a category that was never seen is
+    unknown.
+    """
+    near, seen = codec.known(table), codec.known(table, unseen="hidden")
+    odd = (near >= 0) & (seen < 0)
+    words = np.array([isinstance(one, CategoryField) for one in codec.fields])
+    return np.where(words & odd, -1, near), odd
+
+
+def blocks(model: Model, codec: TableCodec, rows: int) -> Iterator[slice]:
+    """Cuts `rows` so that the probabilities of a block fit into memory."""
+    size = int(np.clip(_NUMBERS // codec.width, 16, model.generator.block))
+    return (slice(start, min(rows, start + size)) for start in range(0, rows, size))
+
+
+def calm(model: Model, count: int) -> Tensor:
+    """The latent's middle, for each of `count` rows: what is asked for is no draw."""
+    return torch.zeros(count, model.net.latent.dim, device=model.device)
+
+
+@torch.inference_mode()
+def chances(model: Model, known: np.ndarray) -> np.ndarray:
+    """What the cells of rows `known` (b, C) may be: probabilities (b, ΣK); −1 is a hidden cell."""
+    codes = torch.from_numpy(known.astype(np.int64)).to(model.device)
+    logits = model.generator.predict(calm(model, len(codes)), codes)
+    found: np.ndarray = model.generator.fields.probabilities(logits).cpu().numpy()
+    return found
+
+
+def without_missing(codec: TableCodec) -> np.ndarray:
+    """The codes (ΣK,) bool that are values, unless a column has no others."""
+    allowed = np.ones(codec.width, bool)
+    for start, one in zip(codec.offsets, codec.fields, strict=False):
+        if one.missing:
+            allowed[start + one.missing] = False
+    return allowed
