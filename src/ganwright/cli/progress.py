@@ -46,10 +46,12 @@ def facts(event: dict[str, Any], budget: TrainOptions) -> str:
     """One line about a report."""
     share = share_done(budget, event["seen"], event["seconds"])
     left = event["seconds"] * (1 / share - 1) if share > 0 else 0.0
+    private = f"  ε {event['epsilon']:.3g}" if "epsilon" in event else ""
     return (
         f"{event['kimg']:9.1f} kimg  {share:4.0%}  {left:5.0f} s left  "
         f"{event.get('images_per_s', 0):7,.0f} images/s  "
         f"D {event.get('discriminator_loss', 0):6.3f}  G {event.get('generator_loss', 0):6.3f}"
+        f"{private}"
     )
 
 
@@ -109,6 +111,11 @@ def notice(event: dict[str, Any]) -> str | None:
             f"{event['kimg']:9.1f} kimg  FID {event['fid']:.3g} ± {event['fid_error']:.2g}, "
             f"floor {event['floor']:.2g}, coverage {event['coverage']:.2f}, "
             f"unique {event['unique']:.0%}{kept}"
+        )
+    if event["event"] == "done" and "epsilon" in event:
+        return (
+            f"private: ε = {event['epsilon']:.3g} at δ = {event['delta']:.2g} for every training row; "
+            "not covered: ranges, bins, category sets and shares of single columns"
         )
     if event["event"] == "patience":
         return f"ended: no better score in the last {event['scores_without_improvement']}"

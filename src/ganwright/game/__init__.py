@@ -5,6 +5,8 @@ from ganwright.game.latents import LATENTS, LatentOptions
 from ganwright.game.losses import LOSSES, LabelOptions, Loss, Targets
 from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_rate
 from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
+from ganwright.game.privacy import Accountant, Ledger, PrivacyOptions
+from ganwright.game.private import PrivateGame, check_private
 from ganwright.game.step import Batch, Game, GameOptions, PenaltyOptions, Result, check
 
 __all__ = [
@@ -12,19 +14,24 @@ __all__ = [
     "LOSSES",
     "OPTIMISERS",
     "PENALTIES",
+    "Accountant",
     "Average",
     "Batch",
     "Game",
     "GameOptions",
     "LabelOptions",
     "LatentOptions",
+    "Ledger",
     "Loss",
     "OptimiserOptions",
     "Penalty",
     "PenaltyOptions",
+    "PrivacyOptions",
+    "PrivateGame",
     "Result",
     "Targets",
     "check",
+    "check_private",
     "optimiser",
     "set_rate",
     "squared_gradient",

@@ -18,6 +18,7 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
+from ganwright.game.privacy import PrivacyOptions
 from ganwright.game.schedule import linear
 
 
@@ -51,6 +52,7 @@ class GameOptions:
     ] = Field(default="non-saturating", description="value function")
     labels: LabelOptions = LabelOptions()
     penalty: PenaltyOptions = PenaltyOptions()
+    privacy: PrivacyOptions = PrivacyOptions()
     clip_weights: float = Field(default=0.0, ge=0, description="bound on D's weights; 0 is none")
     clip_gradient: float = Field(
         default=0.0, ge=0, description="bound on a step's gradient norm; 0 is none"

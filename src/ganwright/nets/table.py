@@ -47,6 +47,10 @@ class TableGeneratorOptions:
     temperature: float = Field(
         default=1.0, gt=0, le=10, description="of the relaxed choices that the discriminator sees"
     )
+    whole: bool = Field(
+        default=False,
+        description="rows are made at once from the latent alone, and no cell is looked at",
+    )
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return TableGenerator(self, spec, latent)
@@ -85,7 +89,9 @@ class Fields(nn.Module):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         if not spec.choices:
-            raise OptionError(f"table nets: need rows of choices, got examples with axes {spec.axes}")
+            raise OptionError(
+                f"table nets: need rows of choices, got examples with axes {spec.axes}"
+            )
         self.sizes = spec.choices
         starts = np.cumsum([0, *spec.choices])
         self.spans = [slice(int(a), int(b)) for a, b in zip(starts, starts[1:], strict=False)]
@@ -185,13 +191,27 @@ class Symbols(nn.Module):
             if parameter is not None and not parameter.is_meta:
                 nn.init.normal_(parameter, 0, scale)
 
-    def forward(self) -> Tensor:
-        """All vectors: (ΣK, width)."""
+    def forward(self, x: Tensor | None = None) -> Tensor:
+        """All vectors: (ΣK, width); or their sums by the weights x (b, ΣK): (b, width)."""
+        return self._vectors() if x is None else x @ self._vectors()
+
+    def _vectors(self) -> Tensor:
         if self.shared is None:
             return self.own
         along = torch.bmm(self.weights, self.shared).flatten(0, 1)  # type: ignore[arg-type]
         which, taken = self.codes  # type: ignore[misc]
         return self.own.index_add(0, which, along[taken])
+
+    def squared_row_norms(self, x: Tensor, back: Tensor) -> Tensor:
+        """‖∇‖² (b,) of rows x (b, ΣK) in these parameters, for `back` (b, width) at their sums."""
+        squares = x.square().sum(1)
+        if self.shared is not None:
+            which, taken = self.codes  # type: ignore[misc]
+            fields, longest, _ = self.weights.shape  # type: ignore[misc]
+            laid = x.new_zeros(len(x), fields * longest).index_copy(1, taken, x[:, which])
+            laid = laid.view(len(x), fields, longest).transpose(0, 1)
+            squares = squares + torch.bmm(laid, self.weights).square().sum((0, 2))  # type: ignore[arg-type]
+        return squares * back.square().sum(1)
 
 
 class TableGenerator(Generator):
@@ -202,6 +222,7 @@ class TableGenerator(Generator):
     def __init__(self, o: TableGeneratorOptions, spec: Spec, latent: int) -> None:
         super().__init__()
         self.options, self.fields = o, Fields(spec)
+        self.fills = not o.whole
         count = len(spec.choices)
         self.chances = count  # uniforms that a row takes
         std = 1 / math.sqrt(count)
@@ -227,6 +248,8 @@ class TableGenerator(Generator):
         is hidden whole, as rows made from nothing are.
         """
         codes = stored.to(torch.int64)
+        if self.options.whole:
+            return ~codes
         share = torch.rand(len(codes), 1, device=codes.device)
         whole = torch.rand(len(codes), 1, device=codes.device) < ALL_HIDDEN
         hidden = (torch.rand(codes.shape, device=codes.device) < share) | whole
@@ -260,6 +283,8 @@ class TableGenerator(Generator):
 
     def predict(self, z: Tensor, known: Tensor) -> Tensor:
         """Logits of all codes, (b, ΣK), of rows (b, C) whose hidden cells are negative."""
+        if self.options.whole:
+            known = torch.full_like(known, -1)
         with torch.autocast(z.device.type, enabled=False):  # probabilities need their digits
             h = self._sum(z, known)
             return linear(self._trunk(h), self.logits(), self.bias)
@@ -290,6 +315,8 @@ class TableGenerator(Generator):
         then the others in an order that changes from block to block. `chances` (b, C) are uniforms
         that decide. Of a field of which nothing that is allowed has a chance, the first is taken.
         """
+        if self.options.whole:
+            return self._sample_whole(z, known, chances, allowed)
         drawn = known.clone()
         cells, head = self.cells(), self.logits()
         h = self._sum(z, known)
@@ -304,6 +331,17 @@ class TableGenerator(Generator):
             step = cells[span][code] - self.hidden[c]
             h = h + (step if bool(hidden.all()) else step * hidden[:, None])
         return drawn
+
+    def _sample_whole(
+        self, z: Tensor, known: Tensor, chances: Tensor, allowed: Tensor | None
+    ) -> Tensor:
+        """All hidden cells at once: given the latent they don't hang on each other."""
+        logits = self.predict(z, known).clamp(-BOUND, BOUND)
+        codes = [
+            draw(logits[:, span], chances[:, c], None if allowed is None else allowed[span])
+            for c, span in enumerate(self.fields.spans)
+        ]
+        return torch.where(known < 0, torch.stack(codes, 1), known)
 
     def _order(self, chances: Tensor, allowed: Tensor | None) -> list[int]:
         """All fields, those with a condition first; otherwise by the block's own chances."""
@@ -362,7 +400,7 @@ class TableDiscriminator(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(b, ΣK) and (b, C) to logits (b / pack,)."""
         hidden = (condition < 0).to(x.dtype)
-        h = x @ self.cells() + self.hidden(hidden)
+        h = self.cells(x) + self.hidden(hidden)
         h = self.mix(leaky_relu(h, LEAK).reshape(len(h) // self.pack, -1))
         for layer in self.layers:
             h = layer(self.drop(leaky_relu(h, LEAK)))

@@ -30,3 +30,8 @@ class Order:
             generator = np.random.default_rng(seeds.derive(self.seed, "order", number))
             self._pass, self._order = number, generator.permutation(self.n)
         return self._order
+
+
+def chosen(n: int, rate: float, seed: int) -> np.ndarray:
+    """Which of `n` are chosen when each is with the chance `rate`, by itself: int64, maybe none."""
+    return np.flatnonzero(np.random.default_rng(seed).random(n) < rate)

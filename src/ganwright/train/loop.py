@@ -91,7 +91,7 @@ def train(
 
     while True:
         trainer.seconds = time.monotonic() - began
-        done = _done(recipe, trainer.seen, trainer.seconds)
+        done = _done(recipe, trainer.seen, trainer.seconds) or trainer.exhausted
 
         stop, regular = stopped(), checkpoint.now(trainer.seen)
         reporting = report.now(trainer.seen) or (done and trainer.means.count > 0)
@@ -106,7 +106,7 @@ def train(
 
         if reporting:
             speed = trainer.seen / max(trainer.seconds, 1e-9)
-            log("report", **trainer.means.take(), images_per_s=speed)
+            log("report", **trainer.means.take(), images_per_s=speed, **trainer.spent())
 
         if showing:
             path, spread = _snapshot(trainer, folder)
@@ -140,7 +140,7 @@ def train(
     # The clock's run becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
     write_text(folder.recipe, to_toml(ended, heading=recipe_heading(trainer)))
-    log("done")
+    log("done", **trainer.spent())
 
 
 def _done(recipe: Recipe, seen: int, seconds: float) -> bool:
@@ -163,8 +163,9 @@ def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> 
         )
     found, _ = state.load(folder.checkpoint, regular_only=True)
     best = trainer.best  # still what best/ holds
+    steps = trainer.ledger.steps  # what they told of real rows is not untold
     trainer.restore(found)
-    trainer.best, trainer.repairs = best, repairs
+    trainer.best, trainer.repairs, trainer.ledger.steps = best, repairs, steps
     log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=repairs)
 
 

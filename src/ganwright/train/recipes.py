@@ -15,6 +15,7 @@ from ganwright.game import (
     LatentOptions,
     OptimiserOptions,
     PenaltyOptions,
+    PrivacyOptions,
 )
 from ganwright.model import NetOptions
 from ganwright.nets import (
@@ -262,6 +263,19 @@ def _table() -> Recipe:
     )
 
 
+def _table_private() -> Recipe:
+    return Recipe(
+        name="table-private",
+        latent=LatentOptions(dim=64),
+        generator=TableGeneratorOptions(whole=True, blocks=1),
+        discriminator=TableDiscriminatorOptions(width=128),
+        game=GameOptions(privacy=PrivacyOptions(noise=1.0, clip=1.0, epsilon=8.0)),
+        generator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
+        discriminator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
+        train=TrainOptions(batch=1024, precision="float32", score_features="off"),
+    )
+
+
 RECIPES: Names[Row] = Names(
     "recipe",
     {
@@ -328,6 +342,11 @@ RECIPES: Names[Row] = Names(
             make=_table,
             summary="rows of a table: any columns given, the others filled in; likelihood and game",
             mended="drew conditions from the wrong frequencies, and could set one column only",
+        ),
+        "table-private": Row(
+            make=_table_private,
+            summary="rows of a table with differential privacy, ε = 8: only noisy sums see real rows",
+            mended="gave the generator real rows as conditions, beside the account of privacy",
         ),
     },
 )

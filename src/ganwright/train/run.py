@@ -111,6 +111,9 @@ def prepare(
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
     precision = precision_on(resolved.train.precision, place)
     resolved = override(resolved, {"train.precision": precision})
+    if resolved.game.privacy.on and resolved.train.score_features is None:
+        # Scores look at held-out rows, which no noise covers.
+        resolved = override(resolved, {"train.score_features": "off"})
     return Prepared(data=opened, plan=make_plan(resolved, opened, place), reasons=reasons)
 
 

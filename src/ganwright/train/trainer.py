@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.base import seeds
+from ganwright.base.errors import OptionError
 from ganwright.base.options import tree
 from ganwright.data import Dataset
-from ganwright.game import Average, Batch, Game, Result, check, optimiser, set_rate
+from ganwright.game import (
+    Accountant,
+    Average,
+    Batch,
+    Game,
+    Ledger,
+    PrivateGame,
+    Result,
+    check,
+    check_private,
+    optimiser,
+    set_rate,
+)
 from ganwright.model import Model
-from ganwright.train.batches import Order
+from ganwright.train.batches import Order, chosen
 from ganwright.train.recipes import Recipe
 from ganwright.train.state import finite
 
@@ -82,8 +96,11 @@ class Trainer:
         generator = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
         check(recipe.game, generator, discriminator)
+        self.accountant = self._accountant(generator, discriminator)
+        self.ledger = Ledger(seed) if recipe.game.privacy.repeatable else Ledger()
         self.average = Average(generator)
-        self.game = Game(
+        play = partial(PrivateGame, rows=recipe.train.batch) if self.accountant else Game
+        self.game = play(
             options=recipe.game,
             generator=generator,
             discriminator=discriminator,
@@ -103,6 +120,33 @@ class Trainer:
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
 
+    def _accountant(self, generator: nn.Module, discriminator: nn.Module) -> Accountant | None:
+        """Who keeps account of privacy. Raises OptionError where the recipe would break it."""
+        rules = self.recipe.game
+        if not rules.privacy.on:
+            return None
+        if self.data.spec.classes:
+            raise OptionError(
+                "game.privacy: labels of real examples would not be covered; needs data without classes"
+            )
+        check_private(rules, generator, discriminator)
+        return Accountant(rules.privacy, len(self.data.train), self.recipe.train.batch)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether another round would spend more privacy than was set."""
+        ahead = self.ledger.steps + self.recipe.game.discriminator_steps
+        return self.accountant is not None and not self.accountant.affords(ahead)
+
+    def spent(self) -> dict[str, float]:
+        """ε and δ so far; nothing where privacy is off."""
+        if self.accountant is None:
+            return {}
+        return {
+            "epsilon": self.accountant.spent(self.ledger.steps),
+            "delta": self.accountant.delta,
+        }
+
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
 
@@ -119,9 +163,21 @@ class Trainer:
 
     def _reals(self) -> Batch:
         count = self.recipe.train.batch
+        if self.accountant is not None:
+            return self._private_reals(self.accountant.rate)
         indices = self.data.train[self.order.take(self.seen, count)]
         self.seen += count
         return self.batch(indices)
+
+    def _private_reals(self, rate: float) -> Batch:
+        """Each training row with the same chance, and nothing told of it; `seen` goes by the mean."""
+        train = self.data.train
+        seed = seeds.derive(self.ledger.key, "rows", self.repairs, self.seen)
+        stored, _ = self.data.batch(train[chosen(len(train), rate, seed)])
+        self.seen += self.recipe.train.batch
+        self.ledger.steps += 1
+        told = self.game.generator.start(len(stored), None)  # type: ignore[operator]
+        return Batch(self.data.codec.encode(stored.to(self.device)), told)
 
     def batch(self, indices: np.ndarray) -> Batch:
         """Real examples on the device, as the discriminator sees them."""
@@ -134,7 +190,8 @@ class Trainer:
     def round(self) -> Result:
         """Plays one round; all its randomness is a function of (seed, repairs, seen)."""
         o, before = self.recipe.train, self.seen
-        torch.manual_seed(seeds.derive(o.seed, "round", self.repairs, before))
+        key = o.seed if self.accountant is None else self.ledger.key
+        torch.manual_seed(seeds.derive(key, "round", self.repairs, before))
         scale = HALVING**self.repairs
         for options, its in (
             (self.recipe.generator_optimiser, self.game.generator_optimiser),
@@ -156,11 +213,14 @@ class Trainer:
     def _sampled(self) -> Tensor:
         """A few examples by the averaged generator: of huge weights they are no numbers."""
         model = self.model()
-        return model.make(seeds.derive(self.recipe.train.seed, "health"), 0, 4, model.labels(0, 0, 4))
+        return model.make(
+            seeds.derive(self.recipe.train.seed, "health"), 0, 4, model.labels(0, 0, 4)
+        )
 
     def parts(self) -> dict[str, Any]:
         """The named things that have a state of tensors."""
-        return {
+        private = {} if self.accountant is None else {"privacy": self.ledger}
+        return private | {
             "generator": self.game.generator,
             "discriminator": self.game.discriminator,
             "average": self.average.network,
@@ -202,9 +262,18 @@ class Trainer:
                 "fingerprint": data.fingerprint,
                 "n": len(data.train),
                 "class_counts": counts,
-            },
+            }
+            | self._guarantee(),
             seen=self.seen,
         )
+
+    def _guarantee(self) -> dict[str, Any]:
+        """What the model says of its privacy: nothing, or ε, δ and what they were reckoned from."""
+        if self.accountant is None:
+            return {}
+        o = self.recipe.game.privacy
+        terms = {"noise": o.noise, "clip": o.clip, "rate": self.accountant.rate}
+        return {"privacy": self.spent() | terms | {"steps": self.ledger.steps}}
 
 
 def _like_weights(optimiser: torch.optim.Optimizer) -> None:

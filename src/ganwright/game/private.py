@@ -1,0 +1,100 @@
+"""The game under differential privacy: one door to the real rows, and a lock on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.base.errors import OptionError
+from ganwright.game.losses import LOSSES
+from ganwright.game.penalties import clip_weights
+from ganwright.game.privacy import check_rows, clipped_gradients
+from ganwright.game.step import Batch, Game, GameOptions, Made, Result, noisy
+
+
+def check_private(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
+    """Raises OptionError where anything but the noisy sum would look at real rows."""
+    if LOSSES[o.loss].relative:
+        fit = ", ".join(name for name, loss in LOSSES.items() if not loss.relative)
+        raise OptionError(
+            f"game.loss: {o.loss} shows real rows to the generator; with game.privacy one of: {fit}"
+        )
+    if o.likelihood:
+        raise OptionError(
+            "game.likelihood: shows real rows to the generator; with game.privacy it must be 0"
+        )
+    if weights := o.penalty.weights():
+        raise OptionError(
+            f"game.penalty.{next(iter(weights)).replace('-', '_')}: has no gradient row by row; with "
+            "game.privacy bound the discriminator by game.clip_weights"
+        )
+    if getattr(generator, "fills", False):
+        raise OptionError(
+            "game.privacy: the generator must not be given cells of real rows; set generator.whole=true"
+        )
+    check_rows(discriminator)
+
+
+@dataclass
+class PrivateGame(Game):
+    """As `Game`, but real rows (as many as chance has it) meet the discriminator's noisy sum alone.
+
+    `rows` is how many there are on average, and how many fakes are made.
+    """
+
+    rows: int = 0
+
+    def round(self, reals: Callable[[], Batch], seen: int) -> Result:
+        """One round; `reals` gives rows that were each drawn with the same chance, maybe none."""
+        o, noise = self.options, self.options.noise_at(seen)
+        fakes: Made | None = None
+        for step in range(o.discriminator_steps):
+            nothing = self._nothing()
+            keep = step == o.discriminator_steps - 1 and o.share_fakes
+            with torch.set_grad_enabled(keep):
+                fakes = self._generate(nothing)
+            told = self._private_step(reals(), nothing, fakes.examples.detach(), noise)
+        for step in range(o.generator_steps):
+            nothing = self._nothing()
+            made = fakes if step == 0 and o.share_fakes and fakes else self._generate(nothing)
+            result = self._generator_step(nothing, made, noise)
+        return told._replace(
+            generator_loss=result.generator_loss, generator_gradient=result.generator_gradient
+        )
+
+    def _generate(self, batch: Batch) -> Made:
+        return super()._generate(batch)._replace(surprise=None)  # there is no truth to be told
+
+    def _nothing(self) -> Batch:
+        """A batch that says only how many to make."""
+        condition = self.generator.start(self.rows, None)  # type: ignore[operator]
+        return Batch(torch.empty(self.rows, 0), condition)
+
+    def _private_step(self, real: Batch, nothing: Batch, fakes: Tensor, noise: float) -> Result:
+        """The discriminator's step. What it measures of real rows stays unsaid: it has no noise."""
+        o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
+        weights = list(network.parameters())
+        logits = self._judge(noisy(fakes, noise), nothing.condition)
+        blank = torch.zeros_like(logits)
+        value = loss.discriminator(blank, logits, o.labels.draw(logits)).mean()
+        from_fakes = torch.autograd.grad(value, weights)
+        from_real = [torch.zeros_like(w) for w in weights]
+        if len(real.examples):
+
+            def judge() -> Tensor:
+                # Not in bfloat16: lengths must be what they are said to be.
+                judged: Tensor = network(noisy(real.examples, noise), real.condition)
+                blank = torch.zeros_like(judged)
+                return loss.discriminator(judged, blank, o.labels.draw(judged))
+
+            from_real, _ = clipped_gradients(network, judge, o.privacy.clip)
+        deviation = o.privacy.noise * o.privacy.clip
+        for weight, fake, summed in zip(weights, from_fakes, from_real, strict=True):
+            weight.grad = fake + (summed + deviation * torch.randn_like(summed)) / self.rows
+        length = self._update(network, self.discriminator_optimiser)
+        if o.clip_weights:
+            clip_weights(network, o.clip_weights)
+        return Result(fake_logit=logits.detach().mean(), discriminator_gradient=length)
