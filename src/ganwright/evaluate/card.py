@@ -17,6 +17,7 @@ from ganwright.evaluate.measures import MEASURES, Better
 HUMAN = "human"
 HUMAN_TITLE = "Taken for real by people"
 COPYING = -3.0  # C_T below this: closer to the training data than chance allows
+EXPOSED = 0.55  # AUC of the membership attack, at the least: more is exposure
 REPEATS = 2.0  # times as many copies as examples repeat by themselves are no chance
 NEARER = 0.52  # of rows nearer to training than to unseen rows: more is exposure
 
@@ -267,7 +268,18 @@ def _memory(measures: dict[str, Entry]) -> str:
             "They lie closer to the training data than unseen real data does: "
             "some of it was learned by heart."
         )
+    if exposed(measures):
+        return (
+            "By how near samples lie, training rows can be told from unseen ones "
+            f"(AUC {measures['membership'].value:.2f})."
+        )
     return "They lie no closer to the training data than unseen real data does."
+
+
+def exposed(measures: dict[str, Entry]) -> bool:
+    """Whether nearness to samples tells who was in the training data."""
+    entry = measures.get("membership")
+    return entry is not None and entry.low is not None and entry.low > EXPOSED
 
 
 def copied(measures: dict[str, Entry]) -> bool:
@@ -324,6 +336,11 @@ def warnings(measures: dict[str, Entry], reference: int, width: int, classes: Cl
         found.append(f"hardly any samples of class {named}")
     if copied(measures):
         found.append("the samples copy the training data: mind privacy")
+    elif exposed(measures):
+        found.append(
+            "who was in the training data can be guessed from the samples "
+            f"(AUC {measures['membership'].value:.2f}): mind privacy"
+        )
     return found
 
 
