@@ -24,8 +24,8 @@ from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.options import build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
-from ganwright.data import ImageCodec, codec_from_json
-from ganwright.data.table.codec import TableCodec
+from ganwright.data import codec_from_json
+from ganwright.data.codec import Codec
 from ganwright.data.table.where import Condition
 from ganwright.game import LatentOptions
 from ganwright.nets import DiscriminatorOptions, GeneratorOptions
@@ -67,7 +67,7 @@ class Model:
     """A trained generator (the average over training) and its discriminator, ready for use."""
 
     spec: Spec
-    codec: ImageCodec | TableCodec
+    codec: Codec
     net: NetOptions
     generator: Any  # a module with what nets.layers.Generator offers
     discriminator: nn.Module
@@ -87,7 +87,7 @@ class Model:
         """`n` samples in the data's own form.
 
         Of pictures uint8 (n, height, width, channels); of a table a DataFrame with the columns,
-        order and types of the data.
+        order and types of the data; of counts a scipy CSR matrix, or a DataFrame where one came in.
 
         Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
         place in `spec.classes` (int), or one for each sample; None draws classes with the shares of

@@ -20,7 +20,8 @@ class Spec:
     empty when the data has none. A row of a table is a list of choices, ``("choice",)``: `choices`
     says how many values each has, and the nets see them one-hot, one after the other. Of each value
     `positions` says where it lies along its field's axis, in [0, 1], or -1 for one that lies on
-    none, and `shares` how often the data has it.
+    none, and `shares` how often the data has it. Of counts, ``("word",)``, `shares` says how often
+    each word occurs, `totals` are quantiles of the sums of rows, and `high` is the largest count.
     """
 
     axes: tuple[str, ...]
@@ -29,6 +30,8 @@ class Spec:
     choices: tuple[int, ...] = ()
     positions: tuple[float, ...] = ()
     shares: tuple[float, ...] = ()
+    totals: tuple[int, ...] = ()
+    high: int = 0
 
     @property
     def size(self) -> int:
@@ -37,7 +40,7 @@ class Spec:
 
     def to_json(self) -> dict[str, Any]:
         tree = asdict(self)
-        ofrows = ("choices", "positions", "shares")
+        ofrows = ("choices", "positions", "shares", "totals", "high")
         return {k: v for k, v in tree.items() if v or k not in ofrows}
 
     @classmethod
@@ -51,6 +54,8 @@ class Spec:
                 choices=tuple(int(n) for n in tree.get("choices", ())),
                 positions=tuple(float(x) for x in tree.get("positions", ())),
                 shares=tuple(float(x) for x in tree.get("shares", ())),
+                totals=tuple(int(n) for n in tree.get("totals", ())),
+                high=int(tree.get("high", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"model.json: 'spec' is not readable ({error!r})") from None
@@ -59,9 +64,12 @@ class Spec:
         whole = (sum(spec.choices),) == spec.shape if spec.choices else spec.axes != ("choice",)
         axed = all(x == -1 or 0 <= x <= 1 for x in spec.positions)
         shared = all(0 <= x <= 1 for x in spec.shares)
-        listed = all(len(x) in (0, sum(spec.choices)) for x in (spec.positions, spec.shares))
-        if not (axed and shared and listed):
-            raise ModelError("model.json: impossible positions or shares of the choices")
+        listed = all(len(x) in (0, *spec.shape) for x in (spec.positions, spec.shares))
+        summed = len(spec.totals) <= 2**16 and all(
+            0 <= n < 2**31 for n in (*spec.totals, spec.high)
+        )
+        if not (axed and shared and listed and summed):
+            raise ModelError("model.json: impossible positions, shares or totals of the choices")
         if len(spec.axes) != len(spec.shape) or not sized or not whole:
             raise ModelError(f"model.json: impossible shape {spec.shape} for axes {spec.axes}")
         return spec

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ganwright.base.errors import ModelError, OptionError, WorkError
 from ganwright.base.names import Names
+from ganwright.data.counts.codec import CountsCodec
 from ganwright.data.pixels import WHITE, convert_channels
 from ganwright.data.table.codec import TableCodec
 
@@ -190,9 +191,9 @@ class ImageCodec:
         return WRITERS[format](self, Path(path), count, tuple(classes))
 
 
-Codec = ImageCodec | TableCodec
-CODECS: Names[type[ImageCodec] | type[TableCodec]] = Names(
-    "codec", {"image": ImageCodec, "table": TableCodec}
+Codec = ImageCodec | TableCodec | CountsCodec
+CODECS: Names[type[ImageCodec] | type[TableCodec] | type[CountsCodec]] = Names(
+    "codec", {"image": ImageCodec, "table": TableCodec, "counts": CountsCodec}
 )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganwright.base.spec import Spec
+from ganwright.data.counts.rows import StoredCounts
 from ganwright.data.options import DataOptions
 from ganwright.data.split import halves
 
@@ -30,12 +31,12 @@ class Skipped:
 class Dataset:
     """Examples of one kind, decoded and mapped from disk; `open_data` makes it.
 
-    `rows` is read-only and on disk: pictures (n, H, W, C), or of a table the codes (n, C), where
-    −1 is a missing value in a column that had none in training. `codec` is an ImageCodec or a
-    TableCodec, and `table` what the codes were made from, the rows mapped from disk; None for
-    pictures. `labels` (n,) int64 are numbers into ``spec.classes``, or None. `train`, `heldout`
-    and `dropped` are int64 indices; together they are all of them. `hashes` (n,) uint64 are of
-    the content: of pictures at native size, of rows of what is learned. `options` are resolved:
+    `rows` is read-only and on disk: pictures (n, H, W, C), counts (n, words), or of a table the codes
+    (n, C), where −1 is a missing value in a column that had none in training. `codec` is an
+    ImageCodec, a TableCodec or a CountsCodec, and `table` what codes of a table were made from, the
+    rows mapped from disk, else None. `labels` (n,) int64 are numbers into ``spec.classes``, or None.
+    `train`, `heldout` and `dropped` are int64 indices; together they are all of them. `hashes` (n,)
+    uint64 are of the content: of pictures at native size, of rows of what is learned. `options` are resolved:
     opening with them gives the same again. `notes` are the rules that were applied.
     """
 
@@ -45,7 +46,7 @@ class Dataset:
     spec: Spec
     codec: Any
     fingerprint: str
-    rows: np.ndarray
+    rows: np.ndarray | StoredCounts
     labels: np.ndarray | None
     train: np.ndarray
     heldout: np.ndarray
@@ -83,8 +84,11 @@ class Dataset:
     def examples(self, indices: np.ndarray) -> Any:
         """The examples at `indices` in the form that samples have.
 
-        Pictures as stored, (b, H, W, C); rows of a table as they were read, an Arrow table.
+        Pictures as stored, (b, H, W, C); rows of a table as they were read, an Arrow table; counts
+        as `Counts`.
         """
+        if isinstance(self.rows, StoredCounts):
+            return self.rows.pick(np.asarray(indices))
         if self.table is None:
             return np.asarray(self.rows[indices])
         from ganwright.data.table.rows import take

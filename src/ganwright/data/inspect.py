@@ -16,7 +16,10 @@ from ganwright.data.options import DataOptions
 from ganwright.data.source import Source, tally
 
 if TYPE_CHECKING:
+    from ganwright.data.counts.inspect import CountsInspection
+    from ganwright.data.counts.source import CountsSource
     from ganwright.data.table.inspect import TableInspection
+    from ganwright.data.table.source import TableSource
 
 _FEW, _UNBALANCED, _MANY = 500, 10.0, 0.05
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
@@ -120,7 +123,7 @@ def _counts(counts: dict[str, int], most: int = 12) -> str:
 
 def inspect_data(
     source: str | os.PathLike[str] | Frame, *, options: DataOptions | None = None, **settings: Any
-) -> Inspection | TableInspection:
+) -> Inspection | TableInspection | CountsInspection:
     """Looks through data as `open_data` would open it, with the same arguments and errors.
 
     Counts what is usable, skipped and ignored; sizes, modes, classes, duplicates (by content) and
@@ -131,9 +134,7 @@ def inspect_data(
     chosen = chosen_options(options, settings)
     found = find_source(source, chosen)
     if not isinstance(found, Source):
-        from ganwright.data.table.inspect import inspect_table
-
-        return inspect_table(found, chosen)
+        return _inspect_rows(found, chosen)
     data = dataset_of(found, chosen)
     survey = cache.survey(found)
     heads = survey.usable
@@ -167,6 +168,19 @@ def inspect_data(
         warnings=_warnings(data, found.count, int(blank.sum()), **parts),
         **parts,
     )
+
+
+def _inspect_rows(
+    found: TableSource | CountsSource, options: DataOptions
+) -> TableInspection | CountsInspection:
+    from ganwright.data.table.inspect import inspect_table
+    from ganwright.data.table.source import TableSource
+
+    if isinstance(found, TableSource):
+        return inspect_table(found, options)
+    from ganwright.data.counts.inspect import inspect_counts
+
+    return inspect_counts(dataset_of(found, options))
 
 
 def _sizes(heights: np.ndarray, widths: np.ndarray) -> Sizes:

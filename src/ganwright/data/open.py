@@ -32,9 +32,12 @@ from ganwright.data.split import split
 from ganwright.data.table import is_table_name
 
 if TYPE_CHECKING:
+    from ganwright.data.counts.source import CountsSource
     from ganwright.data.table.source import TableSource
 
-Frame: TypeAlias = Any  # a DataFrame of pandas or polars, or a pyarrow Table: none is imported
+Frame: TypeAlias = (
+    Any  # a DataFrame of pandas or polars, a pyarrow Table or a scipy matrix: none is imported
+)
 
 _BY_SUFFIX = {
     ".zip": zip_source,
@@ -44,7 +47,8 @@ _BY_SUFFIX = {
 _LISTINGS = (".csv", ".tsv")
 _UNDERSTOOD = (
     "a folder or zip of pictures (flat, or a folder per class), .npy, .npz, idx or idx.gz, "
-    "a .csv with columns file and label, a table (.csv, .tsv, .parquet, .arrow, .feather), or a "
+    "a .csv with columns file and label, a table (.csv, .tsv, .parquet, .arrow, .feather), "
+    "counts (.npz of scipy.sparse.save_npz, a wide .csv, a folder of .txt), or a "
     f"built-in name ({', '.join(BUILTIN)})"
 )
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
@@ -57,7 +61,10 @@ def open_data(
 
     `source` is a built-in name (``digits``), a folder or zip of pictures, a .npy or .npz, idx
     files or a .csv that lists pictures; or a table: .csv, .tsv and .txt (also .gz, .bz2, .xz,
-    .zst), .parquet, .arrow, .feather, a DataFrame of pandas or polars, or a pyarrow Table.
+    .zst), .parquet, .arrow, .feather, a DataFrame of pandas or polars, or a pyarrow Table; or
+    counts: a sparse .npz of scipy or its matrix, a wide .csv or frame of whole numbers that are
+    mostly 0, a folder of .txt; ``form="counts"`` takes others for counts, a .txt with a document
+    a line, too, and ``form="table"`` none.
     `settings` are fields of `DataOptions`, over `options`.
 
     Pictures that all have one size of at most 128 a side are kept as they are. Otherwise the size
@@ -80,20 +87,22 @@ def open_data(
 
 
 def chosen_options(options: DataOptions | None, settings: Mapping[str, Any]) -> DataOptions:
-    """`settings` over `options`; of ``table`` only what is set. Raises OptionError."""
+    """`settings` over `options`; of ``table`` and ``counts`` only what is set. Raises OptionError."""
     given: dict[str, Any] = tree(options or DataOptions())
     changed = {key: tree(value) for key, value in settings.items()}
-    if isinstance(changed.get("table"), Mapping):
-        changed["table"] = given["table"] | dict(changed["table"])
+    for part in ("table", "counts"):
+        if isinstance(changed.get(part), Mapping):
+            changed[part] = given[part] | dict(changed[part])
     return build(DataOptions, given | changed, owner="data")
 
 
 def find_source(
     given: str | os.PathLike[str] | Frame, options: DataOptions | None = None
-) -> Source | TableSource:
+) -> Source | TableSource | CountsSource:
     """What a name, path or frame holds, not yet read. Raises DataError when it is none of ours."""
+    chosen = options or DataOptions()
     if not isinstance(given, str | os.PathLike):
-        return _frame_source(given, options or DataOptions())
+        return _memory_source(given, chosen)
     text = os.fspath(given)
     if text in BUILTIN:
         return BUILTIN[text]()
@@ -103,7 +112,7 @@ def find_source(
     try:
         if "://" in text:
             raise DataError(f"'{text}': addresses are not understood, only {_UNDERSTOOD}")
-        found = _find(path)
+        found = _find_counts(path, chosen) or _find(path)
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
     if isinstance(found, Source) and found.count == 0:
@@ -112,12 +121,57 @@ def find_source(
     return found
 
 
-def _frame_source(given: object, options: DataOptions) -> TableSource:
+def _memory_source(given: object, options: DataOptions) -> TableSource | CountsSource:
+    from ganwright.data.counts import read
     from ganwright.data.table.source import frame_source, is_frame
 
+    if read.is_sparse(given) or (is_frame(given) and _as_counts(given, options)):
+        from ganwright.data.counts.source import memory_counts
+
+        return memory_counts(given, options)
     if is_frame(given):
         return frame_source(given, options)
     raise DataError(f"data can't be a {type(given).__name__}; understood: {_UNDERSTOOD}")
+
+
+def _as_counts(frame: object, options: DataOptions) -> bool:
+    from ganwright.data.counts.read import frame_looks_like_counts
+
+    return options.form == "counts" or (options.form == "auto" and frame_looks_like_counts(frame))
+
+
+def _find_counts(path: Path, options: DataOptions) -> CountsSource | None:
+    """The counts at a path, or None where something else is there or asked for."""
+    from ganwright.data.counts import read, source, texts
+
+    if options.form == "table" or not path.exists():
+        return None
+    asked = options.form == "counts"
+    if path.is_dir():
+        several = len(texts.text_files(path)) > 1
+        others = not asked and several and (idx_files(path) or _holds_pictures(path))
+        return source.text_counts(path) if several and not others else None
+    if path.suffix.lower() == ".npz" and read.is_sparse_npz(path):
+        return source.npz_counts(path)
+    if asked and texts.is_text_name(path):
+        return source.text_counts(path)
+    if asked and is_table_name(path):
+        return source.csv_counts(path)
+    if asked:
+        raise DataError(
+            f"'{path}' holds no counts: those are a sparse .npz of scipy, a .csv of whole numbers, "
+            "a .txt, or a folder of .txt"
+        )
+    if read.looks_like_counts(path):
+        note = f"'{path.name}' has whole numbers alone, most of them 0: read as counts; " + (
+            "data.form=table reads it as a table"
+        )
+        return source.csv_counts(path, note)
+    return None
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
 
 
 def _find(path: Path) -> Source | TableSource:
@@ -150,12 +204,10 @@ def _missing(text: str) -> str:
 # --- from a source to a data set ---------------------------------------------------------------
 
 
-def dataset_of(source: Source | TableSource, options: DataOptions) -> Dataset:
+def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions) -> Dataset:
     """A source surveyed, decoded and split; what `open_data` does once it has a source."""
     if not isinstance(source, Source):
-        from ganwright.data.table.source import table_dataset
-
-        return table_dataset(source, options)
+        return _rows_dataset(source, options)
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
     plan, rule = plan_for(source, survey, options)
@@ -194,6 +246,16 @@ def dataset_of(source: Source | TableSource, options: DataOptions) -> Dataset:
         notes=tuple(n for n in (rule, *source.notes, labelled, parts.note) if n),
         name_of=lambda index: source.name_of(int(rows.kept[index])),
     )
+
+
+def _rows_dataset(source: TableSource | CountsSource, options: DataOptions) -> Dataset:
+    from ganwright.data.table.source import TableSource, table_dataset
+
+    if isinstance(source, TableSource):
+        return table_dataset(source, options)
+    from ganwright.data.counts.source import counts_dataset
+
+    return counts_dataset(source, options)
 
 
 def _unreadable(source: Source, indices: np.ndarray, reasons: np.ndarray) -> tuple[Skipped, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from ganwright.base.options import Field, options
+from ganwright.data.counts.options import CountsOptions
 from ganwright.data.table.options import TableOptions
 
 LARGEST_SIDE = 4096
@@ -59,4 +60,10 @@ class DataOptions:
     bad: Literal["skip", "refuse"] = Field(
         default="skip", description="What to do with examples that can't be read."
     )
+    form: Literal["auto", "table", "counts"] = Field(
+        default="auto",
+        description="What a CSV, a frame or a text is taken for. auto: for counts where 50 columns or "
+        "more are whole numbers, half of them 0; else for a table. A folder of texts is counted.",
+    )
     table: TableOptions = TableOptions()
+    counts: CountsOptions = CountsOptions()

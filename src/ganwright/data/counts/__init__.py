@@ -1,0 +1,3 @@
+"""Counts: wide sparse matrices of whole numbers, such as how often each word is in a document."""
+
+from __future__ import annotations
