@@ -16,11 +16,12 @@ EPILOG = """Examples:
   ganwright evaluate runs/digits
   ganwright evaluate samples/ --against photos/ -n 5000
   ganwright evaluate samples.npz --against mnist/ --features pixels --json card.json
+  ganwright evaluate rows.csv --against table.csv
 """
 
 
 def command(
-    samples: Annotated[str, typer.Argument(help="A run, a model, or pictures in any form.")],
+    samples: Annotated[str, typer.Argument(help="A run, a model, or pictures or rows in files.")],
     against: Annotated[
         str | None, typer.Option(help="The real data; a run knows the data it was trained on.")
     ] = None,
@@ -28,7 +29,7 @@ def command(
         int | None, typer.Option("-n", "--number", help="How many samples to judge.")
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="learned, pixels, inception or dinov2 [by the data].")
+        str | None, typer.Option(help="learned, pixels, inception, dinov2 or columns [by the data].")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the samples and of every draw.")] = 0,
     as_json: Annotated[
