@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import RowEstimator, is_frame, names_of
+from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame, names_of
 
 if TYPE_CHECKING:
     from ganwright.uses.fill import Filling
@@ -29,6 +31,12 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
     >>> GANImputer(random_state=0).fit_transform([[1.0, 2.0], [3.0, float("nan")], [1.0, 2.0]])
     ... # doctest: +SKIP
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "how": [StrOptions({"mean", "draw"})],
+        "draws": [Interval(Integral, 1, None, closed="left")],
+        **CONSTRAINTS,
+    }
 
     def __init__(
         self,
@@ -53,6 +61,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
 
     def fit(self, X: Any, y: Any = None) -> GANImputer:
         """Learns from X (n, d), a frame or an array, with missing values in it or not."""
+        self._validate_params()
         frame = self._frame(X, reset=True)
         data = self._open(X, frame)
         self.seed_ = self._seed()

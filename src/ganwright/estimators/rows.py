@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
 if TYPE_CHECKING:
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 
 HELD = 0.1  # share of rows to stop by
 LEAST_ROWS = 200  # below, all rows train
+CONSTRAINTS = {
+    "passes": [Interval(Real, 0, None, closed="neither"), None],
+    "minutes": [Interval(Real, 0, None, closed="neither"), None],
+    "kinds": [Mapping, None],
+    "settings": [Mapping, None],
+    "device": [str],
+    "random_state": ["random_state"],
+}
 
 
 def is_frame(X: Any) -> bool:
@@ -90,7 +100,13 @@ class RowEstimator(BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _open(
-        self, X: Any, frame: Any, *, held: float | None = None, whole: bool = True
+        self,
+        X: Any,
+        frame: Any,
+        more_kinds: Mapping[str, str] | None = None,
+        *,
+        held: float | None = None,
+        whole: bool = True,
     ) -> Dataset:
         """The rows to fit on; of a plain array of numbers all columns are numbers."""
         from ganwright.base.options import build
@@ -99,7 +115,7 @@ class RowEstimator(BaseEstimator):
 
         if held is None:
             held = HELD if len(frame) >= LEAST_ROWS else 0.0
-        kinds = dict(self.kinds or {})
+        kinds = {**(self.kinds or {}), **(more_kinds or {})}
         if not is_frame(X):
             for name in frame.columns:
                 if frame[name].dtype.kind in "fiu":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import RowEstimator, is_frame
+from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame
 
 
 class TableGAN(RowEstimator):
@@ -20,6 +20,8 @@ class TableGAN(RowEstimator):
     >>> model = TableGAN(random_state=0).fit(frame)                 # doctest: +SKIP
     >>> model.sample(100, where={"age": (40, 60), "sex": "Female"}) # doctest: +SKIP
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {**CONSTRAINTS}
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class TableGAN(RowEstimator):
 
     def fit(self, X: Any, y: Any = None) -> TableGAN:
         """Learns from X (n, d), a frame or an array."""
+        self._validate_params()
         frame = self._frame(X, reset=True)
         data = self._open(X, frame)
         self.seed_ = self._seed()

@@ -96,17 +96,18 @@ class _Watch:
     def __init__(self, data: Dataset, rows: np.ndarray, trainer: Trainer) -> None:
         self.trainer = trainer
         self.best, self.kept, self.stale = float("inf"), None, 0
-        self.codes: Tensor | None = None
+        self.condition: Tensor | None = None
+        rows = rows[(data.rows[rows] >= 0).all(axis=1)]  # without what training never missed
         if len(rows) >= LEAST_HELD:
             rows = rows[:: -(-len(rows) // MOST_HELD)]
-            self.codes = torch.from_numpy(data.rows[rows].astype(np.int64))
+            codes = torch.from_numpy(data.rows[rows].astype(np.int64))
             rng = np.random.default_rng(seeds.derive(trainer.recipe.train.seed, "brief"))
-            share = rng.random((len(rows), 1))
-            self.hidden = torch.from_numpy(rng.random(self.codes.shape) < share)
+            hidden = torch.from_numpy(rng.random(codes.shape) < rng.random((len(rows), 1)))
+            self.condition = torch.where(hidden, ~codes, codes).to(trainer.device)
 
     def tired(self) -> bool:
         """Looks at the held-out rows; whether it is time to end."""
-        if self.codes is None:
+        if self.condition is None:
             return False
         value = self._surprise()
         if value < self.best:
@@ -120,16 +121,12 @@ class _Watch:
     @torch.inference_mode()
     def _surprise(self) -> float:
         """−log p of a held-out cell that is hidden, in nats; the same cells every time."""
-        assert self.codes is not None
-        generator = self.trainer.average.network
-        device = self.trainer.device
-        codes, hidden = self.codes.to(device), self.hidden.to(device)
-        known = torch.where(hidden | (codes < 0), -1, codes)
-        z = torch.zeros(len(codes), self.trainer.recipe.latent.dim, device=device)
-        fields: Any = generator.fields
-        cost = fields.surprise(generator.predict(z, known), codes.clamp(min=0))  # type: ignore[operator]
-        asked = hidden & (codes >= 0)
-        return float((cost * asked).sum() / asked.sum().clamp(min=1))
+        assert self.condition is not None
+        generator: Any = self.trainer.average.network
+        z = torch.zeros(
+            len(self.condition), self.trainer.recipe.latent.dim, device=self.condition.device
+        )
+        return float(generator.surprise(z, self.condition).mean())
 
     def model(self) -> Model:
         """The artefact, of the best state."""

@@ -23,12 +23,18 @@ from ganwright.model import Model
 _NUMBERS = 1 << 22  # in one block of probabilities
 
 
-def codec_of(model: Model, use: str) -> TableCodec:
+def codec_of(model: Model, use: str, *, fills: bool = True) -> TableCodec:
     """The codec of a model of rows. Raises OptionError, naming the use, for any other."""
-    if isinstance(model.codec, TableCodec):
-        return model.codec
-    kind = model.codec.kind
-    raise OptionError(f"{use}: needs a model of a table; this one makes examples of kind '{kind}'")
+    if not isinstance(model.codec, TableCodec):
+        kind = model.codec.kind
+        raise OptionError(
+            f"{use}: needs a model of a table; this one makes examples of kind '{kind}'"
+        )
+    if fills and not model.generator.fills:
+        raise OptionError(
+            f"{use}: needs a model that fills in any columns; this one makes whole rows only"
+        )
+    return model.codec
 
 
 def rows_of(codec: TableCodec, given: Any, owner: str = "the table") -> pa.Table:

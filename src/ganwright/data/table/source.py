@@ -190,10 +190,12 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
     if not modelled:
         kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
         raise DataError(f"the table has no column to learn: {kinds}")
+    # The same numbers in a frame and in an array are to be split the same.
+    unnamed = table.select(modelled).rename_columns([str(i) for i in range(len(modelled))])
     found = Canonical(
         table=table,
         columns=columns,
-        hashes=row_hashes(table, modelled),
+        hashes=row_hashes(unnamed),
         notes=written.notes,
         skipped=(),
         skipped_rows=written.skipped_rows,
