@@ -80,17 +80,21 @@ def find(
     codec = codec_of(model, "fill")
     how = how or ("mean" if draws is None else "draw")
     _check(how, draws)
-    holes = {name: missing_of(table.column(name)) for name in codec.names}
+    holes = {name: missing_of(table.column(name)) for name in codec.learned}
     rows = {name: np.flatnonzero(hole) for name, hole in holes.items() if hole.any()}
-    fillable = {n: r for n, r in rows.items() if codec.fields[codec.names.index(n)].missing != 0}
+    # A column that constraints make from others has no field of its own.
+    empty = {one.name for one in codec.fields if one.missing == 0}
+    fillable = {n: r for n, r in rows.items() if n not in empty}
     known, odd = given_codes(codec, table)
     notes = [*_left(codec, table, rows.keys() - fillable.keys()), *_unseen(codec, odd)]
     affected = np.unique(np.concatenate([*fillable.values(), np.empty(0, np.int64)]))
     place = np.zeros(table.num_rows, np.int64)
     place[affected] = np.arange(len(affected))
+    given = table.take(pa.array(affected))
     found = []
     for number in range(1 if draws is None else draws):
-        parts = list(_parts(model, codec, known[affected], how, seeds.derive(seed, number), exact))
+        own = seeds.derive(seed, number)
+        parts = list(_parts(model, codec, given, known[affected], how, own, exact))
         values = {}
         for name, where in fillable.items():
             whole = pa.chunked_array([part[name] for part in parts])
@@ -109,18 +113,28 @@ def _check(how: str, draws: int | None) -> None:
 
 
 def _parts(
-    model: Model, codec: TableCodec, known: np.ndarray, how: str, seed: int, exact: bool
+    model: Model,
+    codec: TableCodec,
+    given: pa.Table,
+    known: np.ndarray,
+    how: str,
+    seed: int,
+    exact: bool,
 ) -> Iterator[dict[str, pa.Array]]:
-    """Every cell of the rows `known` (n, C) as it would be filled, block by block."""
+    """Every cell of the rows `given`, in codes `known` (n, C), as it would be filled, in blocks."""
     for block in blocks(model, codec, len(known)):
+        here = given.slice(block.start, block.stop - block.start)
         if how == "draw":
             made = drawn(model, codec, known[block], seed, block.start)
+            which = seeds.derive(seed, "fill", "combination")
+            places = seeds.uniforms(which, block.start, here.num_rows, codec.chances)
+            made = codec.agree(here, made, places)
         else:
             shares = chances(model, known[block])
-            made = codec.expect(shares)
+            made = codec.agree(here, codec.expect(shares))
             if exact:
                 made = _unrounded(codec, made, codec.means(shares))
-        yield {name: _flat(made.column(name)) for name in codec.names}
+        yield {name: _flat(made.column(name)) for name in codec.learned}
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:
@@ -129,8 +143,9 @@ def _flat(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _unrounded(codec: TableCodec, made: pa.Table, means: np.ndarray) -> pa.Table:
+    bound = codec.constraints.bound if codec.constraints else ()
     for c, name in enumerate(codec.names):
-        if not np.isnan(means[:, c]).any():
+        if name not in bound and not np.isnan(means[:, c]).any():
             at = made.column_names.index(name)
             made = made.set_column(at, name, pa.array(means[:, c]))
     return made
@@ -161,7 +176,7 @@ def _left(codec: TableCodec, table: pa.Table, nothing_known: Any) -> Iterator[st
         count = table.column(column.name).null_count
         if column.name in nothing_known:
             yield f"'{column.name}' was missing in every row of training: left as it is"
-        elif count and column.name not in codec.names:
+        elif count and column.name not in codec.learned:
             yield f"'{column.name}' ({column.kind}) is not learned: {count:,} cells stay missing"
 
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from ganwright.base.errors import DataError, ModelError, OptionError, WorkError, message
 from ganwright.base.spec import MOST_CHOICES, Spec
 from ganwright.data.table.axis import type_of
+from ganwright.data.table.constraints import Constraints, broken_rows
 from ganwright.data.table.decode import Numbers
 from ganwright.data.table.fields import CategoryField, Field, NumberField, field_from_json
 from ganwright.data.table.fit import fit_fields
@@ -42,13 +43,15 @@ class TableCodec:
     """Rows of a table ↔ codes (b, C) ↔ what the nets see: one-hots (b, ΣK).
 
     `columns` are all of the user's, in his order. `fields` are those that are modelled, and
-    `remade` says what the others are given back as. Field c has ``choices[c]`` codes, which lie
+    `remade` says what the others are given back as. With `constraints` some fields are no columns,
+    but what the columns are made from; `learned` are the columns. Field c has ``choices[c]`` codes, which lie
     at ``offsets[c] … offsets[c + 1]`` of a one-hot.
     """
 
     columns: tuple[Column, ...]
     fields: tuple[Field, ...]
     remade: Mapping[str, Remade] = field(default_factory=dict)
+    constraints: Constraints | None = None
 
     kind = "table"
     formats = ("csv", "parquet")
@@ -71,7 +74,11 @@ class TableCodec:
         if not modelled:
             kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
             raise DataError(f"the table has no column to learn from: {kinds}")
-        fields = tuple(fit_fields(table, modelled, options))
+        constraints, inner = None, table
+        if options.constraints:
+            table, constraints = _constrained(table, columns, options.constraints)
+            inner, modelled = constraints.inward(table), list(constraints.inner)
+        fields = tuple(fit_fields(inner, modelled, options))
         codes = sum(one.choices for one in fields)
         if codes > MOST_CHOICES:
             raise DataError(
@@ -79,7 +86,7 @@ class TableCodec:
                 "data.table.bins or data.table.largest, or leave columns out"
             )
         remade = {c.name: remade_of(c, table[c.name]) for c in columns if not _is_field(c)}
-        codec = cls(columns=tuple(columns), fields=fields, remade=remade)
+        codec = cls(columns=tuple(columns), fields=fields, remade=remade, constraints=constraints)
         if codes > _MANY and len(json.dumps(codec.to_json())) > _LARGEST_JSON:
             raise DataError(
                 f"what {len(fields):,} columns are made of would not fit in a model; lower "
@@ -91,6 +98,11 @@ class TableCodec:
     def names(self) -> tuple[str, ...]:
         """The names of the fields."""
         return tuple(one.name for one in self.fields)
+
+    @cached_property
+    def learned(self) -> tuple[str, ...]:
+        """The names of the user's columns that are learned: of the fields, or made from them."""
+        return tuple(c.name for c in self.columns if c.name not in self.remade)
 
     @cached_property
     def choices(self) -> tuple[int, ...]:
@@ -159,7 +171,8 @@ class TableCodec:
         A missing value in a field that has no code for it is -1. What was not seen in training is
         a DataError, or the nearest code (of categories the rarest), or -1 ("hidden").
         """
-        codes = self.known(table, unseen=unseen)
+        table = self._inward(table)
+        codes = self._find(table, unseen)
         for c, one in enumerate(self.fields):
             if one.missing is not None:
                 column = table.column(one.name)
@@ -171,7 +184,16 @@ class TableCodec:
         self, table: pa.Table, *, unseen: Literal["error", "nearest", "hidden"] = "nearest"
     ) -> np.ndarray:
         """The code of every cell that has a value, (n, C) int32; -1 where it is missing."""
+        return self._find(self._inward(table, whole=True), unseen)
+
+    def _inward(self, table: pa.Table, *, whole: bool = False) -> pa.Table:
+        """The columns of the fields, from the user's. Raises DataError if one is lacking."""
         self._check_columns(table)
+        if self.constraints is None:
+            return table
+        return self.constraints.inward(table, whole=whole)
+
+    def _find(self, table: pa.Table, unseen: str) -> np.ndarray:
         codes = np.empty((table.num_rows, len(self.fields)), np.int32)
         for start in range(0, table.num_rows, _ROWS):
             block = table.slice(start, _ROWS)
@@ -190,7 +212,7 @@ class TableCodec:
     def _check_columns(self, table: pa.Table) -> None:
         allowed = table.column_names
         known = set(allowed)
-        for name in self.names:
+        for name in self.learned:
             if name not in known:
                 raise DataError(
                     message("the table", f"has no column '{name}'", allowed=allowed, got=name)
@@ -299,9 +321,25 @@ class TableCodec:
                 at = one.places(codes[:, c], places[:, c], pieces.get(c))
                 hidden = None if one.missing is None else codes[:, c] == one.missing
                 made[one.name] = one.array(at, hidden, plain=plain)
-        return self._assemble(made, start, len(codes))
+        settled = frozenset(() if bounds is None else (self.names[c] for c in bounds.fields))
+        return self._assemble(made, start, len(codes), plain=plain, settled=settled)
 
-    def _assemble(self, made: Mapping[str, pa.Array], start: int, count: int) -> pa.Table:
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        """The fields by their names."""
+        return dict(zip(self.names, self.fields, strict=True))
+
+    def _assemble(
+        self,
+        made: Mapping[str, pa.Array],
+        start: int,
+        count: int,
+        *,
+        plain: bool = True,
+        settled: frozenset[str] = frozenset(),
+    ) -> pa.Table:
+        if self.constraints is not None:
+            made = self.constraints.outward(made, self.by_name, plain=plain, settled=settled)
         arrays = [
             made[c.name] if c.name in made else self.remade[c.name].make(start, count)
             for c in self.columns
@@ -322,14 +360,29 @@ class TableCodec:
 
         Columns that are no fields, and others that the table may have, stay as they are.
         """
-        made = self.table(codes, places, plain=True)
-        for name in self.names:
+        made = self.agree(table, self.table(codes, places, plain=True), places)
+        for name in self.learned:
             old = table.column(name)
             if old.null_count or pa.types.is_floating(old.type):
                 at = table.column_names.index(name)
                 new = pc.if_else(pa.array(_missing(old)), made.column(name).cast(old.type), old)
                 table = table.set_column(at, table.schema.field(at), new)
         return table
+
+    def agree(self, known: pa.Table, made: pa.Table, places: np.ndarray | None = None) -> pa.Table:
+        """Rows `made`, moved where constraints bind them to the cells that are `known`.
+
+        Both have n rows. `places` (n, C) draw combinations; without, the most frequent are taken.
+        A constraint is kept wherever the known cells allow it.
+        """
+        if self.constraints is None:
+            return made
+        own = {name: made.column(name).combine_chunks() for name in self.learned}
+        chances = None if places is None else dict(zip(self.names, places.T, strict=True))
+        found = self.constraints.agree(known, own, self.by_name, chances)
+        for name, array in found.items():
+            made = made.set_column(made.column_names.index(name), name, array)
+        return made
 
     # --- expectations ------------------------------------------------------------------------
 
@@ -398,12 +451,20 @@ class TableCodec:
         if like == "pandas":
             import pandas as pd
 
-            for one in self.fields:
-                if isinstance(one, CategoryField) and one.levels is not None:
-                    levels = one.level_values.to_pylist()
-                    kind = pd.CategoricalDtype(levels, ordered=one.ordered)
-                    frame[one.name] = frame[one.name].astype(kind)
+            for name, (levels, ordered) in self._sets.items():
+                kind = pd.CategoricalDtype(levels, ordered=ordered)
+                frame[name] = frame[name].astype(kind)
         return frame
+
+    @cached_property
+    def _sets(self) -> dict[str, tuple[Sequence[Any], bool]]:
+        """The user's own category sets, and whether they have an order."""
+        found: dict[str, tuple[Sequence[Any], bool]] = {
+            one.name: (one.level_values.to_pylist(), one.ordered)
+            for one in self.fields
+            if isinstance(one, CategoryField) and one.levels is not None
+        }
+        return found if self.constraints is None else found | dict(self.constraints.sets)
 
     def user_schema(self) -> pa.Schema:
         """The canonical types, but the user's categories as such, and how pandas is to read them."""
@@ -412,10 +473,7 @@ class TableCodec:
             return schema
         for i, column in enumerate(self.columns):
             if column.user.startswith("category") and pa.types.is_string(schema.field(i).type):
-                ordered = any(
-                    isinstance(one, CategoryField) and one.name == column.name and one.ordered
-                    for one in self.fields
-                )
+                ordered = self._sets.get(column.name, ((), False))[1]
                 kind = pa.dictionary(pa.int32(), pa.string(), ordered=ordered)
                 schema = schema.set(i, pa.field(column.name, kind))
         about = pa.Schema.from_pandas(self.join([]), preserve_index=False).metadata
@@ -424,11 +482,14 @@ class TableCodec:
     def written_schema(self) -> pa.Schema:
         """The canonical types, but moments that are all of whole seconds without a fraction."""
         schema = self.schema
-        for one in self.fields:
-            if isinstance(one, NumberField) and one.line.whole_seconds:
-                at = schema.get_field_index(one.name)
+        lines = {one.name: one.line for one in self.fields if isinstance(one, NumberField)}
+        for name, line in (
+            lines | dict(self.constraints.lines if self.constraints else {})
+        ).items():
+            at = schema.get_field_index(name)
+            if at >= 0 and line.whole_seconds:
                 zone = schema.field(at).type.tz
-                schema = schema.set(at, pa.field(one.name, pa.timestamp("s", zone)))
+                schema = schema.set(at, pa.field(name, pa.timestamp("s", zone)))
         return schema
 
     def save_snapshot(self, path: Path, table: pa.Table, columns: int) -> None:
@@ -472,7 +533,7 @@ class TableCodec:
             "columns": [column.to_json() for column in self.columns],
             "fields": [one.to_json() for one in self.fields],
             "remade": {name: one.to_json() for name, one in self.remade.items()},
-        }
+        } | ({} if self.constraints is None else {"constraints": self.constraints.to_json()})
 
     @classmethod
     def from_json(cls, tree: Any) -> TableCodec:
@@ -482,7 +543,11 @@ class TableCodec:
             by_name = {column.name: column for column in columns}
             for column in columns:
                 type_of(column.type)
-            fields = tuple(field_from_json(one, by_name) for one in tree["fields"])
+            constraints, inner = None, by_name
+            if "constraints" in tree:
+                constraints = Constraints.from_json(tree["constraints"], columns)
+                inner = {column.name: column for column in constraints.inner}
+            fields = tuple(field_from_json(one, inner) for one in tree["fields"])
             remade = {
                 str(name): remade_from_json(one, by_name[name])
                 for name, one in tree["remade"].items()
@@ -490,8 +555,11 @@ class TableCodec:
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             problem = " ".join(repr(error).split())[:200]
             raise ModelError(f"model.json: 'codec' is not readable ({problem})") from None
-        codec = cls(columns=columns, fields=fields, remade=remade)
+        codec = cls(columns=columns, fields=fields, remade=remade, constraints=constraints)
         split = sorted([*codec.names, *remade])
+        if constraints is not None and sorted(codec.names) == sorted(inner):
+            constraints.check(codec.by_name)
+            split = sorted([*codec.learned, *remade])
         if split != sorted(by_name) or len(by_name) != len(columns) or not fields:
             raise ModelError("model.json: the columns and fields of 'codec' don't match")
         if codec.width > MOST_CHOICES:
@@ -502,6 +570,20 @@ class TableCodec:
 def _is_field(column: Column) -> bool:
     """Modelled columns, and a constant that is missing somewhere: a choice of two."""
     return column.modelled or (column.kind == "constant" and column.missing > 0)
+
+
+def _constrained(
+    table: pa.Table, columns: Sequence[Column], texts: Sequence[str]
+) -> tuple[pa.Table, Constraints]:
+    """The rows that keep all constraints, and the constraints."""
+    broken = np.zeros(table.num_rows, bool)
+    for rows in broken_rows(table, columns, texts).values():
+        broken |= rows
+    if broken.any():
+        table = table.filter(pa.array(~broken))
+    if not table.num_rows:
+        raise DataError("data.table.constraints: every row breaks one of them")
+    return table, Constraints.fit(table, columns, texts)
 
 
 def _missing(column: pa.ChunkedArray) -> np.ndarray:

@@ -16,7 +16,15 @@ def _read_names(value: Any) -> Any:
     return value
 
 
+def _read_rules(value: Any) -> Any:
+    """ "a <= b, fixed(c, d)" as two rules; anything else goes through unread."""
+    from ganwright.data.table.rules import split_rules
+
+    return split_rules(value) if isinstance(value, str) else value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
 
 
 @options
@@ -48,4 +56,8 @@ class TableOptions:
         ge=2,
         le=65536,
         description="How many values of a category are learned one by one; rarer ones share.",
+    )
+    constraints: Rules = Field(
+        default=(),
+        description="What every row keeps: a <= b, a < b, total = a + b, fixed(city, country).",
     )

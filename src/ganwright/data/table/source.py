@@ -32,9 +32,11 @@ from ganwright.data.arrays import file_identity
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
 from ganwright.data.split import Split, split
+from ganwright.data.table.constraints import broken_rows, told
 from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.kinds import TARGET_NAMES
 from ganwright.data.table.read import mapped, stem_of, write_canonical
+from ganwright.data.table.rules import OWNER
 from ganwright.data.table.schema import Column, infer_columns, parse_kinds
 from ganwright.data.table.typed import table_of
 
@@ -200,10 +202,11 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
         skipped=(),
         skipped_rows=written.skipped_rows,
     )
-    parts = split(found.hashes, options.holdout, None)
+    parts = _parts(found, options)
     from ganwright.data.table.codec import TableCodec
 
-    seen = table if whole else table.take(pa.array(parts.train))
+    learned = np.sort(np.concatenate([parts.train, parts.heldout]))
+    seen = table.take(pa.array(learned if whole else parts.train))
     codec = TableCodec.fit(seen, columns, chosen)
     codes = codec.codes(table, unseen="nearest")
     nowhere = TableSource(name="table", label="the table", path=Path(), identity=None)
@@ -213,9 +216,28 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
 def table_dataset(source: TableSource, options: DataOptions) -> Dataset:
     """A table read, split and encoded; what `open_data` does once it has a source."""
     found = canonical(source, options)
-    parts = split(found.hashes, options.holdout, None)
+    parts = _parts(found, options)
     codec, codes = _encoded(source, found, parts.train, options)
     return _dataset(source, found, parts, options, codec, codes)
+
+
+def _parts(found: Canonical, options: DataOptions) -> Split:
+    """Which rows are trained on and which held out; those that break a constraint are neither."""
+    parts = split(found.hashes, options.holdout, None)
+    if not options.table.constraints:
+        return parts
+    broken = broken_rows(found.table, found.columns, options.table.constraints)
+    wrong, notes = told(broken, refuse=options.bad == "refuse")
+    train, heldout = (rows[~wrong[rows]] for rows in (parts.train, parts.heldout))
+    if not len(train):
+        raise DataError(f"{OWNER}: every row to train on breaks one of them")
+    return replace(
+        parts,
+        train=train,
+        heldout=heldout,
+        dropped=np.union1d(parts.dropped, np.flatnonzero(wrong)),
+        note="; ".join(note for note in (parts.note, *notes) if note),
+    )
 
 
 def _dataset(

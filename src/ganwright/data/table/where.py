@@ -25,6 +25,7 @@ from ganwright.base.errors import OptionError, message, nearest
 from ganwright.data.table.fields import CategoryField, Field, NumberField
 from ganwright.data.table.line import Line, raw_numbers
 from ganwright.data.table.pieces import Pieces
+from ganwright.data.table.rules import Fixed
 from ganwright.data.table.spans import Span, Spans, is_nothing, span_of
 
 if TYPE_CHECKING:
@@ -89,14 +90,22 @@ def condition(codec: TableCodec, where: str | Mapping[str, Any]) -> Condition:
     share = np.ones(codec.width)
     pieces: dict[int, Pieces] = {}
     by_field: dict[int, list[_Clause]] = {}
+    joined: dict[str, list[_Clause]] = {}
     for clause in clauses:
-        if clause.name in codec.names:
+        if codec.constraints is not None and clause.name in codec.constraints.made:
+            joined.setdefault(clause.name, []).append(clause)
+        elif clause.name in codec.learned:
             by_field.setdefault(codec.names.index(clause.name), []).append(clause)
         else:
             _check_remade(codec, clause)
     for c, those in by_field.items():
         found, part = _of_field(codec.fields[c], those)
         share[codec.offsets[c] : codec.offsets[c + 1]] = found
+        if part is not None:
+            pieces[c] = part
+    for c, found, part in _of_combinations(codec, joined):
+        share[codec.offsets[c] : codec.offsets[c + 1]] = found
+        by_field[c] = []
         if part is not None:
             pieces[c] = part
     return Condition(
@@ -108,12 +117,52 @@ def condition(codec: TableCodec, where: str | Mapping[str, Any]) -> Condition:
     )
 
 
+def _of_combinations(
+    codec: TableCodec, clauses: Mapping[str, list[_Clause]]
+) -> Iterator[tuple[int, np.ndarray, Pieces | None]]:
+    """By field of combinations: the share that is left of each code, and the parts (see `_of_field`).
+
+    Raises OptionError for a column that is made from others in any other way.
+    """
+    masks: dict[str, np.ndarray] = {}
+    absent: dict[str, bool] = {}
+    for name, those in clauses.items():
+        assert codec.constraints is not None
+        rule = codec.constraints.made[name]
+        if not isinstance(rule, Fixed):
+            asked = " and ".join(f"'{need}'" for need in rule.needs)
+            raise OptionError(
+                f"{_OWNER}: column '{name}' is made by the constraint '{rule.text}': a condition can't "
+                f"be kept exactly; ask for {asked}"
+            )
+        joint = codec.constraints.joint(rule, codec.by_name)
+        own = joint.alone(name)
+        left, _ = _of_field(own, those)
+        at = joint.parts[name][1]
+        lost = bool(left[-1]) if own.missing is not None else False
+        mask = np.where(at >= 0, left[at] > 0, lost)
+        owner = joint.field.name
+        masks[owner] = masks.get(owner, np.ones(len(mask), bool)) & mask
+        absent[owner] = absent.get(owner, True) and lost
+    for owner, mask in masks.items():
+        field = codec.by_name[owner]
+        assert isinstance(field, CategoryField)
+        share, part = _cut_members(field, mask)
+        share = np.append(share, float(absent[owner])) if field.missing is not None else share
+        if not share.any():
+            said = ", ".join(c.text for those in clauses.values() for c in those)
+            raise OptionError(
+                f"{_OWNER}: no combination of {owner} that was seen is left by {said}"
+            )
+        yield codec.names.index(owner), share, part
+
+
 def _check_remade(codec: TableCodec, clause: _Clause) -> None:
     """A condition on a column that is not learned: only a constant may be asked to be itself."""
     column = next((one for one in codec.columns if one.name == clause.name), None)
     if column is None:
         raise OptionError(
-            message(_OWNER, f"no column '{clause.name}'", allowed=codec.names, got=clause.name)
+            message(_OWNER, f"no column '{clause.name}'", allowed=codec.learned, got=clause.name)
         )
     value = codec.remade[column.name].shown
     asked = [v.text if isinstance(v, _Text) else str(v) for v in clause.values]
