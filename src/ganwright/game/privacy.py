@@ -43,6 +43,12 @@ class PrivacyOptions:
     delta: float | None = Field(
         default=None, gt=0, lt=1, description="δ of (ε, δ); none: n^-1.5 of n training rows"
     )
+    shares: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of the pull of fakes to the data's shares of single columns, which the "
+        "model holds anyway (they are not covered); for rows of choices",
+    )
     repeatable: bool = Field(
         default=False,
         description="noise follows from train.seed: for tests, as who knows the seed can remove it",

@@ -12,7 +12,7 @@ from ganwright.base.errors import OptionError
 from ganwright.game.losses import LOSSES
 from ganwright.game.penalties import clip_weights
 from ganwright.game.privacy import check_rows, clipped_gradients
-from ganwright.game.step import Batch, Game, GameOptions, Made, Result, noisy
+from ganwright.game.step import Batch, Game, GameOptions, Made, Result, frozen, noisy
 
 
 def check_private(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -42,10 +42,12 @@ def check_private(o: GameOptions, generator: nn.Module, discriminator: nn.Module
 class PrivateGame(Game):
     """As `Game`, but real rows (as many as chance has it) meet the discriminator's noisy sum alone.
 
-    `rows` is how many there are on average, and how many fakes are made.
+    `rows` is how many there are on average, and how many fakes are made. `shares` (ΣK,), of rows of
+    choices, are the data's own shares of each code.
     """
 
     rows: int = 0
+    shares: Tensor | None = None
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round; `reals` gives rows that were each drawn with the same chance, maybe none."""
@@ -67,6 +69,21 @@ class PrivateGame(Game):
 
     def _generate(self, batch: Batch) -> Made:
         return super()._generate(batch)._replace(surprise=None)  # there is no truth to be told
+
+    def _generator_step(self, batch: Batch, made: Made, noise: float) -> Result:
+        o = self.options
+        with frozen(self.discriminator):
+            fake = self._judge(noisy(made.examples, noise), batch.condition)
+        value = LOSSES[o.loss].generator(fake, fake).mean()
+        whole = o.adversarial * value
+        if o.privacy.shares and self.shares is not None:
+            whole = whole + o.privacy.shares * apart(made.examples, self.shares)
+        self.generator_optimiser.zero_grad(set_to_none=True)
+        whole.backward()
+        return Result(
+            generator_loss=value.detach(),
+            generator_gradient=self._update(self.generator, self.generator_optimiser),
+        )
 
     def _nothing(self) -> Batch:
         """A batch that says only how many to make."""
@@ -98,3 +115,11 @@ class PrivateGame(Game):
         if o.clip_weights:
             clip_weights(network, o.clip_weights)
         return Result(fake_logit=logits.detach().mean(), discriminator_gradient=length)
+
+
+def apart(fakes: Tensor, shares: Tensor) -> Tensor:
+    """Σ (p − q)²/q over codes, p the shares that each has of fakes (b, ΣK), q the data's (ΣK,).
+
+    Pearson's χ² to the number of rows; a code that the data has less than once in b counts as once.
+    """
+    return ((fakes.mean(0) - shares).square() / (shares + 1 / len(fakes))).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -99,7 +100,12 @@ class Trainer:
         self.accountant = self._accountant(generator, discriminator)
         self.ledger = Ledger(seed) if recipe.game.privacy.repeatable else Ledger()
         self.average = Average(generator)
-        play = partial(PrivateGame, rows=recipe.train.batch) if self.accountant else Game
+        play: Callable[..., Game] = Game
+        if self.accountant is not None:
+            shares = (
+                torch.tensor(data.spec.shares, device=self.device) if data.spec.shares else None
+            )
+            play = partial(PrivateGame, rows=recipe.train.batch, shares=shares)
         self.game = play(
             options=recipe.game,
             generator=generator,
