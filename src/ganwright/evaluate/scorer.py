@@ -28,6 +28,7 @@ LEAST = 20  # held-out examples to select by
 class Scorer:
     """FID, precision, recall, coverage and uniqueness of a model's samples, always of the same seed.
 
+    Where the generator gives probabilities, `surprise` says how unlikely it finds held-out examples.
     Beside them the quick measures of the kind of data, of tables shapes and trends. Real features,
     their radii and the floor are computed once, before the first score.
     """
@@ -35,6 +36,7 @@ class Scorer:
     def __init__(self, data: Dataset, features: str) -> None:
         selection, _ = data.heldout_halves
         self.extractor = choose_extractor(features, data)
+        self.stored, _ = data.batch(selection[:MOST_ROWS])
         seen = look(self.extractor, rows(data, selection))
         real = seen.features
         self.real, self.n = statistics(real), min(SAMPLES, len(data.train))
@@ -65,6 +67,8 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
+        if (surprise := model.surprise(self.stored)) is not None:
+            found["surprise"] = surprise
         given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}
         found |= measure(self.names, given).values
         shares = class_shares(seen, self.classes) if self.classes else {}
