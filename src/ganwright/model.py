@@ -161,9 +161,23 @@ class Model:
             latents.to(device) * truncation,
             self.generator.start(count, on_device),
             torch.from_numpy(chances.astype(np.float32)).to(device),
-            None if bounds is None else torch.from_numpy(bounds.allowed).to(device),
+            None if bounds is None else torch.from_numpy(bounds.share).float().to(device),
         )
         return made.float() if made.is_floating_point() else made
+
+    @torch.inference_mode()
+    def surprise(self, stored: Tensor, seed: int = 0) -> float | None:
+        """−log p, in nats, of hidden parts of examples as stored (n, …), of the same parts each time.
+
+        None where the generator gives no probabilities.
+        """
+        if not hasattr(self.generator, "surprise"):
+            return None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeds.derive(seed, "surprise"))
+            condition = self.generator.condition(stored, None).to(self.device)
+        latents = self.net.latent.draw(seeds.derive(seed, "surprise", "latent"), 0, len(stored))
+        return float(self.generator.surprise(latents.to(self.device), condition).mean())
 
     @property
     def device(self) -> torch.device:
