@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ganwright.estimators import GANImputer, GANSampler, TableGAN
+from ganwright.estimators import GANImputer, GANOutlierDetector, GANSampler, TableGAN
 
 QUICK = {
     "passes": 4,
@@ -16,7 +16,7 @@ QUICK = {
 }
 
 
-@parametrize_with_checks([GANImputer(**QUICK), TableGAN(**QUICK)])
+@parametrize_with_checks([GANImputer(**QUICK), TableGAN(**QUICK), GANOutlierDetector(**QUICK)])
 def test_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -26,7 +26,7 @@ imblearn = pytest.importorskip("imblearn.utils.estimator_checks")
 
 @pytest.mark.parametrize(
     "estimator, check",
-    [pair for pair in imblearn.estimator_checks_generator(GANSampler(**QUICK))],
+    list(imblearn.estimator_checks_generator(GANSampler(**QUICK))),
     ids=lambda value: getattr(getattr(value, "func", value), "__name__", "sampler"),
 )
 def test_imbalanced_learn(estimator: Any, check: Any) -> None:

@@ -11,7 +11,18 @@ import typer
 
 from ganwright._version import __version__
 from ganwright.base.errors import GanwrightError, message
-from ganwright.cli import compare, evaluate, inspect, recipes, report, sample, train
+from ganwright.cli import (
+    augment,
+    compare,
+    detect,
+    evaluate,
+    fill,
+    inspect,
+    recipes,
+    report,
+    sample,
+    train,
+)
 
 EPILOG = """Examples:
 
@@ -20,6 +31,7 @@ EPILOG = """Examples:
   ganwright sample runs/digits -n 1000 --out digits.npz
   ganwright evaluate runs/digits
   ganwright report runs/digits
+  ganwright fill survey.csv
   ganwright train photos/ --recipe dcgan --set data.size=64
   ganwright inspect photos.zip
 
@@ -38,7 +50,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (train, sample, evaluate, compare, report, inspect, recipes):
+VERBS = (train, sample, evaluate, compare, report, fill, augment, detect, inspect, recipes)
+for verb in VERBS:
     app.command(verb.NAME, epilog=verb.EPILOG)(verb.command)
 
 

@@ -15,6 +15,7 @@ EPILOG = """Examples:
   ganwright sample runs/digits -n 1000 --out digits.npz
   ganwright sample runs/digits -n 100 --label 7 --out sevens/
   ganwright sample runs/digits --out grid.png
+  ganwright sample runs/adult -n 10000 --where "age=40..60, sex=Female" --out women.parquet
 """
 
 
@@ -24,11 +25,15 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A folder, or a file whose suffix says the form [RUN-samples.png, here]."
+            help="A folder, or a file whose suffix says the form [RUN-samples.png or .csv, here]."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     label: Annotated[str | None, typer.Option(help="Samples of this class only.")] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help='What rows must be: "age=40..60, sex=Female|Male, income=missing".'),
+    ] = None,
     truncation: Annotated[
         float, typer.Option(help="Below 1: more typical, less various samples.")
     ] = 1.0,
@@ -42,9 +47,13 @@ def command(
     from ganwright.train.plan import pick_device
 
     model = Model.load(run, device=pick_device(device))
-    target = out if out is not None else Path(f"{run.name or 'model'}-samples.png")
+    target = (
+        out
+        if out is not None
+        else Path(f"{run.name or 'model'}-samples{model.codec.default_suffix}")
+    )
     chosen = model.codec.format_for(target, form)
-    blocks = model.stream(n, seed=seed, label=label, truncation=truncation)
+    blocks = model.stream(n, seed=seed, label=label, truncation=truncation, where=where)
     with model.codec.writer(target, chosen, n, model.spec.classes) as writer:
         for block in blocks:
             writer.add(block.examples, block.labels, seed)

@@ -28,10 +28,10 @@ MOST_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Batch:
-    """So many rows to make, under a condition (None: under none)."""
+    """So many rows to make, under a condition; an empty one is none."""
 
     count: int
-    where: dict[str, Any] | None
+    where: dict[str, Any]
 
 
 def augment(
@@ -55,8 +55,7 @@ def augment(
     canonical = rows_of(codec, table)
     wanted = plan(codec, canonical, balance=balance, ratio=ratio, n=n)
     base = table if is_frame(table) else codec.join([canonical])
-    made = pa.concat_tables([codec.schema.empty_table(), *rows(model, wanted, seed)])
-    return joined(codec, base, made, mark)
+    return joined(codec, base, rows(model, wanted, seed), mark)
 
 
 def plan(
@@ -73,7 +72,7 @@ def plan(
     if n is not None:
         if n < 1:
             raise OptionError(f"n: must be at least 1; got {n}")
-        return [Batch(n, None)]
+        return [Batch(n, {})]
     assert balance is not None
     if not 0 < ratio <= 1:
         raise OptionError(f"ratio: must lie above 0 and be at most 1; got {ratio:g}")
@@ -114,16 +113,17 @@ def rows(model: Model, wanted: list[Batch], seed: int) -> Iterator[pa.Table]:
     codec = codec_of(model, "augment", fills=False)
     for number, batch in enumerate(wanted):
         own = seeds.derive(seed, "augment", number)
-        for block in model.stream(batch.count, seed=own, where=batch.where):
+        for block in model.stream(batch.count, seed=own, where=batch.where or None):
             yield codec.plain(block.examples)
 
 
-def joined(codec: TableCodec, real: Any, made: pa.Table, mark: str = MARK) -> Any:
+def joined(codec: TableCodec, real: Any, new: Iterator[pa.Table], mark: str = MARK) -> Any:
     """Real rows, then the made ones, in the real ones' kind of frame, and the column `mark`."""
     room = type(real).__module__.partition(".")[0]
     names = real.column_names if room == "pyarrow" else [str(name) for name in real.columns]
     if mark in names:
         raise OptionError(f"mark: the table has a column '{mark}' already; choose another name")
+    made = pa.concat_tables([codec.schema.empty_table(), *new])
     if room == "pandas":
         return _joined_pandas(codec, real, made, mark)
     table = real if room == "pyarrow" else real.lazy().collect().to_arrow()

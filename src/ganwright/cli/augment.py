@@ -1,0 +1,62 @@
+"""ganwright augment RUN DATA"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NAME = "augment"
+EPILOG = """Examples:
+
+\b
+  ganwright augment runs/credit credit.csv --balance default
+  ganwright augment runs/credit credit.csv --balance default --ratio 0.5 --out half.parquet
+  ganwright augment runs/credit credit.csv -n 10000
+"""
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the model folder in it.")],
+    data: Annotated[Path, typer.Argument(help="The table to grow.")],
+    balance: Annotated[
+        str | None, typer.Option(help="The column whose classes grow to the largest.")
+    ] = None,
+    ratio: Annotated[float, typer.Option(help="… or to this share of the largest.")] = 1.0,
+    n: Annotated[int | None, typer.Option("-n", "--number", help="How many rows to add.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A .csv, .tsv or .parquet [DATA-augmented.csv, here].")
+    ] = None,
+    mark: Annotated[
+        str, typer.Option(help="The column that says which rows are made.")
+    ] = "synthetic",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Adds rows to a table, of its rare classes or of all kinds, and marks them."""
+    from ganwright.model import Model
+    from ganwright.train.plan import pick_device
+    from ganwright.uses.augment import joined, plan, rows
+    from ganwright.uses.cells import write_table
+    from ganwright.uses.rows import codec_of, rows_of
+
+    model = Model.load(run, device=pick_device(device))
+    codec = codec_of(model, "augment", fills=False)
+    target = out if out is not None else Path(f"{data.name.partition('.')[0]}-augmented.csv")
+    codec.format_for(target)
+    real = rows_of(codec, data)
+    wanted = plan(codec, real, balance=balance, ratio=ratio, n=n)
+    both = joined(codec, real, rows(model, wanted, seed), mark)
+    write_table(both, target)
+    made = both.num_rows - real.num_rows
+    for batch in wanted:
+        said = ", ".join(
+            f"{k}={v[0] if isinstance(v, list) else v}" for k, v in batch.where.items()
+        )
+        print(f"{batch.count:,} rows made{' of ' + said if said else ''}", file=sys.stderr)
+    if not made:
+        print("the classes have as many rows as asked for: nothing was made", file=sys.stderr)
+    print(f"{real.num_rows:,} rows of {data}, {made:,} made by {run}", file=sys.stderr)
+    print(target)

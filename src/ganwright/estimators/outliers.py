@@ -1,0 +1,113 @@
+"""GANOutlierDetector: rows that are not like the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from sklearn.base import OutlierMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ganwright.estimators.rows import CONSTRAINTS, LEAST_ROWS, RowEstimator
+
+_HELD = 0.2  # half of it to stop by, half to calibrate on
+_RARE = 0.01  # of normal rows may be called outliers where contamination is "auto"
+
+
+class GANOutlierDetector(OutlierMixin, RowEstimator):
+    """Learns what rows are like, and says how odd others are, how sure that is, and by what.
+
+    `score_samples` is higher for normal rows, as in scikit-learn; `p_values` are the share of
+    held-out normal rows that are at least as odd (of fewer than 200 rows none are held out, and
+    `calibrated_by_` says so); `contributions` and `odd_columns` name the columns. With
+    `contamination`, that share of the training rows are outliers to `predict`; "auto" calls those
+    so that are odder than all but 1 % of normal rows. A category that was never seen is as odd as
+    can be. See `RowEstimator` for the other parameters.
+
+    >>> from ganwright.estimators import GANOutlierDetector
+    >>> GANOutlierDetector(random_state=0).fit(frame).p_values(more)    # doctest: +SKIP
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        **CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        *,
+        contamination: str | float = "auto",
+        passes: float | None = None,
+        minutes: float | None = None,
+        kinds: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.contamination = contamination
+        self.passes = passes
+        self.minutes = minutes
+        self.kinds = kinds
+        self.settings = settings
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> GANOutlierDetector:
+        """Learns from X (n, d), a frame or an array, mostly of normal rows."""
+        from ganwright.uses.detect import USUAL_ROWS, Detector
+
+        self._validate_params()
+        frame = self._frame(X, reset=True)
+        held = _HELD if len(frame) >= LEAST_ROWS else 0.0
+        data = self._open(X, frame, held=held, whole=False)
+        stop_by, normal = data.heldout_halves
+        model = self._train(data, self._seed(), stop_by)
+        usual = data.examples(data.train[:USUAL_ROWS])
+        self.calibrated_by_ = "held-out rows" if len(normal) else "training rows"
+        normal = normal if len(normal) else data.train[:USUAL_ROWS]
+        self.detector_ = Detector.build(model, usual, data.examples(normal), self.calibrated_by_)
+        self.model_ = model
+        if self.contamination == "auto":
+            self.offset_ = -float(np.quantile(self.detector_.normal, 1 - _RARE, method="higher"))
+        else:
+            scores = -self.detector_.look(data.table).score
+            self.offset_ = float(np.percentile(scores, 100 * float(self.contamination)))
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """The opposite of how odd rows are (n,): about −1 for usual ones, lower for odd ones."""
+        return -self._look(X).score
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """`score_samples` from the threshold: below 0 are outliers, (n,)."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """1 for normal rows, −1 for outliers; (n,)."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """The share of normal rows that are at least as odd, (n,): small for outliers."""
+        return self.detector_.p_values(self._look(X).score)
+
+    def contributions(self, X: Any) -> np.ndarray:
+        """How odd each cell is, (n, d): 1 is usual; 0 in columns that are not learned."""
+        cells = self._look(X).cells
+        found = np.zeros((len(cells), len(self._names)))
+        found[:, [self._names.index(name) for name in self.detector_.codec.names]] = cells
+        return found
+
+    def odd_columns(self, X: Any, most: int = 3) -> list[tuple[str, ...]]:
+        """Of each row the names of at most so many columns that make it odd, the oddest first."""
+        return self.detector_.columns(self._look(X).cells, most)
+
+    def _look(self, X: Any) -> Any:
+        from ganwright.uses.rows import rows_of
+
+        check_is_fitted(self)
+        table: pa.Table = rows_of(self.detector_.codec, self._frame(X, reset=False), "X")
+        return self.detector_.look(table)

@@ -1,0 +1,227 @@
+"""How odd the rows of a table are, how sure that is, and which of their columns make them so.
+
+Cells are hidden and compared with what the model expects of them: first all of a row at once, then
+random halves given the other halves. A number costs its distance from the mean expected, in
+standard deviations of its column; a category, or whether a value is there, costs −log p. Costs are
+divided by the usual one of their column, so that all columns count alike, and a row's score is the
+mean of both looks over its cells. A distance, not −log p of a bin: what is extreme in every column
+is predicted well in each given the others, and still lies far out.
+
+p-values are conformal (Vovk et al. 2005): the share of rows known to be normal, and not trained on,
+that are at least as odd.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import nn
+
+from ganwright.base import seeds
+from ganwright.data.table.codec import TableCodec
+from ganwright.data.table.fields import CategoryField, NumberField
+from ganwright.model import Model
+from ganwright.uses.rows import codec_of, given_codes
+
+LOOKS = 4  # pairs of halves
+UNSEEN = 30.0  # nats that a value never seen costs
+USUAL_ROWS = 2000  # that say what a column usually costs
+SEED = 0  # of halves, and of the model's own rows
+_NUMBERS = 1 << 21  # in one block of probabilities
+
+
+@dataclass(frozen=True)
+class Oddness:
+    """`score` (n,) of rows, about 1 where a row is like the others, and of each cell (n, C)."""
+
+    score: np.ndarray
+    cells: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detector:
+    """A model of normal rows, what their columns usually cost, and scores of normal rows.
+
+    `normal` are sorted scores that p-values compare with; `calibrated_by` says whose they are.
+    """
+
+    codec: TableCodec
+    network: nn.Module
+    latent: int
+    usual: np.ndarray
+    normal: np.ndarray
+    calibrated_by: str
+
+    @classmethod
+    def build(
+        cls,
+        model: Model,
+        usual: pa.Table | None = None,
+        normal: pa.Table | None = None,
+        calibrated_by: str = "held-out rows",
+    ) -> Detector:
+        """From tables in the model's own columns and types, or from rows that the model makes.
+
+        `usual` are rows that training may have seen, `normal` rows that it has not. Raises
+        OptionError for a model that can't take any columns as given.
+        """
+        codec = codec_of(model, "detect")
+        device = model.device if model.device.type == "cuda" else torch.device("cpu")
+        # In float64: a row's score must not depend on the rows that stand beside it.
+        network = copy.deepcopy(model.generator).to(device).double()
+        plain = cls(
+            codec=codec,
+            network=network,
+            latent=model.net.latent.dim,
+            usual=np.ones(len(codec.fields)),
+            normal=np.empty(0),
+            calibrated_by="",
+        )
+        if usual is None or normal is None:
+            own = seeds.derive(SEED, "detect")
+            blocks = [codec.plain(b.examples) for b in model.stream(2 * USUAL_ROWS, seed=own)]
+            made = pa.concat_tables(blocks)
+            usual = made.slice(0, USUAL_ROWS) if usual is None else usual
+            if normal is None:
+                normal, calibrated_by = made.slice(USUAL_ROWS), "rows that the model made"
+        costs = plain._costs(usual)
+        found = np.maximum(costs.mean(axis=0), 1e-3)
+        scaled = cls(**{**vars(plain), "usual": found, "calibrated_by": calibrated_by})
+        scores = np.sort(scaled.look(normal).score)
+        return cls(**{**vars(scaled), "normal": scores})
+
+    def look(self, table: pa.Table) -> Oddness:
+        """The oddness of rows in the model's own columns and types."""
+        cells = self._costs(table) / self.usual
+        return Oddness(score=cells.mean(axis=1), cells=cells)
+
+    def p_values(self, scores: np.ndarray) -> np.ndarray:
+        """The share of normal rows that are at least as odd: (1 + #) / (1 + m), (n,)."""
+        above = len(self.normal) - np.searchsorted(self.normal, scores, side="left")
+        found: np.ndarray = (1 + above) / (1 + len(self.normal))
+        return found
+
+    def columns(self, cells: np.ndarray, most: int = 3) -> list[tuple[str, ...]]:
+        """Of each row the columns that make it odd, the oddest first; only those above the usual."""
+        order = np.argsort(-cells, axis=1, kind="stable")[:, :most]
+        names = self.codec.names
+        return [
+            tuple(names[c] for c in row if cells[i, c] > 1) for i, row in enumerate(order.tolist())
+        ]
+
+    # --- what a cell costs -----------------------------------------------------------------
+
+    def _costs(self, table: pa.Table) -> np.ndarray:
+        """(n, C) float64: the mean of what the cells cost with all hidden and with half hidden."""
+        size = max(16, _NUMBERS // self.codec.width)
+        starts = range(0, table.num_rows, size)
+        parts = [self._block(table.slice(start, size)) for start in starts]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.codec.fields)))
+
+    def _block(self, table: pa.Table) -> np.ndarray:
+        known, odd = given_codes(self.codec, table)
+        codes = self._with_missing(table, known)
+        values = np.stack([_values(one, table) for one in self.codec.fields], axis=1)
+        alone = self._cost(codes, values, np.full_like(codes, -1))
+        rng = np.random.default_rng(seeds.derive(SEED, "detect", "halves"))
+        given, count = np.zeros_like(alone), codes.shape[1]
+        for _ in range(LOOKS):
+            half = rng.permutation(count) < count // 2
+            for hidden in (half, ~half):
+                cost = self._cost(codes, values, np.where(hidden, -1, codes))
+                given += cost * hidden
+        costs = (alone + given / LOOKS) / 2
+        words = np.array([isinstance(one, CategoryField) for one in self.codec.fields])
+        costs[odd & words] = UNSEEN
+        return costs
+
+    def _with_missing(self, table: pa.Table, known: np.ndarray) -> np.ndarray:
+        """Codes with the code for missing where there is one, −1 where nothing can be said."""
+        codes = known.copy()
+        for c, one in enumerate(self.codec.fields):
+            if one.missing is not None:
+                column = table.column(one.name)
+                codes[column.is_null(nan_is_null=True).to_numpy(), c] = one.missing
+        return codes
+
+    def _cost(self, codes: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
+        shares = self._chances(known)
+        places = np.maximum(codes, 0) + self.codec.offsets[:-1]
+        cost = -np.log(np.maximum(np.take_along_axis(shares, places, axis=1), 1e-13))
+        cost[codes < 0] = 0.0
+        means = self.codec.means(shares)
+        for c, one in enumerate(self.codec.fields):
+            if isinstance(one, NumberField):
+                there = ~np.isnan(values[:, c])
+                far = np.abs(values[:, c] - means[:, c]) / deviation(one)
+                cost[:, c] = np.where(there, far, cost[:, c])
+        return cost
+
+    @torch.inference_mode()
+    def _chances(self, known: np.ndarray) -> np.ndarray:
+        network: Any = self.network
+        device = next(network.parameters()).device
+        codes = torch.from_numpy(known.astype(np.int64)).to(device)
+        z = torch.zeros(len(codes), self.latent, dtype=torch.float64, device=device)
+        found: np.ndarray = network.fields.probabilities(network.predict(z, codes)).cpu().numpy()
+        return found
+
+
+def _values(field: Any, table: pa.Table) -> np.ndarray:
+    """The numbers of a column (n,), NaN where missing or where it has none."""
+    if not isinstance(field, NumberField):
+        return np.full(table.num_rows, np.nan)
+    positions, missing = field.line.positions(table.column(field.name))
+    values = field.line.number(positions).astype(np.float64)
+    return np.where(missing, np.nan, values)
+
+
+def deviation(field: NumberField) -> float:
+    """The standard deviation of a column in training, on its axis; of a constant 1 step or 1."""
+    bins, share = field.bins, field.bins.counts / field.bins.counts.sum()
+    ends = field.line.number(np.array([0.0, 1.0]))
+    step = float(ends[1] - ends[0])
+    width = np.add.reduceat((bins.last - bins.first) ** 2 / 12, bins.starts[:-1])
+    width = width / np.diff(bins.starts)
+    middle = float(share @ bins.means)
+    spread = float(np.sqrt(share @ ((bins.means - middle) ** 2 + width)))
+    return (spread or 1.0) * step
+
+
+def detect(
+    model: Model, table: Any, *, usual: Any = None, normal: Any = None, most: int = 3
+) -> Any:
+    """How odd each row of `table` is: a DataFrame with score, p_value and the oddest columns.
+
+    A file or a frame. `normal` are rows known to be normal that the model was not trained on,
+    which p-values compare with; without them it is rows that the model makes. Raises OptionError,
+    DataError.
+    """
+    import pandas as pd
+
+    from ganwright.uses.rows import rows_of
+
+    codec = codec_of(model, "detect")
+    rows = rows_of(codec, table)
+    given = [None if t is None else rows_of(codec, t) for t in (usual, normal)]
+    detector = Detector.build(model, *given)
+    found = detector.look(rows)
+    return pd.DataFrame(
+        {
+            "score": found.score,
+            "p_value": detector.p_values(found.score),
+            "columns": [", ".join(names) for names in detector.columns(found.cells, most)],
+        },
+        index=table.index if isinstance(table, pd.DataFrame) else None,
+    )
+
+
+def ranks(values: Sequence[float]) -> np.ndarray:
+    """Places of the rows by falling oddness, the first of equals first; (n,) int64."""
+    return np.argsort(-np.asarray(values), kind="stable")
