@@ -10,6 +10,7 @@ from typing import Annotated
 from torch import nn
 
 from ganwright.base.options import Field
+from ganwright.nets.counts import CountsDiscriminatorOptions, CountsGeneratorOptions
 from ganwright.nets.dcgan import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -24,6 +25,8 @@ __all__ = [
     "ACTIVATIONS",
     "DISCRIMINATORS",
     "GENERATORS",
+    "CountsDiscriminatorOptions",
+    "CountsGeneratorOptions",
     "DCGANDiscriminatorOptions",
     "DCGANGeneratorOptions",
     "DenseConvGeneratorOptions",
@@ -43,14 +46,16 @@ GeneratorOptions = Annotated[
     | LatentSkipGeneratorOptions
     | DenseConvGeneratorOptions
     | DCGANGeneratorOptions
-    | TableGeneratorOptions,
+    | TableGeneratorOptions
+    | CountsGeneratorOptions,
     Field(discriminator="kind"),
 ]
 DiscriminatorOptions = Annotated[
     MLPDiscriminatorOptions
     | LatentSkipDiscriminatorOptions
     | DCGANDiscriminatorOptions
-    | TableDiscriminatorOptions,
+    | TableDiscriminatorOptions
+    | CountsDiscriminatorOptions,
     Field(discriminator="kind"),
 ]
 

@@ -26,6 +26,10 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
             f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
             "any subset of the columns as given",
         )
+    if data.spec.totals:
+        return RECIPES["counts"].make(), (
+            f"recipe counts: rows of {data.spec.size:,} counts, made from their totals and rates",
+        )
     best, cheap = RECIPES["relativistic"].make(), RECIPES["mlp-small"].make()
     channels, *sides = data.spec.shape
     if len(sides) != 2 or min(sides) < LEAST_SIDE:

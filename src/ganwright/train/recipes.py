@@ -19,6 +19,8 @@ from ganwright.game import (
 )
 from ganwright.model import NetOptions
 from ganwright.nets import (
+    CountsDiscriminatorOptions,
+    CountsGeneratorOptions,
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
     DenseConvGeneratorOptions,
@@ -32,7 +34,7 @@ from ganwright.nets import (
     TableGeneratorOptions,
 )
 
-ScoreFeatures = Literal["learned", "pixels", "columns", "off"]
+ScoreFeatures = Literal["learned", "pixels", "columns", "counts", "off"]
 
 
 @options
@@ -276,6 +278,25 @@ def _table_private() -> Recipe:
     )
 
 
+def _counts() -> Recipe:
+    return Recipe(
+        name="counts",
+        latent=LatentOptions(dim=64),
+        generator=CountsGeneratorOptions(),
+        discriminator=CountsDiscriminatorOptions(),
+        game=GameOptions(
+            loss="relativistic-paired",
+            penalty=PenaltyOptions(r1=1, r2=1),
+            likelihood=1,
+            adversarial=0.1,
+            adversarial_every=4,
+        ),
+        generator_optimiser=OptimiserOptions(rate=5e-3, final_rate=5e-5, beta1=0.9, beta2=0.99),
+        discriminator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
+        train=TrainOptions(batch=256, precision="float32"),
+    )
+
+
 RECIPES: Names[Row] = Names(
     "recipe",
     {
@@ -347,6 +368,11 @@ RECIPES: Names[Row] = Names(
             make=_table_private,
             summary="rows of a table with differential privacy, ε = 8: only noisy sums see real rows",
             mended="gave the generator real rows as conditions, beside the account of privacy",
+        ),
+        "counts": Row(
+            make=_counts,
+            summary="counts of words: totals of the data, rates by the latent; likelihood and game",
+            mended="took logarithms of counts for numbers, which are neither whole nor zero",
         ),
     },
 )

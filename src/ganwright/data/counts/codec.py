@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ganwright.data.writers import Writer
 
 TOTALS = 1024  # quantiles of the sums of rows that are kept
+DRAWN_MOST = 4096  # words of a row that are drawn one by one
+_TRIES = 50
 _SHOWN, _TOP = 20, 12  # rows, and words of each, that are printed
 
 
@@ -114,9 +116,10 @@ class CountsCodec:
     ) -> Counts:
         """What the generator says of rows → counts drawn from it.
 
-        `x` (b, 2 + words) are for each row its total, how much alike its words are (the
-        concentration of a Dirichlet distribution), and the words' shares. `places` (b, 2) in (0, 1)
-        decide the draw: a row is a function of its own alone. Raises WorkError when `x` holds NaN.
+        `x` (b, 2 + 2·words) are for each row its total T, its concentration a, and of each word its
+        share p and the factor d when it is there already (`ganwright.nets.counts`). `places` (b, 2)
+        in (0, 1) decide the draw: a row is a function of its own alone. Raises WorkError when `x`
+        holds NaN.
         """
         import scipy.sparse as sp
 
@@ -132,14 +135,22 @@ class CountsCodec:
 
     def _row(self, row: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(places, counts) of a row, drawn by a generator of its own."""
-        total, concentration, shares = int(row[0]), row[1], np.maximum(row[2:], 0)
-        key = (places * 2.0**52).astype(np.uint64)
-        draw = np.random.Generator(np.random.Philox(key=key))
-        heavy = draw.standard_gamma(shares / shares.sum() * concentration)
-        found = heavy if heavy.sum() > 0 else shares
-        counts = draw.multinomial(total, found / found.sum())
-        at = np.flatnonzero(counts)
-        return at, counts[at]
+        total, concentration = int(row[0]), row[1]
+        shares, again = np.maximum(row[2 : 2 + self.width], 0), row[2 + self.width :]
+        draw = np.random.Generator(np.random.Philox(key=(places * 2.0**52).astype(np.uint64)))
+        if total > DRAWN_MOST:
+            heavy = draw.standard_gamma(shares / shares.sum() * concentration)
+            found = heavy if heavy.sum() > 0 else shares
+            counts = draw.multinomial(total, found / found.sum())
+            at = np.flatnonzero(counts)
+            return at, counts[at]
+        words = _fresh(draw, np.cumsum(shares), again, total)
+        place = np.arange(total)
+        repeats = draw.random(total) * (concentration + place) < place
+        origin = np.where(repeats, (draw.random(total) * place).astype(np.int64), place)
+        for _ in range(total.bit_length()):
+            origin = origin[origin]
+        return np.unique(words[origin], return_counts=True)
 
     def digests(self, examples: Counts) -> np.ndarray:
         """A hash of each row's content, (n, 8) uint8."""
@@ -233,6 +244,26 @@ class CountsCodec:
         if not (sized and numeric and counted and sums and 1 <= codec.high <= LARGEST):
             raise ModelError(f"model.json: impossible codec of {codec.width:,} words")
         return codec
+
+
+def _fresh(
+    draw: np.random.Generator, ends: np.ndarray, again: np.ndarray, count: int
+) -> np.ndarray:
+    """`count` words of shares whose sums from the left are `ends`; one that was drawn before is
+    taken with chance `again`, else passed over."""
+    words = np.empty(0, np.int64)
+    for _ in range(_TRIES):
+        more = np.searchsorted(ends, draw.random(count + 8) * ends[-1]).clip(max=len(ends) - 1)
+        both = np.concatenate([words, more])
+        new = np.zeros(len(both), bool)
+        new[np.unique(both, return_index=True)[1]] = True
+        taken = new | (draw.random(len(both)) < again[both])
+        taken[: len(words)] = True
+        words = both[taken]
+        if len(words) >= count:
+            break
+    left = max(0, count - len(words))  # hardly ever: words that are there again
+    return np.concatenate([words, more[:left]])[:count]
 
 
 def _most(dtype: str) -> int:
