@@ -41,7 +41,11 @@ def test_form(model: Model) -> None:
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(n=st.integers(1, 3 * Generator.block), k=st.integers(1, 3 * Generator.block), seed=st.integers(0, 2**40))
+@given(
+    n=st.integers(1, 3 * Generator.block),
+    k=st.integers(1, 3 * Generator.block),
+    seed=st.integers(0, 2**40),
+)
 def test_the_first_samples_are_the_same_whatever_n(model: Model, n: int, k: int, seed: int) -> None:
     few, many = sorted((n, k))
     assert np.array_equal(model.sample(many, seed=seed)[:few], model.sample(few, seed=seed))

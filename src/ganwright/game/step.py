@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -196,7 +196,8 @@ class Game:
 
     def _likelihood_step(self, batch: Batch) -> Result:
         """The generator learns from what was hidden alone."""
-        surprise = self.generator.surprise(self.latents(len(batch.examples)), batch.condition)
+        of = cast(Any, self.generator).surprise
+        surprise: Tensor = of(self.latents(len(batch.examples)), batch.condition)
         value = surprise.mean()
         self.generator_optimiser.zero_grad(set_to_none=True)
         (self.options.likelihood * value).backward()

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
-    Generator,
     ACTIVATIONS,
     Activation,
     DiscriminatorNorm,
     Dropout,
+    Generator,
     GeneratorNorm,
     Head,
     LatentInput,

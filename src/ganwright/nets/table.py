@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ class Fields(nn.Module):
             )
         self.sizes = spec.choices
         starts = np.cumsum([0, *spec.choices])
-        self.spans = [slice(int(a), int(b)) for a, b in zip(starts, starts[1:], strict=False)]
+        self.spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]
         owner = np.repeat(np.arange(len(spec.choices)), spec.choices)
         self.register_buffer("offsets", torch.from_numpy(starts[:-1].copy()), persistent=False)
         self.register_buffer("owner", torch.from_numpy(owner), persistent=False)
@@ -226,7 +227,7 @@ class _Sum(torch.autograd.Function):
         (places,) = ctx.saved_tensors
         gradient = halved(gradients[0])
         taken = gradient.new_zeros(len(places), ctx.rows)
-        taken.scatter_(1, places, 1.0)
+        taken.scatter_add_(1, places, taken.new_ones(()).expand(places.shape))
         return (taken.T @ gradient).float(), None
 
 
@@ -247,8 +248,11 @@ def halved(x: Tensor) -> Tensor:
 class Symbols(nn.Module):
     """One vector a code: its own, and for codes along an axis the sum of their hats'."""
 
-    def __init__(self, spec: Spec, width: int, halvings: int, std: float) -> None:
+    def __init__(
+        self, spec: Spec, width: int, halvings: int, std: float, *, exact: bool = False
+    ) -> None:
         super().__init__()
+        self.narrow = (lambda x: x) if exact else halved
         self.own = nn.Parameter(torch.empty(sum(spec.choices), width))
         found = hats(spec, halvings)
         self.shared = None
@@ -268,7 +272,7 @@ class Symbols(nn.Module):
     def _vectors(self) -> Tensor:
         if self.shared is None:
             return self.own
-        along = torch.bmm(halved(self.weights), halved(self.shared)).to(self.own.dtype)  # type: ignore[arg-type]
+        along = torch.bmm(self.narrow(self.weights), self.narrow(self.shared)).to(self.own.dtype)  # type: ignore[arg-type]
         which, taken = self.codes  # type: ignore[misc]
         return self.own.index_add(0, which, along.flatten(0, 1).index_select(0, taken))
 
@@ -382,16 +386,17 @@ class TableGenerator(Generator):
     def sample(
         self,
         z: Tensor,
-        known: Tensor,
+        condition: Tensor | None,
         chances: Tensor,
         allowed: Tensor | None = None,
     ) -> Tensor:
-        """Rows (b, C) of codes: `known` (b, C) with every hidden (negative) cell drawn.
+        """Rows (b, C) of codes: `condition` (b, C) with every hidden (negative) cell drawn.
 
         Field after field, each given those before it: first those that `allowed` restricts, then the
         others in an order that changes from block to block. `allowed` (ΣK,) is the share of each code
         that may be, in [0, 1]; `chances` (b, C) are uniforms that decide.
         """
+        known = self.start(len(z), None) if condition is None else condition
         if self.options.whole:
             return self._sample_whole(z, known, chances, allowed)
         drawn = known.clone()
@@ -474,7 +479,8 @@ class TableDiscriminator(nn.Module):
         self.pack = o.pack
         fields = Fields(spec)
         count = len(fields.sizes)
-        self.cells = Symbols(spec, o.width, o.hats, 1 / math.sqrt(count))
+        # In all their digits: privacy reckons with the length of each row's gradient.
+        self.cells = Symbols(spec, o.width, o.hats, 1 / math.sqrt(count), exact=True)
         self.hidden = nn.Linear(count, o.width)
         self.mix = nn.Linear(o.pack * o.width, o.width)
         self.layers = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(o.layers - 1))
