@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganwright._version import __version__
 
 if TYPE_CHECKING:
-    from ganwright.api import evaluate, load, train
+    from ganwright.api import augment, detect, evaluate, fill, load, train
     from ganwright.base.errors import GanwrightError
     from ganwright.data import Dataset, inspect_data, open_data
     from ganwright.evaluate.card import Card
@@ -32,7 +32,10 @@ __all__ = [
     "Recipe",
     "Run",
     "__version__",
+    "augment",
+    "detect",
     "evaluate",
+    "fill",
     "inspect_data",
     "load",
     "open_data",
@@ -42,6 +45,9 @@ __all__ = [
 
 # Names are fetched when they are first used: importing the package must not import torch.
 _HOMES = {
+    "augment": "ganwright.api",
+    "detect": "ganwright.api",
+    "fill": "ganwright.api",
     "evaluate": "ganwright.api",
     "load": "ganwright.api",
     "train": "ganwright.api",

@@ -14,6 +14,10 @@ from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
 from ganwright.train.loop import Observer
 from ganwright.train.run import Run, begin, default_out, go_on, prepare
+from ganwright.uses import augment as augmenting
+from ganwright.uses import detect as detecting
+from ganwright.uses import fill as filling
+from ganwright.uses.learned import kept_out, learn
 
 
 def train(
@@ -90,3 +94,82 @@ def load(path: str | os.PathLike[str], *, device: str = "cpu") -> Model:
     (4, 8, 8, 1)
     """
     return Model.load(path, device=device)
+
+
+def fill(
+    model: Model | Run | str | os.PathLike[str] | Any,
+    table: Any = None,
+    *,
+    how: filling.How | None = None,
+    draws: int | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> Any:
+    """The table with its missing cells filled from what is known of each row; the rest untouched.
+
+    ``fill(model, table)`` uses a Model, a Run or a run folder; ``fill(table)`` learns from the
+    table itself first, for `minutes` (None: by its rows). `table` is a DataFrame of pandas or
+    polars or a pyarrow Table, and the same kind comes back, or a file, which comes back as a
+    pandas DataFrame. `how` is "mean", the best guess, or "draw"; with `draws` a list of so many
+    tables comes back, each a draw. Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> whole = gw.fill(frame)                      # doctest: +SKIP
+    """
+    if table is None:
+        learned = learn(model, minutes=minutes, seed=seed, device=device)
+        return filling.fill(learned, model, how=how, draws=draws, seed=seed)
+    return filling.fill(_model(model), table, how=how, draws=draws, seed=seed)
+
+
+def augment(
+    model: Model | Run | str | os.PathLike[str],
+    table: Any,
+    *,
+    balance: str | None = None,
+    ratio: float = 1.0,
+    n: int | None = None,
+    mark: str = augmenting.MARK,
+    seed: int = 0,
+) -> Any:
+    """The rows of `table` and new ones below them, marked in a column `mark`.
+
+    With `balance`, a column, its classes grow to `ratio` of the largest; otherwise `n` rows are
+    added. Kinds of tables as for `fill`. Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.augment("runs/credit", frame, balance="default")     # doctest: +SKIP
+    """
+    return augmenting.augment(
+        _model(model), table, balance=balance, ratio=ratio, n=n, mark=mark, seed=seed
+    )
+
+
+def detect(
+    model: Model | Run | str | os.PathLike[str],
+    table: Any,
+    *,
+    normal: Any = None,
+    most: int = 3,
+) -> Any:
+    """How odd each row of `table` is: a pandas DataFrame with score, p_value and columns.
+
+    p-values compare with `normal`, rows known to be so that the model was not trained on (None:
+    what a run held out, or else rows that the model makes). `most` columns are named of each row.
+    Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.detect("runs/payments", frame).nsmallest(10, "p_value")      # doctest: +SKIP
+    """
+    known, usual = _model(model), None
+    if normal is None and not isinstance(model, Model):
+        path = model.path if isinstance(model, Run) else model
+        usual, normal = kept_out(path, known) or (None, None)
+    return detecting.detect(known, table, usual=usual, normal=normal, most=most)
+
+
+def _model(model: Model | Run | str | os.PathLike[str]) -> Model:
+    if isinstance(model, Model):
+        return model
+    return model.model if isinstance(model, Run) else load(model)

@@ -76,13 +76,13 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         """`m` completed tables (default: `draws`), as multiple imputation wants them."""
         return self._filled(X, how="draw", draws=self.draws if m is None else m)
 
-    def _filled(self, X: Any, *, how: str, draws: int | None) -> list[Any]:
+    def _filled(self, X: Any, *, how: Any, draws: int | None) -> list[Any]:
         from ganwright.uses.fill import find, patched
-        from ganwright.uses.rows import rows_of
+        from ganwright.uses.rows import codec_of, rows_of
 
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
-        table = rows_of(self.model_.codec, frame, "X")  # type: ignore[arg-type]
+        table = rows_of(codec_of(self.model_, "GANImputer"), frame, "X")
         plain = not is_frame(X)
         exact = plain and how == "mean"
         filling = find(
@@ -91,7 +91,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
             how=how,
             draws=draws,
             seed=self.seed_,
-            exact=exact,  # type: ignore[arg-type]
+            exact=exact,
         )
         if plain:
             return [_patched_array(frame.to_numpy(), filling, i) for i in range(len(filling.draws))]

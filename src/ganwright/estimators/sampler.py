@@ -105,7 +105,8 @@ class GANSampler(RowEstimator, _Sampler):
         """The new rows of each class, and their labels."""
         from ganwright.base import seeds
 
-        made, new = [], [labels[:0]]
+        made: list[pd.DataFrame] = []
+        new = [labels[:0]]
         if not any(self.sampling_strategy_.values()):
             return made, labels[:0]
         seed, classes = self._seed(), np.unique(labels)

@@ -95,7 +95,8 @@ class _Watch:
 
     def __init__(self, data: Dataset, rows: np.ndarray, trainer: Trainer) -> None:
         self.trainer = trainer
-        self.best, self.kept, self.stale = float("inf"), None, 0
+        self.best, self.stale = float("inf"), 0
+        self.kept: dict[str, Any] | None = None
         self.condition: Tensor | None = None
         rows = rows[(data.rows[rows] >= 0).all(axis=1)]  # without what training never missed
         if len(rows) >= LEAST_HELD:

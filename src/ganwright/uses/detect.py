@@ -14,7 +14,6 @@ that are at least as odd.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,8 +208,11 @@ def detect(
 
     codec = codec_of(model, "detect")
     rows = rows_of(codec, table)
-    given = [None if t is None else rows_of(codec, t) for t in (usual, normal)]
-    detector = Detector.build(model, *given)
+    detector = Detector.build(
+        model,
+        None if usual is None else rows_of(codec, usual),
+        None if normal is None else rows_of(codec, normal),
+    )
     found = detector.look(rows)
     return pd.DataFrame(
         {
@@ -222,6 +224,6 @@ def detect(
     )
 
 
-def ranks(values: Sequence[float]) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
     """Places of the rows by falling oddness, the first of equals first; (n,) int64."""
-    return np.argsort(-np.asarray(values), kind="stable")
+    return np.argsort(-values, kind="stable")

@@ -1,0 +1,214 @@
+"""Filling: only holes change, sensibly, in the user's own kind of table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import ganwright as gw
+from ganwright.base.errors import DataError, OptionError
+from ganwright.cli.app import run as command
+from ganwright.model import Model
+from ganwright.train import RECIPES
+from ganwright.uses.cells import rewrite
+
+from .conftest import mixed
+
+
+def same_where_known(before: pd.DataFrame, after: pd.DataFrame) -> bool:
+    known = before.notna()
+    return bool(((before == after) | ~known).all().all()) and list(before) == list(after)
+
+
+def test_only_holes_change_and_none_is_left(model: Model, frame: pd.DataFrame) -> None:
+    whole = gw.fill(model, frame)
+    assert same_where_known(frame, whole)
+    assert not whole.isna().any().any()
+    assert dict(whole.dtypes) == dict(frame.dtypes)
+    assert whole.index.equals(frame.index)
+
+
+def test_values_follow_from_the_rest_of_the_row(model: Model, frame: pd.DataFrame) -> None:
+    truth, whole = mixed(), gw.fill(model, frame)
+    hidden = frame["x"].isna()
+    error = (whole["x"] - truth["x"])[hidden].abs().mean()
+    assert error < 0.5 * (truth["x"] - frame["x"].mean())[hidden].abs().mean()
+    hidden = frame["color"].isna()
+    assert (whole["color"] == truth["color"])[hidden].mean() > 0.8
+
+
+def test_values_have_the_digits_of_their_column(model: Model, frame: pd.DataFrame) -> None:
+    whole = gw.fill(model, frame)
+    assert np.allclose(whole["x"], whole["x"].round(2), atol=1e-12)
+    assert (whole["count"] % 1 == 0).all()
+
+
+def test_polars_and_arrow_come_back_as_they_came(model: Model, frame: pd.DataFrame) -> None:
+    polars = gw.fill(model, pl.from_pandas(frame))
+    assert isinstance(polars, pl.DataFrame)
+    assert polars.schema == pl.from_pandas(frame).schema
+    arrow = gw.fill(model, pa.Table.from_pandas(frame, preserve_index=False))
+    assert isinstance(arrow, pa.Table)
+    expected = gw.fill(model, frame)
+    assert polars["x"].to_list() == arrow["x"].to_pylist() == expected["x"].tolist()
+    assert not any(polars.null_count().row(0)) and not any(c.null_count for c in arrow.columns)
+
+
+def test_draws_differ_in_holes_only_and_repeat(model: Model, frame: pd.DataFrame) -> None:
+    first, second = gw.fill(model, frame, draws=2)
+    assert same_where_known(frame, first) and same_where_known(frame, second)
+    assert not first.equals(second)
+    again = gw.fill(model, frame, draws=2)
+    assert again[0].equals(first) and again[1].equals(second)
+    assert not gw.fill(model, frame, draws=1, seed=5)[0].equals(first)
+
+
+def test_what_was_never_seen_is_taken_as_unknown(model: Model, frame: pd.DataFrame) -> None:
+    odd = frame.head(20).copy()
+    odd.loc[0, "color"] = "ultraviolet"
+    odd.loc[1, "x"] = 1e9
+    whole = gw.fill(model, odd)
+    assert whole.loc[0, "color"] == "ultraviolet" and whole.loc[1, "x"] == 1e9
+    assert not whole.isna().any().any()
+
+
+def test_a_table_can_be_learned_from_itself(frame: pd.DataFrame) -> None:
+    whole = gw.fill(frame.head(60))
+    assert same_where_known(frame.head(60), whole) and not whole.isna().any().any()
+
+
+def test_two_rows_are_enough() -> None:
+    whole = gw.fill(pd.DataFrame({"a": [1.0, None], "b": ["u", "v"]}))
+    assert whole["a"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"how": "median"}, "how: can't be 'median'; allowed: mean, draw"),
+        ({"draws": 0}, "draws: must lie between 1 and 1000; got 0"),
+        ({"draws": 2, "how": "mean"}, "of means there is one"),
+    ],
+)
+def test_impossible_wishes(
+    model: Model, frame: pd.DataFrame, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(OptionError, match=said):
+        gw.fill(model, frame, **options)
+
+
+def test_other_columns_are_refused(model: Model, frame: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match=r"no column 'color'.*Did you mean 'colour'"):
+        gw.fill(model, frame.rename(columns={"color": "colour"}))
+    with pytest.raises(DataError, match="can't be a list"):
+        gw.fill(model, [1, 2])
+
+
+def test_pictures_have_nothing_to_fill(tmp_path: Path) -> None:
+    settings = {"generator.width": 4, "discriminator.width": 4, "train.score_features": "off"}
+    assert "relativistic" in RECIPES
+    run = gw.train(
+        "digits", recipe="relativistic", out=tmp_path / "run", kimg=0.1, settings=settings
+    )
+    with pytest.raises(OptionError, match="fill: needs a model of a table"):
+        gw.fill(run, pd.DataFrame({"a": [1.0]}))
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+ODD = (
+    'id;color;"x ""y""";note\r\n'
+    '0;red; 1.50;"a;b"\r\n'
+    "1;;  ;'q'\r\n"
+    "\r\n"
+    '2;"green;1";NA;"two\nlines"\r\n'
+    "3;red;2.25;"
+)
+
+
+def test_every_other_byte_of_a_file_stays(tmp_path: Path) -> None:
+    source, target = tmp_path / "t.csv", tmp_path / "out.csv"
+    source.write_bytes(ODD.encode())
+    rows = {"color": np.array([1]), 'x "y"': np.array([1, 2])}
+    values = {"color": pa.array(["green;1"]), 'x "y"': pa.array([3.0, 0.25])}
+    rewrite(source, target, rows, values)
+    expected = ODD.replace("1;;  ;", '1;"green;1";3;').replace('";NA;', '";0.25;')
+    assert target.read_bytes().decode() == expected
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".parquet", ".tsv"])
+def test_other_forms_of_files(
+    model: Model, frame: pd.DataFrame, tmp_path: Path, suffix: str
+) -> None:
+    source, target = tmp_path / f"t{suffix}", tmp_path / f"filled{suffix}"
+    if suffix == ".parquet":
+        frame.to_parquet(source)
+    else:
+        frame.to_csv(source, index=False, sep="\t" if suffix == ".tsv" else ",")
+    model.save(tmp_path / "model")
+    code = command(["fill", str(tmp_path / "model"), str(source), "--out", str(target)])
+    assert code == 0
+    if suffix == ".parquet":
+        whole = pd.read_parquet(target)
+        assert dict(whole.dtypes) == dict(frame.dtypes)
+    else:
+        whole = pd.read_csv(target, sep="\t" if suffix == ".tsv" else ",")
+        before, after = pd.read_csv(source, sep="\t" if suffix == ".tsv" else ","), whole
+        assert same_where_known(before, after)
+    assert not whole.isna().any().any()
+
+
+def test_the_verb_learns_from_the_table_itself(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["fill", "mixed.csv", "--minutes", "0.02"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "mixed-filled.csv\n"
+    assert "cells in 5 columns filled" in captured.err
+    before, after = pd.read_csv("mixed.csv"), pd.read_csv("mixed-filled.csv")
+    assert same_where_known(before, after) and not after.isna().any().any()
+    assert command(["fill", "mixed-filled.csv", "--minutes", "0.02", "--out", "again.csv"]) == 0
+    assert Path("again.csv").read_bytes() == Path("mixed-filled.csv").read_bytes()
+    assert "nothing to fill" in capsys.readouterr().err
+
+
+def test_the_verb_with_a_run(run: Any, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["fill", str(run.path), "mixed.csv", "--draws", "2", "--out", "d.csv"]) == 0
+    assert capsys.readouterr().out == "d-1.csv\nd-2.csv\n"
+    assert Path("d-1.csv").read_bytes() != Path("d-2.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["RUN"], "is a folder: name the table to fill after it"),
+        (["RUN", "none.csv"], "no file 'none.csv'"),
+        (["mixed.csv", "--out", "mixed.csv"], "--out: 'mixed.csv' is the table itself"),
+        (["mixed.csv", "--out", "filled.parquet"], "text into text only"),
+        (["mixed.csv", "--out", "filled.png"], "'filled.png' names no table"),
+        (["RUN", "mixed.csv", "--draws", "0"], "draws: must lie between 1 and 1000"),
+        (["RUN", "mixed.csv", "--minutes", "1"], "with a run nothing is learned"),
+        (["none.csv"], "none.csv"),
+        (["RUN", "other.csv"], "'other.csv': no column 'color'"),
+    ],
+)
+def test_mistakes_are_one_line(
+    run: Any,
+    table: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    Path("other.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
+    before = sorted(Path().iterdir())
+    code = command(["fill", *(str(run.path) if a == "RUN" else a for a in arguments)])
+    error = capsys.readouterr().err.splitlines()
+    assert code == 2 and error[-1].startswith("ganwright: error: ")
+    assert said in error[-1]
+    assert sorted(Path().iterdir()) == before
