@@ -27,6 +27,7 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.options import tree
+from ganwright.base.seeds import derive
 from ganwright.data import cache
 from ganwright.data.arrays import file_identity
 from ganwright.data.dataset import Dataset, Skipped
@@ -193,10 +194,12 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
     if not modelled:
         kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
         raise DataError(f"the table has no column to learn: {kinds}")
+    # Of a seed of its own: one that a user may have drawn the rows with would split them by value.
+    chance = np.random.default_rng(derive(0, "rows", "held out"))
     found = Canonical(
         table=table,
         columns=columns,
-        hashes=np.random.default_rng(0).integers(2**64, size=len(table), dtype=np.uint64),
+        hashes=chance.integers(2**64, size=len(table), dtype=np.uint64),
         notes=written.notes,
         skipped=(),
         skipped_rows=written.skipped_rows,
