@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ganwright.evaluate.counts.quality import count_quality
 from ganwright.evaluate.coverage import Neighbourhood
 from ganwright.evaluate.distances import Extrapolation, fid, inception_score
 from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
@@ -32,8 +33,7 @@ from ganwright.evaluate.measures import (
 from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.rows import Features, Rows, shuffled
 from ganwright.evaluate.stats import Moments, Statistics
-from ganwright.evaluate.tables.cells import Cells
-from ganwright.evaluate.tables.columns import Quality, quality
+from ganwright.evaluate.tables.columns import quality
 from ganwright.evaluate.tables.learning import told_interval
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.vendi import vendi
@@ -182,32 +182,37 @@ def _closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
     return normal(result.closer, math.sqrt((2 * result.n + 1) / 12) / result.n, "Mann–Whitney")
 
 
-def _blocked(part: str, result: Quality, evidence: Evidence, found: Found) -> Estimate | None:
-    """The jackknife of both sides, once for all numbers that `quality` gives."""
+def _blocked(
+    part: str, function: Callable[..., Any], result: Any, evidence: Evidence, found: Found
+) -> Estimate | None:
+    """The jackknife of both sides, once for all numbers that `function` gives."""
     if part not in found:
         sides = evidence[REAL_ROWS], evidence[FAKE_ROWS]
         if min(map(len, sides)) < LEAST:
             return None
-        found |= jackknife_rows(result, *sides)
+        found |= jackknife_rows(result, *sides, function)
     return found.get(part)
 
 
-def jackknife_rows(result: Quality, real: Cells, fake: Cells) -> Found:
-    """Of every number of `quality`, by leaving out blocks of rows of either side."""
-    variance = dict.fromkeys(ROW_PARTS, 0.0)
+def jackknife_rows(
+    result: Any, real: Any, fake: Any, function: Callable[..., Any] = quality
+) -> Found:
+    """Of every number of `function`, by leaving out blocks of rows of either side."""
+    parts = PARTS[function]
+    variance = dict.fromkeys(parts, 0.0)
     for i, side in enumerate((real, fake)):
         groups = np.array_split(shuffled(len(side), 0, "jackknife", i), FEW_BLOCKS)
         left_out = []
         for group in groups:
             kept = side[np.delete(np.arange(len(side)), group)]
-            left_out.append(quality(kept, fake) if i == 0 else quality(real, kept))
-        for name, part in ROW_PARTS.items():
+            left_out.append(function(kept, fake) if i == 0 else function(real, kept))
+        for name, part in parts.items():
             spread = float(np.var([getattr(one, part) for one in left_out]))
             variance[name] += (FEW_BLOCKS - 1) * spread
     method = f"jackknife over {FEW_BLOCKS} blocks of both sides"
     return {
         name: normal(getattr(result, part), math.sqrt(variance[name]), method, df=FEW_BLOCKS - 1)
-        for name, part in ROW_PARTS.items()
+        for name, part in parts.items()
         if math.isfinite(getattr(result, part))
     }
 
@@ -218,6 +223,11 @@ ROW_PARTS = {  # measures of `quality`, and where it has them
     "quality": "quality",
     "worst_column": "worst",
     "correlation": "correlation",
+}
+
+PARTS: dict[Callable[..., Any], dict[str, str]] = {
+    quality: ROW_PARTS,
+    count_quality: {name: name for name in ("zeros", "totals", "words", "together")},
 }
 
 WAYS: dict[str, Way] = {
@@ -240,7 +250,11 @@ WAYS: dict[str, Way] = {
     "ct": lambda result, evidence, found: normal(result.ct, 1.0, "a z score"),
     "copies": _share,
     "unique": lambda result, evidence, found: unique_interval(evidence[PIXELS]),
-    **{name: partial(_blocked, name) for name in ROW_PARTS},
+    **{
+        name: partial(_blocked, name, function)
+        for function, parts in PARTS.items()
+        for name in parts
+    },
     "rare": lambda result, evidence, found: wilson(result.kept, result.of),
     "utility": lambda result, evidence, found: result.score,
     "detection": lambda result, evidence, found: told_interval(result),

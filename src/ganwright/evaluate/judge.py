@@ -43,7 +43,6 @@ from ganwright.evaluate.measures import (
 from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.modes import kl_floor
 from ganwright.evaluate.subject import Source, Subject, rows, subject_of
-from ganwright.evaluate.tables.cells import Cells, concatenate
 from ganwright.evaluate.tables.privacy import repetition
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.model import Model
@@ -70,7 +69,7 @@ class Looked:
     probabilities: np.ndarray | None
     hashes: np.ndarray  # (n, 8) bytes of each example's own hash
     asked: np.ndarray | None = None  # the class each was asked to be
-    cells: Cells | None = None  # of rows of a table
+    cells: Any = None  # of rows of a table, or of counts
 
     def __len__(self) -> int:
         return len(self.features)
@@ -94,7 +93,7 @@ def look(extractor: Extractor, blocks: Iterable[Any]) -> Looked:
     """
     hashes: list[np.ndarray] = []
     shares: list[np.ndarray] = []
-    cells: list[Cells] = []
+    cells: list[Any] = []
 
     def noted() -> Iterator[Any]:
         for block in blocks:
@@ -115,7 +114,7 @@ def look(extractor: Extractor, blocks: Iterable[Any]) -> Looked:
         features=features,
         probabilities=np.concatenate(shares) if shares else None,
         hashes=np.concatenate(hashes),
-        cells=concatenate(cells) if cells else None,
+        cells=cells[0].joined(cells) if cells else None,
     )
 
 

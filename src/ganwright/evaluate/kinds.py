@@ -13,6 +13,7 @@ from typing import Any
 from ganwright.base.names import Names
 from ganwright.data import Dataset
 from ganwright.evaluate import pictures
+from ganwright.evaluate.counts import judged as counts
 from ganwright.evaluate.features import Extractor
 from ganwright.evaluate.plain import Plain
 from ganwright.evaluate.tables import judged as tables
@@ -50,6 +51,11 @@ KINDS: Names[Kind] = Names(
             plain=tables.plain,
             fits=tables.fits,
             others={"smote": tables.smote_rows},
+        ),
+        "counts": Kind(
+            simplest=counts.independent_words,
+            plain=counts.plain,
+            fits=counts.fits,
         ),
     },
 )

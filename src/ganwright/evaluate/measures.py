@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ganwright.base.errors import UsageError
 from ganwright.base.names import Names
+from ganwright.evaluate.counts.quality import count_quality
 from ganwright.evaluate.coverage import K_DENSITY, K_PRECISION, neighbourhood
 from ganwright.evaluate.distances import (
     class_kl,
@@ -39,9 +40,9 @@ CLASSES = "fake_classes", "real_classes"  # counts a class
 ASKED = "asked"  # the class each fake was asked to be
 PIXELS = "pixels"  # the made examples themselves, (n, …), or digests of them
 TRAINING_PIXELS = "training_pixels"  # and those the model saw
-# Of tables: the rows themselves as `Cells`, real, made, and seen by the model.
+# Of tables and counts: the rows themselves as `Cells` or `CountRows`, real, made, and seen by the model.
 REAL_ROWS, FAKE_ROWS, TRAINING_ROWS = "real_rows", "fake_rows", "training_rows"
-IMAGE, TABLE = "image", "table"  # kinds of codecs
+IMAGE, TABLE, COUNTS = "image", "table", "counts"  # kinds of codecs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,7 +345,7 @@ MEASURES: Names[Measure] = Names(
             high=1.0,
             better="near 0.5",
             least=lambda d: 8,
-            of=(TABLE,),
+            of=(TABLE, COUNTS),
             memory=True,
         ),
         "membership": Measure(
@@ -365,8 +366,51 @@ MEASURES: Names[Measure] = Names(
             needs=(TRAINING_PIXELS, PIXELS),
             high=1.0,
             least=lambda d: 1,
-            of=(TABLE,),
+            of=(TABLE, COUNTS),
             memory=True,
+        ),
+        "zeros": Measure(
+            title="Zeros off by",
+            says="How far the share of zeros is from the real one.",
+            function=count_quality,
+            part="zeros",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            of=(COUNTS,),
+        ),
+        "totals": Measure(
+            title="Totals apart",
+            says="How far the distributions of the rows' sums are apart; 0 is the same.",
+            function=count_quality,
+            part="totals",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            of=(COUNTS,),
+            quick=True,
+        ),
+        "words": Measure(
+            title="Words alike",
+            says="How far the shares of all words overlap with the real ones; 1 is the same.",
+            function=count_quality,
+            part="words",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            high=1.0,
+            better="higher",
+            of=(COUNTS,),
+            quick=True,
+        ),
+        "together": Measure(
+            title="Words together",
+            says="How well frequent words go with the same others as in real rows; 1 is the same.",
+            function=count_quality,
+            part="together",
+            needs=(REAL_ROWS, FAKE_ROWS),
+            low=-1.0,
+            high=1.0,
+            better="higher",
+            of=(COUNTS,),
+            quick=True,
+            tells=lambda found: f"{found.pairs:,} pairs of frequent words are compared",
         ),
     },
 )

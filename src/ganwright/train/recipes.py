@@ -286,10 +286,11 @@ def _counts() -> Recipe:
         discriminator=CountsDiscriminatorOptions(),
         game=GameOptions(
             loss="relativistic-paired",
-            penalty=PenaltyOptions(r1=1, r2=1),
+            # Of thousands of words each has a slope, and the penalty is of the sum of their squares.
+            penalty=PenaltyOptions(r1=0.005, r2=0.005),
             likelihood=1,
             adversarial=0.1,
-            adversarial_every=4,
+            adversarial_every=16,
         ),
         generator_optimiser=OptimiserOptions(rate=5e-3, final_rate=5e-5, beta1=0.9, beta2=0.99),
         discriminator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),

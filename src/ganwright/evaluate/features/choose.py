@@ -11,6 +11,7 @@ from ganwright.base.errors import OptionError, message
 from ganwright.base.names import Names
 from ganwright.data import Dataset
 from ganwright.evaluate.features.columns import columns
+from ganwright.evaluate.features.counts import counts
 from ganwright.evaluate.features.dinov2 import SIZES, dinov2
 from ganwright.evaluate.features.extractor import Extractor
 from ganwright.evaluate.features.inception import inception
@@ -53,6 +54,11 @@ def _columns(data: Dataset, options: FeatureOptions) -> Extractor:
     return columns(data)
 
 
+def _counts(data: Dataset, options: FeatureOptions) -> Extractor:
+    _takes_no_weights("counts", options)
+    return counts(data)
+
+
 def _inception(data: Dataset, options: FeatureOptions) -> Extractor:
     return inception(
         data.codec,
@@ -86,10 +92,13 @@ EXTRACTORS: Names[Make] = Names(
         "inception": _inception,
         **{name: partial(_dinov2, name) for name in SIZES},
         "columns": _columns,
+        "counts": _counts,
     },
 )
 PICTURES = ("learned", "pixels", "inception", *SIZES)
-SEES: Names[tuple[str, ...]] = Names("kind of data", {"image": PICTURES, "table": ("columns",)})
+SEES: Names[tuple[str, ...]] = Names(
+    "kind of data", {"image": PICTURES, "table": ("columns",), "counts": ("counts",)}
+)
 
 
 def _for_pictures(data: Dataset) -> str:
@@ -98,7 +107,8 @@ def _for_pictures(data: Dataset) -> str:
 
 
 CHOICE: Names[Callable[[Dataset], str]] = Names(
-    "kind of data", {"image": _for_pictures, "table": lambda data: "columns"}
+    "kind of data",
+    {"image": _for_pictures, "table": lambda data: "columns", "counts": lambda data: "counts"},
 )
 
 
@@ -107,10 +117,10 @@ def choose_extractor(
 ) -> Extractor:
     """The extractor `name` for examples as `data` gives them.
 
-    None takes, for tables, ``columns``; for pictures ``learned`` where there are 500 to train on of 4
-    pixels a side at least, else ``pixels``. Only the training part of `data` is looked at. Raises
-    UnknownName for a name that is in no table, OptionError for one that is of another kind of data,
-    and what the extractor raises.
+    None takes ``columns`` for tables and ``counts`` for counts; for pictures ``learned`` where there
+    are 500 to train on of 4 pixels a side at least, else ``pixels``. Only the training part of `data`
+    is looked at. Raises UnknownName for a name that is in no table, OptionError for one that is of
+    another kind of data, and what the extractor raises.
 
     >>> import ganwright as gw
     >>> extractor = choose_extractor("pixels", gw.open_data("digits"))

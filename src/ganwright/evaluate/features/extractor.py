@@ -12,20 +12,19 @@ import numpy as np
 from ganwright.base.errors import DataError
 from ganwright.data import ImageCodec
 from ganwright.evaluate.features.pictures import checked
-from ganwright.evaluate.tables.cells import Cells, concatenate
 
 
 class Seen(NamedTuple):
     """What an extractor says of n examples.
 
     `features` (n, width) float32; `probabilities` (n, classes) float32, each row summing to 1, or
-    None where the extractor has no classifier; `cells` are rows of a table as matrices, for measures
-    that look at columns, None for other data.
+    None where the extractor has no classifier; `cells` are rows of a table as matrices, or of counts,
+    for measures that look at columns (`Cells`, `CountRows`), None for other data.
     """
 
     features: np.ndarray
     probabilities: np.ndarray | None
-    cells: Cells | None = None
+    cells: Any = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +72,7 @@ class Extractor:
             if seen.cells is not None:
                 cells.append(seen.cells)
             start = stop
-        return Seen(features, shares, concatenate(cells) if cells else None)
+        return Seen(features, shares, cells[0].joined(cells) if cells else None)
 
     def stream(self, parts: Iterable[Any]) -> Iterator[Seen]:
         """The same for examples that come in parts; memory does not grow with their number.

@@ -142,6 +142,11 @@ class Cells:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @staticmethod
+    def joined(parts: Sequence[Cells]) -> Cells:
+        """All rows of all parts."""
+        return concatenate(parts)
+
     def __getitem__(self, rows: slice | np.ndarray) -> Cells:
         return Cells(self.layout, self.numbers[rows], self.codes[rows])
 

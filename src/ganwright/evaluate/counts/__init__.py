@@ -1,0 +1,1 @@
+"""Judging counts: zeros, totals, words, and which of them go together."""
