@@ -68,8 +68,12 @@ class Constraints:
         return replace(blank, inner=tuple(inner))
 
     def column(self, name: str) -> Column:
-        """One of the user's columns."""
-        return next(one for one in self.columns if one.name == name)
+        """One of the user's columns. Raises KeyError."""
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
 
     @cached_property
     def made(self) -> dict[str, Rule]:
