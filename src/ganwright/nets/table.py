@@ -252,7 +252,7 @@ class Symbols(nn.Module):
         self, spec: Spec, width: int, halvings: int, std: float, *, exact: bool = False
     ) -> None:
         super().__init__()
-        self.narrow = (lambda x: x) if exact else halved
+        self.exact = exact  # in float32, whatever is faster
         self.own = nn.Parameter(torch.empty(sum(spec.choices), width))
         found = hats(spec, halvings)
         self.shared = None
@@ -272,7 +272,10 @@ class Symbols(nn.Module):
     def _vectors(self) -> Tensor:
         if self.shared is None:
             return self.own
-        along = torch.bmm(self.narrow(self.weights), self.narrow(self.shared)).to(self.own.dtype)  # type: ignore[arg-type]
+        weights, shared = self.weights, self.shared
+        if not self.exact:
+            weights, shared = halved(weights), halved(shared)  # type: ignore[arg-type]
+        along = torch.bmm(weights, shared).to(self.own.dtype)  # type: ignore[arg-type]
         which, taken = self.codes  # type: ignore[misc]
         return self.own.index_add(0, which, along.flatten(0, 1).index_select(0, taken))
 
