@@ -52,7 +52,7 @@ def frame() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def model(frame: pd.DataFrame) -> Model:
     data = frame_dataset(frame, build(DataOptions, {"holdout": 0.1}), whole=True)
-    return train_in_memory(data, Briefing(passes=60, settings=QUICK))
+    return train_in_memory(data, Briefing(settings=QUICK | {"generator.width": 128}))
 
 
 @pytest.fixture(scope="session")
