@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,22 @@ def _of_model(model: Model, name: str, against: Source, source: str | None, seed
     return Subject(
         name=name, data=data, draw=draw, most=None, reference=reference, part=part,
         selection=_rest(data, reference), warnings=found, seen=model.seen,
+        notes=_guarantee(model.data.get("privacy")),
     )  # fmt: skip
+
+
+def _guarantee(privacy: Any) -> tuple[str, ...]:
+    """What a model says of its differential privacy, and what that leaves open."""
+    if not isinstance(privacy, Mapping):
+        return ()
+    epsilon, delta = (privacy.get(name) for name in ("epsilon", "delta"))
+    if not all(isinstance(value, int | float) for value in (epsilon, delta)):
+        return ()
+    return (
+        f"trained with differential privacy, by the model's own word: ε = {epsilon:.3g} at "
+        f"δ = {delta:.2g} for each training row; not covered are column ranges, bins, category sets "
+        "and the shares of single columns, nor what this card says of the data",
+    )
 
 
 def _reference(data: Dataset, least_final: int, least_held: int) -> tuple[np.ndarray, str]:
