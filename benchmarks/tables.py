@@ -1,6 +1,7 @@
 """Tables: ours beside the `ctgan` package, SMOTE, independent columns and real rows.
 
     python benchmarks/tables.py quality adult [--minutes 10] [--peer PYTHON] [--ctgan FOLDER]
+    python benchmarks/tables.py speed | large | conditions | privacy | fill | odd | grow --help
 
 PYTHON is the peers' environment and FOLDER the rows that ctgan made in it: benchmarks/peers/run_ctgan.py
 says how to make both. Without them those rows and columns of the table stay empty. What the columns
@@ -19,8 +20,15 @@ from typing import Any
 import pandas as pd
 
 import tables_baselines as baselines
+import tables_fill
+import tables_grow
+import tables_odd
+import tables_rows
+import tables_speed
 from tables_data import SOURCES
 from tables_judge import ceiling, head, judge, line, load
+
+PARTS = (tables_speed, tables_rows, tables_fill, tables_odd, tables_grow)
 
 # --- quality --------------------------------------------------------------------------------------
 
@@ -76,8 +84,8 @@ def ours(name: str, o: argparse.Namespace, how: dict[str, Any]) -> dict[str, Any
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_subparsers(required=True).add_parser
-    sub = add("quality", help=quality.__doc__)
+    subparsers = parser.add_subparsers(required=True)
+    sub = subparsers.add_parser("quality", help=quality.__doc__)
     sub.set_defaults(command=quality)
     sub.add_argument("names", nargs="+", choices=SOURCES)
     sub.add_argument("--minutes", type=float, default=10, help="of our training")
@@ -89,6 +97,8 @@ def main() -> None:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--save", type=Path, help="JSON of all verdicts; others in it are kept")
     sub.add_argument("--out", type=Path, default=Path("benchmark-runs/tables"))
+    for part in PARTS:
+        part.add(subparsers)
     o = parser.parse_args()
     o.command(o)
 
