@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ganwright.evaluate.counts.quality import count_quality
+from ganwright.evaluate.counts.quality import company, count_quality
 from ganwright.evaluate.coverage import Neighbourhood
 from ganwright.evaluate.distances import Extrapolation, fid, inception_score
 from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
@@ -227,7 +227,8 @@ ROW_PARTS = {  # measures of `quality`, and where it has them
 
 PARTS: dict[Callable[..., Any], dict[str, str]] = {
     quality: ROW_PARTS,
-    count_quality: {name: name for name in ("zeros", "totals", "words", "together")},
+    count_quality: {name: name for name in ("zeros", "totals", "words")},
+    company: {"together": "together"},
 }
 
 WAYS: dict[str, Way] = {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ganwright.base.errors import UsageError
 from ganwright.base.names import Names
-from ganwright.evaluate.counts.quality import count_quality
+from ganwright.evaluate.counts.quality import company, count_quality
 from ganwright.evaluate.coverage import K_DENSITY, K_PRECISION, neighbourhood
 from ganwright.evaluate.distances import (
     class_kl,
@@ -402,7 +402,7 @@ MEASURES: Names[Measure] = Names(
         "together": Measure(
             title="Words together",
             says="How well frequent words go with the same others as in real rows; 1 is the same.",
-            function=count_quality,
+            function=company,
             part="together",
             needs=(REAL_ROWS, FAKE_ROWS),
             low=-1.0,

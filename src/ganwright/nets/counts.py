@@ -33,6 +33,7 @@ BLOCK = 128  # rows sampled together
 NEVER = -1e4  # logit of a word that no training row has
 LEAST, MOST, FIRST = 1.0, 1e5, 1e3  # concentration: bounds, and where training starts
 AGAIN, QUICK = 0.2, 10.0  # d starts as σ(QUICK·AGAIN), and is learned so much quicker than the rest
+SPARE = 16  # words drawn beyond twice as many as are wanted
 DRAWN_MOST = 4096  # words of a row that are drawn one by one in training
 TIGHT = 8.0  # bound of the logarithm of the guessed latents' variance
 
@@ -123,6 +124,7 @@ class CountsGenerator(Generator):
         totals, shares = np.array(spec.totals, np.float32), np.array(spec.shares)
         lengths = np.log1p(totals)
         self.middle, self.spread = float(lengths.mean()), float(lengths.std()) + 0.1
+        self.few = len(np.unique(totals)) <= len(totals) // 4
         never = np.where(shares > 0, 0.0, NEVER).astype(np.float32)
         self.register_buffer("totals", torch.from_numpy(totals), persistent=False)
         self.register_buffer("never", torch.from_numpy(never), persistent=False)
@@ -171,7 +173,12 @@ class CountsGenerator(Generator):
             return Drawn(made, self.surprise(z, condition) if known else None)
 
     def total(self, place: Tensor) -> Tensor:
-        """The total at a place in (0, 1) among those of the data, (b, 1): between two quantiles."""
+        """The total at a place in (0, 1) among those of the data, (b, 1).
+
+        Between two quantiles, where the data has many different totals; else one of them.
+        """
+        if self.few:
+            return self.totals[(place * len(self.totals)).long().clamp(max=len(self.totals) - 1)]
         at = place.clamp(0, 1 - 1e-7) * len(self.totals) - 0.5
         low = at.floor().clamp(0, len(self.totals) - 1).long()
         high = (low + 1).clamp(max=len(self.totals) - 1)
@@ -287,10 +294,10 @@ def draw(means: Tensor, rates: Rates, totals: Tensor) -> Tensor:
 def fresh(ends: Tensor, again: Tensor, longest: int) -> Tensor:
     """Words (b, longest) from shares whose sums from the left are `ends` (b, words).
 
-    A word that was drawn before is taken with chance d, else passed over. Of twice as many, the first
-    that are taken; where those are too few, the last that were passed over.
+    A word that was drawn before is taken with chance d, else passed over. Of more than twice as
+    many, the first that are taken; where those are too few, the last that were passed over.
     """
-    chance = torch.rand(len(ends), 2 * longest, device=ends.device)
+    chance = torch.rand(len(ends), 2 * longest + SPARE, device=ends.device)
     words = torch.searchsorted(ends, chance * ends[:, -1:]).clamp(max=ends.shape[1] - 1)
     sorted_words, order = torch.sort(words, stable=True)
     new = torch.ones_like(words, dtype=torch.bool)

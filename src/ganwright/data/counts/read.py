@@ -338,7 +338,7 @@ def _refuse_missing(values: np.ndarray, name: str, start: int, owner: str) -> No
 
 def _said(error: Exception) -> str:
     text = str(error).partition("\n")[0]
-    found = re.search(r"column #\d+: CSV conversion error to double: invalid value '(.*?)'", text)
+    found = re.search(r"CSV conversion error to double: invalid value '(.*?)'", text)
     if found:
         return (
             f"'{found[1]:.40}' is no count; data.counts.leave_out leaves a column out, "

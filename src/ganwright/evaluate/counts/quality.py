@@ -80,26 +80,29 @@ def _median(column: sp.csr_matrix, rows: int) -> float:
 class CountQuality:
     """`zeros` is how far the shares of zeros are apart, in points of 1; `totals` the largest distance
     of the distributions of row sums (Kolmogorov and Smirnov); `words` how far the shares of the words
-    overlap; `together` the correlation of the lifts of pairs of frequent words.
+    overlap.
     """
 
     zeros: float
     totals: float
     words: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Company:
+    """`together` is the correlation of the lifts of pairs of frequent words, over so many `pairs`."""
+
     together: float
     pairs: int
 
 
 def count_quality(real: CountRows, fake: CountRows) -> CountQuality:
-    """All four. Raises DataError where no pair of words is frequent enough to compare."""
+    """All three."""
     shares = [_shares(side.counts) for side in (real, fake)]
-    together, pairs = lift_correlation(real, fake)
     return CountQuality(
         zeros=abs(zero_share(real.counts) - zero_share(fake.counts)),
         totals=float(scipy.stats.ks_2samp(real.counts.totals, fake.counts.totals).statistic),
         words=1 - float(np.abs(shares[0] - shares[1]).sum()) / 2,
-        together=together,
-        pairs=pairs,
     )
 
 
@@ -114,10 +117,11 @@ def _shares(counts: Counts) -> np.ndarray:
     return found / max(found.sum(), 1)
 
 
-def lift_correlation(real: CountRows, fake: CountRows) -> tuple[float, int]:
+def company(real: CountRows, fake: CountRows) -> Company:
     """The correlation, over pairs of watched words, of log(P(both) / P(one)P(other)), and of how many.
 
-    Of pairs that five real rows would have by chance. Half a row is added to each side.
+    Of pairs that five real rows would have by chance. Half a row is added to each side. Raises
+    DataError where there are too few such pairs.
     """
     upper = np.triu_indices(len(real.watched), 1)
     alone = np.diag(real.high)
@@ -127,8 +131,8 @@ def lift_correlation(real: CountRows, fake: CountRows) -> tuple[float, int]:
         raise DataError("counts: no words are frequent enough to see which go together")
     first, second = (_lifts(side, upper)[kept] for side in (real, fake))
     if min(first.std(), second.std()) == 0:
-        return 0.0, int(kept.sum())
-    return float(np.corrcoef(first, second)[0, 1]), int(kept.sum())
+        return Company(together=0.0, pairs=int(kept.sum()))
+    return Company(together=float(np.corrcoef(first, second)[0, 1]), pairs=int(kept.sum()))
 
 
 def _lifts(rows: CountRows, upper: tuple[np.ndarray, ...]) -> np.ndarray:
