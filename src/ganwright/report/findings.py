@@ -15,7 +15,7 @@ from ganwright.evaluate import Card, evaluate
 from ganwright.evaluate.card import keep
 from ganwright.evaluate.features import Extractor, choose_extractor
 from ganwright.model import Model
-from ganwright.report import gallery
+from ganwright.report import counts, gallery
 from ganwright.report.facts import Facts, spaced
 from ganwright.report.images import Inline
 from ganwright.report.rows import Sheet, look
@@ -114,8 +114,15 @@ def _tables(facts: Facts, found: Findings, say: Say) -> None:
     )
 
 
+def _counts(facts: Facts, found: Findings, say: Say) -> None:
+    """Rows side by side, by their most frequent words."""
+    model, data = found.model, found.data
+    if model is not None:
+        found.sheet = found.attempt("samples", lambda: counts.look(model, data))
+
+
 LOOKS: Names[Callable[[Facts, Findings, Say], None]] = Names(
-    "kind of data", {"image": _pictures, "table": _tables}
+    "kind of data", {"image": _pictures, "table": _tables, "counts": _counts}
 )
 
 

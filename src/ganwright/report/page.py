@@ -49,10 +49,12 @@ SECTIONS = {  # by kind of data: places on the page, and their names in its list
         ("memory", "Memory"),
         ("how", "How it was made"),
     ),
+    "counts": (*_BEFORE, ("time", "Over time"), ("how", "How it was made")),
 }
 SIMPLEST = {
     "image": "a bell curve for each way the pictures vary",
     "table": "each column drawn by itself from the training rows",
+    "counts": "each word drawn by itself, with the totals of the training rows",
 }
 OTHERS = {"smote": "SMOTE"}
 SHARE = "share_"  # begins the log's shares of classes
@@ -406,7 +408,12 @@ def _row(model: Model) -> str:
     return f"{len(codec.columns)} columns ({named})"
 
 
-ONE: dict[str, Callable[[Model], str]] = {"image": _picture, "table": _row}  # what an example is
+def _words(model: Model) -> str:
+    return f"counts of {model.spec.size:,} words, up to {model.spec.high:,}"
+
+
+# What an example is.
+ONE: dict[str, Callable[[Model], str]] = {"image": _picture, "table": _row, "counts": _words}
 
 
 def _classes(classes: tuple[str, ...], counts: Any) -> str:
