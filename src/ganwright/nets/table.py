@@ -303,13 +303,13 @@ class TableGenerator(Generator):
         count = len(spec.choices)
         self.chances = count  # uniforms that a row takes
         std = 1 / math.sqrt(count)
-        self.cells = Symbols(spec, o.width, o.hats, std)
+        self.cells = Symbols(spec, o.width, o.hats, std, exact=o.whole)
         self.hidden = nn.Parameter(torch.empty(count, o.width))
         self.latent = nn.Linear(latent, o.width)
         self.blocks = nn.ModuleList(Block(o.width, o.dropout) for _ in range(o.blocks))
         self.norm = nn.LayerNorm(o.width) if o.blocks else nn.Identity()
         self.drop = Dropout(o.dropout)
-        self.logits = Symbols(spec, o.width, o.hats, 0.3 / math.sqrt(o.width))
+        self.logits = Symbols(spec, o.width, o.hats, 0.3 / math.sqrt(o.width), exact=o.whole)
         # From the data's own shares: what is left to learn is how columns depend on each other.
         shares = np.array(spec.shares or [1 / k for k in spec.choices for _ in range(k)])
         self.bias = nn.Parameter(torch.from_numpy(np.log(shares + 1e-5).astype(np.float32)))
@@ -383,7 +383,8 @@ class TableGenerator(Generator):
     def _trunk(self, h: Tensor) -> Tensor:
         for block in self.blocks:
             h = block(h)
-        features: Tensor = self.drop(self.norm(h).relu())
+        h = self.norm(h)
+        features: Tensor = self.drop(silu(h) if self.options.whole else h.relu())
         return features
 
     def sample(

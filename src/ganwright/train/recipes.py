@@ -9,6 +9,7 @@ from typing import Literal
 from ganwright.base.names import Names
 from ganwright.base.options import Field, options
 from ganwright.data import DataOptions
+from ganwright.data.table.options import TableOptions
 from ganwright.game import (
     GameOptions,
     LabelOptions,
@@ -266,15 +267,18 @@ def _table() -> Recipe:
 
 
 def _table_private() -> Recipe:
+    # One noisy step of D for one of G, both quick: the budget of privacy is in steps, not in time.
+    adam = OptimiserOptions(rate=3e-3, beta1=0.0, beta2=0.99)
     return Recipe(
         name="table-private",
+        data=DataOptions(table=TableOptions(bins=32)),
         latent=LatentOptions(dim=64),
-        generator=TableGeneratorOptions(whole=True, blocks=1),
+        generator=TableGeneratorOptions(width=128, blocks=1, whole=True),
         discriminator=TableDiscriminatorOptions(width=128),
-        game=GameOptions(privacy=PrivacyOptions(noise=1.0, clip=1.0, epsilon=8.0)),
-        generator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
-        discriminator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
-        train=TrainOptions(batch=1024, precision="float32", score_features="off"),
+        game=GameOptions(privacy=PrivacyOptions(noise=1.5, clip=1.0, epsilon=8.0)),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+        train=TrainOptions(batch=512, precision="float32", score_features="off"),
     )
 
 
