@@ -125,7 +125,7 @@ def test_unknown_names_and_misplaced_weights() -> None:
     with pytest.raises(OptionError, match="features: 'columns' is not for data of kind image"):
         choose_extractor("columns", data)
     assert set(EXTRACTORS) == {
-        "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns"
+        "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns", "counts"
     }  # fmt: skip
 
 
