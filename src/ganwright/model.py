@@ -119,6 +119,10 @@ class Model:
             raise OptionError(f"truncation: must lie between 0 and 1; got {truncation}")
         fixed = self._labels_asked(label, n)
         bounds = None if where is None else self.codec.condition(where)
+        if bounds is not None and not self.generator.fills:
+            raise OptionError(
+                f"where: the nets '{self.net.generator.kind}' take no conditions; the recipe table does"
+            )
         return self._stream(n, seed, fixed, truncation, bounds)
 
     def _stream(

@@ -199,7 +199,7 @@ def test_fakes_are_rows_and_the_known_cells_are_the_real_ones() -> None:
         known = condition[:, c] >= 0
         assert torch.equal(part.argmax(1)[known], codes[known, c])
     fakes.square().sum().backward()
-    assert net.bias.grad is not None and net.bias.grad.abs().sum() > 0
+    assert net.shift.grad is not None and net.shift.grad.abs().sum() > 0
 
 
 def test_any_share_of_a_row_may_be_hidden() -> None:

@@ -60,12 +60,10 @@ def shares_of(data: Dataset, part: slice | np.ndarray) -> np.ndarray:
     return (data.rows[part].astype(np.float64) - codec.low) / (codec.high - codec.low)
 
 
-def equals(data: Dataset) -> Equals:
-    """Exact duplicates, by content hash."""
-    order = np.argsort(data.hashes, kind="stable")
-    starts = np.flatnonzero(
-        np.diff(data.hashes[order], prepend=data.hashes[order][:1] + np.uint64(1))
-    )
+def equals(data: Dataset, hashes: np.ndarray) -> Equals:
+    """Exact duplicates, by the `hashes` (n,) of their content."""
+    order = np.argsort(hashes, kind="stable")
+    starts = np.flatnonzero(np.diff(hashes[order], prepend=hashes[order][:1] + np.uint64(1)))
     groups = [g for g in np.split(order, starts[1:]) if len(g) > 1]
     groups.sort(key=lambda group: int(group[0]))
     named = tuple(tuple(data.name_of(i) for i in group[:NAMED]) for group in groups[:NAMED])

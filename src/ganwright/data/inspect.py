@@ -141,7 +141,7 @@ def inspect_data(
     blank, mean, std = _statistics(data)
     parts: dict[str, Any] = {
         "classes": _classes(data),
-        "duplicates": equals(data),
+        "duplicates": equals(data, data.hashes),
         "near": near(data, ~blank),
         "split": {
             "train": len(data.train),

@@ -21,11 +21,12 @@ Examples = Float[Tensor, "batch *shape"]
 Values = Float[Tensor, "batch"]
 
 
-def squared_gradient(logits: Values, at: Examples) -> Values:
+def squared_gradient(logits: Float[Tensor, "judged"], at: Examples) -> Values:
     """‖∇ₓD(x)‖² of each example: summed over all its numbers, differentiable once more.
 
     `logits` (batch,) must come from `at` through a discriminator that treats examples one by one;
-    batch statistics would mix their gradients.
+    batch statistics would mix their gradients. Where it judges packs, (batch / pack,), the gradient
+    is that of the logit of an example's own pack.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), at, create_graph=True)
     return gradient.square().flatten(1).sum(1)

@@ -272,10 +272,11 @@ class Symbols(nn.Module):
     def _vectors(self) -> Tensor:
         if self.shared is None:
             return self.own
-        weights, shared = self.weights, self.shared
+        weights: Tensor = self.weights  # type: ignore[assignment]
+        shared: Tensor = self.shared
         if not self.exact:
-            weights, shared = halved(weights), halved(shared)  # type: ignore[arg-type]
-        along = torch.bmm(weights, shared).to(self.own.dtype)  # type: ignore[arg-type]
+            weights, shared = halved(weights), halved(shared)
+        along = torch.bmm(weights, shared).to(self.own.dtype)
         which, taken = self.codes  # type: ignore[misc]
         return self.own.index_add(0, which, along.flatten(0, 1).index_select(0, taken))
 
@@ -294,6 +295,7 @@ class Symbols(nn.Module):
 class TableGenerator(Generator):
     """Distributions of the hidden cells of a row, given the known ones."""
 
+    marginal: Tensor
     block = BLOCK
 
     def __init__(self, o: TableGeneratorOptions, spec: Spec, latent: int) -> None:
@@ -312,11 +314,19 @@ class TableGenerator(Generator):
         self.logits = Symbols(spec, o.width, o.hats, 0.3 / math.sqrt(o.width), exact=o.whole)
         # From the data's own shares: what is left to learn is how columns depend on each other.
         shares = np.array(spec.shares or [1 / k for k in spec.choices for _ in range(k)])
-        self.bias = nn.Parameter(torch.from_numpy(np.log(shares + 1e-5).astype(np.float32)))
+        marginal = torch.from_numpy(np.log(shares + 1e-5).astype(np.float32))
+        self.register_buffer("marginal", marginal)
+        self.shift = nn.Parameter(torch.empty_like(marginal))
         if not self.hidden.is_meta:
             nn.init.normal_(self.hidden, 0, std)
             nn.init.normal_(self.latent.weight, 0, (1.0 if o.whole else 0.1) / math.sqrt(latent))
             nn.init.zeros_(self.latent.bias)
+            nn.init.zeros_(self.shift)
+
+    @property
+    def bias(self) -> Tensor:
+        """What is added to the logits (ΣK,), whatever is known."""
+        return self.marginal + self.shift
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor:
         """Hides some cells of each row: (b, C) codes to the same with ~code where hidden.
@@ -404,7 +414,7 @@ class TableGenerator(Generator):
         if self.options.whole:
             return self._sample_whole(z, known, chances, allowed)
         drawn = known.clone()
-        cells, head = self.cells(), halved(self.logits())
+        cells, head, bias = self.cells(), halved(self.logits()), self.bias
         h = self._sum(z, known)
         for c in self._order(chances, allowed):
             hidden = known[:, c] < 0
@@ -413,7 +423,7 @@ class TableGenerator(Generator):
             span = self.fields.spans[c]
             features = self._trunk(h if self.blocks else halved(h))
             # Codes first: what is added or compared along them are whole rows then.
-            logits = (head[span] @ halved(features).T).float().add_(self.bias[span, None])
+            logits = (head[span] @ halved(features).T).float().add_(bias[span, None])
             code = draw(logits, chances[:, c], None if allowed is None else allowed[span])
             drawn[:, c] = torch.where(hidden, code, known[:, c])
             step = (cells[span] - self.hidden[c]).index_select(0, code)

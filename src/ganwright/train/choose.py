@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.train.plan import speeds
 from ganwright.train.recipes import RECIPES, Recipe
@@ -11,6 +12,9 @@ from ganwright.train.recipes import RECIPES, Recipe
 LEAST_SIDE = 4  # pixels that a convolutional net needs
 # With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
 LEAST_KIMG = 20.0
+# Rows of a table and the batch for them: large ones are fast, and few rows need many steps.
+TABLE_BATCHES = ((50_000, 2048), (5_000, 1024), (0, 512))
+FEW_ROWS, DROPOUT = 5_000, 0.4  # fewer are learned by heart without dropout
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
 
 
@@ -21,10 +25,15 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
     machine.
     """
     if data.spec.choices:
-        count, codes = len(data.spec.choices), data.spec.size
-        return RECIPES["table"].make(), (
+        count, codes, rows = len(data.spec.choices), data.spec.size, len(data.train)
+        recipe = RECIPES["table"].make()
+        batch = next(size for least, size in TABLE_BATCHES if rows >= least)
+        recipe = replace(recipe, train=replace(recipe.train, batch=batch))
+        if rows < FEW_ROWS:
+            recipe = override(recipe, {"generator.dropout": DROPOUT})
+        return recipe, (
             f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
-            "any subset of the columns as given",
+            f"any subset of the columns as given. Batches of {batch}, for {rows:,} rows",
         )
     if data.spec.totals:
         return RECIPES["counts"].make(), (

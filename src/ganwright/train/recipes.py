@@ -258,11 +258,13 @@ def _table() -> Recipe:
             penalty=PenaltyOptions(r1=1, r2=1),
             likelihood=1,
             adversarial=0.1,
-            adversarial_every=8,
+            adversarial_every=16,
         ),
-        generator_optimiser=OptimiserOptions(rate=2e-3, final_rate=2e-5, beta1=0.9, beta2=0.99),
+        generator_optimiser=OptimiserOptions(
+            kind="adamw", rate=2e-3, final_rate=2e-5, beta1=0.9, beta2=0.99, weight_decay=0.1
+        ),
         discriminator_optimiser=OptimiserOptions(rate=1e-3, beta1=0.0, beta2=0.99),
-        train=TrainOptions(batch=512, precision="float32"),
+        train=TrainOptions(batch=512),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from ganwright.data.table.schema import Column
 
 SAMPLED = 200_000
 CHUNK = 1 << 17
+ROWS_A_BIN, BINS = 32, (16, 64)  # training rows that justify one more bin, fewest and most of them
 LARGEST_TEXT = 4 << 20  # bytes of category names that one column may bring into a model
 _TEXT_OF_ALL = 12 << 20  # … and all columns together: a model's JSON must stay below 32 MiB
 _SEGMENTS_OF_ALL = 1 << 19
@@ -36,6 +37,9 @@ _NOTHING: Mapping[bytes, bytes] = {}
 def fit_fields(table: pa.Table, columns: Sequence[Column], options: TableOptions) -> list[Field]:
     """One field for each modelled column, in order. Raises DataError for values that can't be."""
     rows = _sample(table.num_rows)
+    if options.bins is None:  # more than a few dozen rows can tell apart are learned by heart
+        options = replace(options, bins=int(np.clip(table.num_rows // ROWS_A_BIN, *BINS)))
+    assert options.bins is not None
     found: list[Field | _Numbers] = []
     numbers = sum(column.kind in _ORDERED for column in columns)
     room = min(LARGEST_TEXT, _TEXT_OF_ALL // max(1, len(columns) - numbers))
@@ -120,7 +124,7 @@ def _rest_by_modes(
     found: Sequence[Field | _Numbers], options: TableOptions
 ) -> dict[str, np.ndarray]:
     """For `numbers="modes"`: bins by the parts of a mixture, for each column of many values."""
-    if options.numbers != "modes":
+    if options.numbers != "modes" or options.bins is None:
         return {}
     many = [
         one

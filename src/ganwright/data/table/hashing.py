@@ -26,6 +26,22 @@ def row_hashes(table: pa.Table, names: Iterable[str] | None = None) -> np.ndarra
     return np.concatenate(done) if done else np.zeros(table.num_rows, np.uint64)
 
 
+def numbered(hashes: np.ndarray) -> np.ndarray:
+    """The first of equal rows keeps its hash (n,); the second, third … get others of their own.
+
+    To split by: a large crowd of equal rows would otherwise stand on one side as a whole, and training
+    might miss the most frequent row there is. Rows added at the end change nothing before them.
+    """
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    places = np.arange(len(hashes))
+    again = places - np.maximum.accumulate(np.where(first, places, 0))
+    counts = np.empty(len(hashes), np.uint64)
+    counts[order] = again.astype(np.uint64)
+    return np.where(counts == 0, hashes, _mixed(hashes + counts * _MISSING))
+
+
 def _of_batch(batch: pa.RecordBatch, names: list[str]) -> np.ndarray:
     total = np.zeros(batch.num_rows, np.uint64)
     for name, array in zip(names, batch.columns, strict=True):

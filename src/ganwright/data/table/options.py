@@ -43,8 +43,9 @@ class TableOptions:
     leave_out: Words = Field(
         default=(), description="Columns that are neither learned nor given back."
     )
-    bins: int = Field(
-        default=64, ge=2, le=4096, description="Into how many bins a column of numbers is cut."
+    bins: Annotated[int, Field(ge=2, le=4096)] | None = Field(
+        default=None,
+        description="Into how many bins a column of numbers is cut. None: one for 32 rows, 16 to 64.",
     )
     numbers: Literal["quantile", "modes"] = Field(
         default="quantile",

@@ -34,7 +34,7 @@ from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
 from ganwright.data.split import Split, split
 from ganwright.data.table.constraints import broken_rows, told
-from ganwright.data.table.hashing import row_hashes
+from ganwright.data.table.hashing import numbered, row_hashes
 from ganwright.data.table.kinds import TARGET_NAMES
 from ganwright.data.table.read import mapped, stem_of, write_canonical
 from ganwright.data.table.rules import OWNER
@@ -44,7 +44,7 @@ from ganwright.data.table.typed import table_of
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec
 
-_VERSION = 1  # of reading and encoding: raise it when what lies in the cache would be another
+_VERSION = 2  # of reading and encoding: raise it when what lies in the cache would be another
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
 
@@ -142,7 +142,7 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
         if not modelled:
             kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
             raise DataError(f"{source.label} has no column to learn: {kinds}")
-        np.save(aside / "hashes.npy", row_hashes(table, modelled))
+        np.save(aside / "hashes.npy", numbered(row_hashes(table, modelled)))
     about = {
         "rows": written.rows,
         "columns": [column.to_json() for column in columns],
