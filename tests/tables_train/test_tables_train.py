@@ -102,9 +102,7 @@ def test_a_stopped_run_ends_in_the_same_bits(csv: Path, tmp_path: Path, position
 
 def test_the_run_says_how_far_it_came(trained: gw.Run) -> None:
     scores = [e for e in trained.log if e["event"] == "score"]
-    assert min(e["surprise"] for e in scores) == min(
-        e["surprise"] for e in scores if e["is_best"]
-    )
+    assert min(e["surprise"] for e in scores) == min(e["surprise"] for e in scores if e["is_best"])
     assert {"fid", "shapes", "trends"} <= set(scores[-1])
     reports = [e for e in trained.log if e["event"] == "report"]
     assert all(np.isfinite(e["surprise"]) for e in reports)
@@ -139,7 +137,7 @@ def test_rows_look_like_the_data(trained: gw.Run) -> None:
     for name in ("age", "gain", "price"):
         assert made[name].min() >= real[name].min() and made[name].max() <= real[name].max()
     assert (made["gain"] % 100 == 0).all()
-    assert abs((made["gain"] == 0).mean() - 0.8) < 0.06
+    assert abs((made["gain"] == 0).mean() - 0.8) < 0.08
     assert abs(made["price"].isna().mean() - 0.1) < 0.04
     assert abs((made["group"] == "north").mean() - 0.6) < 0.08
     assert pd.to_datetime(made["day"]).between("2020-01-01", "2021-12-31").all()
