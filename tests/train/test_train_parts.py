@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,10 @@ def test_every_recipe_plays_a_round(tiny: Any, name: str, tmp_path: Path) -> Non
     if name.startswith("table"):
         data = tmp_path / "rows.csv"
         data.write_text("a,b\n" + "".join(f"{i},{'xyz'[i % 3]}\n" for i in range(20)))
+    if name == "counts":
+        data = tmp_path / "words.npz"
+        words = np.random.default_rng(0).poisson(0.5, (40, 30))
+        sp.save_npz(data, sp.csr_matrix(words.astype(np.uint16)))
     prepared = prepare(data, recipe=name, kimg=0.1, settings={"train.batch": 4})
     from ganwright.train.trainer import Trainer
 

@@ -98,7 +98,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         """How odd each cell is, (n, d): 1 is usual; 0 in columns that are not learned."""
         cells = self._look(X).cells
         found = np.zeros((len(cells), len(self._names)))
-        found[:, [self._names.index(name) for name in self.detector_.codec.names]] = cells
+        found[:, [self._names.index(name) for name in self.detector_.codec.learned]] = cells
         return found
 
     def odd_columns(self, X: Any, most: int = 3) -> list[tuple[str, ...]]:

@@ -19,9 +19,10 @@ from ganwright.base.names import Names
 
 Examples = Float[Tensor, "batch *shape"]
 Values = Float[Tensor, "batch"]
+Judged = Float[Tensor, "judged"]
 
 
-def squared_gradient(logits: Float[Tensor, "judged"], at: Examples) -> Values:
+def squared_gradient(logits: Judged, at: Examples) -> Values:
     """‖∇ₓD(x)‖² of each example: summed over all its numbers, differentiable once more.
 
     `logits` (batch,) must come from `at` through a discriminator that treats examples one by one;

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.data.table.codec import TableCodec
-from ganwright.data.table.fields import CategoryField
 from ganwright.data.table.source import is_frame
 from ganwright.model import Model
 from ganwright.uses.rows import codec_of, rows_of
@@ -83,29 +82,28 @@ def _short(
     codec: TableCodec, table: pa.Table, balance: str, ratio: float
 ) -> Iterator[tuple[Any, int]]:
     """The classes that have too few rows, and how many are missing."""
-    names = [one.name for one in codec.fields]
-    if balance not in names:
+    if balance not in codec.learned:
         problem = f"no column '{balance}' that was learned"
-        raise OptionError(message("balance", problem, allowed=names, got=balance))
-    field = codec.fields[names.index(balance)]
+        raise OptionError(message("balance", problem, allowed=codec.learned, got=balance))
+    column = next(one for one in codec.columns if one.name == balance)
     counts = pc.value_counts(table.column(balance).drop_null())
     if not len(counts):
         raise DataError(f"balance: column '{balance}' is missing in every row")
-    if len(counts) > MOST_CLASSES or field.column.kind == "number":
-        several = f"{len(counts):,} values of kind {field.column.kind}"
+    if len(counts) > MOST_CLASSES or column.kind == "number":
+        several = f"{len(counts):,} values of kind {column.kind}"
         raise OptionError(f"balance: column '{balance}' has {several}, which are no classes")
     found = counts.field("counts").to_numpy()
     least = math.ceil(ratio * int(found.max()))
     for value, count in zip(counts.field("values"), found, strict=True):
         if count < least:
-            codec.condition({balance: _asked(field, value)})  # a class never seen in training
-            yield _asked(field, value), least - int(count)
+            codec.condition({balance: _asked(value)})  # a class never seen in training
+            yield _asked(value), least - int(count)
 
 
-def _asked(field: Any, value: pa.Scalar) -> Any:
+def _asked(value: pa.Scalar) -> Any:
     """A value as conditions take it: text of a category as it is."""
     plain = value.as_py()
-    return [plain] if isinstance(field, CategoryField) and isinstance(plain, str) else plain
+    return [plain] if isinstance(plain, str) else plain
 
 
 def rows(model: Model, wanted: list[Batch], seed: int) -> Iterator[pa.Table]:

@@ -37,7 +37,7 @@ _NUMBERS = 1 << 21  # in one block of probabilities
 
 @dataclass(frozen=True)
 class Oddness:
-    """`score` (n,) of rows, about 1 where a row is like the others, and of each cell (n, C)."""
+    """`score` (n,) of rows, about 1 where a row is like the others, and of each cell (n, learned)."""
 
     score: np.ndarray
     cells: np.ndarray
@@ -97,8 +97,31 @@ class Detector:
 
     def look(self, table: pa.Table) -> Oddness:
         """The oddness of rows in the model's own columns and types."""
-        cells = self._costs(table) / self.usual
+        cells = self._of_columns(table, self._costs(table) / self.usual)
         return Oddness(score=cells.mean(axis=1), cells=cells)
+
+    def _of_columns(self, table: pa.Table, found: np.ndarray) -> np.ndarray:
+        """From what is learned (n, C) to the columns that it makes: each has the oddest of its own.
+
+        A column has `UNSEEN` where it breaks the constraint that makes it.
+        """
+        rules = self.codec.constraints
+        if rules is None:
+            return found
+        cells = np.zeros((table.num_rows, len(self.codec.learned)))
+        at = {name: c for c, name in enumerate(self.codec.learned)}
+        for c, name in enumerate(self.codec.names):
+            owners = [name]
+            if name in rules.labels:
+                owners = [
+                    made for made, rule in rules.made.items() if rule is rules.labels[name][1]
+                ]
+            for owner in owners:
+                np.maximum(cells[:, at[owner]], found[:, c], out=cells[:, at[owner]])
+        broken = rules.broken(table)
+        for name, rule in rules.made.items():
+            cells[broken[rule.text], at[name]] = UNSEEN
+        return cells
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
         """The share of normal rows that are at least as odd: (1 + #) / (1 + m), (n,)."""
@@ -109,7 +132,7 @@ class Detector:
     def columns(self, cells: np.ndarray, most: int = 3) -> list[tuple[str, ...]]:
         """Of each row the columns that make it odd, the oddest first; only those above the usual."""
         order = np.argsort(-cells, axis=1, kind="stable")[:, :most]
-        names = self.codec.names
+        names = self.codec.learned
         return [
             tuple(names[c] for c in row if cells[i, c] > 1) for i, row in enumerate(order.tolist())
         ]
@@ -124,9 +147,9 @@ class Detector:
         return np.concatenate(parts) if parts else np.empty((0, len(self.codec.fields)))
 
     def _block(self, table: pa.Table) -> np.ndarray:
-        known, odd = given_codes(self.codec, table)
-        codes = self._with_missing(table, known)
-        values = np.stack([_values(one, table) for one in self.codec.fields], axis=1)
+        codes, odd = given_codes(self.codec, table, missing=True)
+        inner = self.codec.inward(table)
+        values = np.stack([_values(one, inner) for one in self.codec.fields], axis=1)
         alone = self._cost(codes, values, np.full_like(codes, -1))
         rng = np.random.default_rng(seeds.derive(SEED, "detect", "halves"))
         given, count = np.zeros_like(alone), codes.shape[1]
@@ -139,15 +162,6 @@ class Detector:
         words = np.array([isinstance(one, CategoryField) for one in self.codec.fields])
         costs[odd & words] = UNSEEN
         return costs
-
-    def _with_missing(self, table: pa.Table, known: np.ndarray) -> np.ndarray:
-        """Codes with the code for missing where there is one, −1 where nothing can be said."""
-        codes = known.copy()
-        for c, one in enumerate(self.codec.fields):
-            if one.missing is not None:
-                column = table.column(one.name)
-                codes[column.is_null(nan_is_null=True).to_numpy(), c] = one.missing
-        return codes
 
     def _cost(self, codes: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
         shares = self._chances(known)

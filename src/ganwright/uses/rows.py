@@ -54,13 +54,16 @@ def rows_of(codec: TableCodec, given: Any, owner: str = "the table") -> pa.Table
     return conform(table, codec.columns, owner)
 
 
-def given_codes(codec: TableCodec, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def given_codes(
+    codec: TableCodec, table: pa.Table, *, missing: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The codes of cells that are known (n, C) int32, −1 else; and which values were never seen.
 
     A number outside the observed range counts as the nearest; a category that was never seen is
-    unknown.
+    unknown. With `missing`, a missing cell has the code for that, where there is one.
     """
-    near, seen = codec.known(table), codec.known(table, unseen="hidden")
+    find = codec.codes if missing else codec.known
+    near, seen = find(table, unseen="nearest"), find(table, unseen="hidden")
     odd = (near >= 0) & (seen < 0)
     words = np.array([isinstance(one, CategoryField) for one in codec.fields])
     return np.where(words & odd, -1, near), odd

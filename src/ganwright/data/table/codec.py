@@ -22,6 +22,7 @@ from ganwright.data.table.fields import CategoryField, Field, NumberField, field
 from ganwright.data.table.fit import fit_fields
 from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.remade import Remade, remade_from_json, remade_of
+from ganwright.data.table.rules import Fixed
 from ganwright.data.table.schema import Column
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class TableCodec:
     """Rows of a table ↔ codes (b, C) ↔ what the nets see: one-hots (b, ΣK).
 
     `columns` are all of the user's, in his order. `fields` are those that are modelled, and
-    `remade` says what the others are given back as. With `constraints` some fields are no columns,
-    but what the columns are made from; `learned` are the columns. Field c has ``choices[c]`` codes, which lie
-    at ``offsets[c] … offsets[c + 1]`` of a one-hot.
+    `remade` says what the others are given back as. With `constraints` some fields are no
+    columns, but what columns are made from; `learned` are the columns. Field c has ``choices[c]``
+    codes, which lie at ``offsets[c] … offsets[c + 1]`` of a one-hot.
     """
 
     columns: tuple[Column, ...]
@@ -56,10 +57,7 @@ class TableCodec:
     kind = "table"
     formats = ("csv", "parquet")
     default_suffix = snapshot_suffix = ".csv"
-    scored_by = (
-        "columns",
-        "columns",
-    )  # features of scores in training: of a short run, of a long one
+    scored_by = ("columns", "columns")  # features of scores in training: of short and long runs
 
     @classmethod
     def fit(cls, table: pa.Table, columns: Sequence[Column], options: TableOptions) -> TableCodec:
@@ -171,7 +169,7 @@ class TableCodec:
         A missing value in a field that has no code for it is -1. What was not seen in training is
         a DataError, or the nearest code (of categories the rarest), or -1 ("hidden").
         """
-        table = self._inward(table)
+        table = self.inward(table)
         codes = self._find(table, unseen)
         for c, one in enumerate(self.fields):
             if one.missing is not None:
@@ -184,10 +182,13 @@ class TableCodec:
         self, table: pa.Table, *, unseen: Literal["error", "nearest", "hidden"] = "nearest"
     ) -> np.ndarray:
         """The code of every cell that has a value, (n, C) int32; -1 where it is missing."""
-        return self._find(self._inward(table, whole=True), unseen)
+        return self._find(self.inward(table, whole=True), unseen)
 
-    def _inward(self, table: pa.Table, *, whole: bool = False) -> pa.Table:
-        """The columns of the fields, from the user's. Raises DataError if one is lacking."""
+    def inward(self, table: pa.Table, *, whole: bool = False) -> pa.Table:
+        """The columns of the fields, from the user's. Raises DataError if one is lacking.
+
+        With `whole`, what a constraint could fill is missing (see `Constraints.inward`).
+        """
         self._check_columns(table)
         if self.constraints is None:
             return table
@@ -451,13 +452,13 @@ class TableCodec:
         if like == "pandas":
             import pandas as pd
 
-            for name, (levels, ordered) in self._sets.items():
+            for name, (levels, ordered) in self.sets.items():
                 kind = pd.CategoricalDtype(levels, ordered=ordered)
                 frame[name] = frame[name].astype(kind)
         return frame
 
     @cached_property
-    def _sets(self) -> dict[str, tuple[Sequence[Any], bool]]:
+    def sets(self) -> dict[str, tuple[Sequence[Any], bool]]:
         """The user's own category sets, and whether they have an order."""
         found: dict[str, tuple[Sequence[Any], bool]] = {
             one.name: (one.level_values.to_pylist(), one.ordered)
@@ -466,6 +467,18 @@ class TableCodec:
         }
         return found if self.constraints is None else found | dict(self.constraints.sets)
 
+    def levels(self, name: str) -> pa.Array:
+        """The values of a category, in the order of the user's set if he has one."""
+        field = self.by_name.get(name)
+        if isinstance(field, CategoryField):
+            return field.level_values
+        if name in self.sets:
+            return pa.array(self.sets[name][0], self.schema.field(name).type)
+        assert self.constraints is not None
+        rule = self.constraints.made[name]
+        assert isinstance(rule, Fixed)
+        return self.constraints.joint(rule, self.by_name).alone(name).values
+
     def user_schema(self) -> pa.Schema:
         """The canonical types, but the user's categories as such, and how pandas is to read them."""
         schema = self.schema
@@ -473,7 +486,7 @@ class TableCodec:
             return schema
         for i, column in enumerate(self.columns):
             if column.user.startswith("category") and pa.types.is_string(schema.field(i).type):
-                ordered = self._sets.get(column.name, ((), False))[1]
+                ordered = self.sets.get(column.name, ((), False))[1]
                 kind = pa.dictionary(pa.int32(), pa.string(), ordered=ordered)
                 schema = schema.set(i, pa.field(column.name, kind))
         about = pa.Schema.from_pandas(self.join([]), preserve_index=False).metadata

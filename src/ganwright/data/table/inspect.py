@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.duplicates import NAMED, Equals, equals
-from ganwright.data.table.hashing import row_hashes
 from ganwright.data.options import DataOptions
 from ganwright.data.table.axis import from_axis, to_axis
 from ganwright.data.table.fields import NumberField
+from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.schema import Column
 from ganwright.data.table.source import TableSource, canonical, table_dataset
 
@@ -118,7 +118,8 @@ def inspect_table(source: TableSource, options: DataOptions) -> TableInspection:
     """Looks through a table as `open_data` would open it."""
     data = table_dataset(source, options)
     columns = tuple(_facts(data, column) for column in data.codec.columns)
-    same, lost = equals(data, row_hashes(data.table, data.codec.names)), canonical(source, options).skipped_rows
+    same = equals(data, row_hashes(data.table, data.codec.learned))
+    lost = canonical(source, options).skipped_rows
     return TableInspection(
         name=data.name,
         kind=data.kind,

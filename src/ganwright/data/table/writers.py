@@ -121,15 +121,13 @@ class ParquetWriter(_TableWriter):
         )
 
     def _write(self, rows: pa.Table) -> None:
-        for one in self.codec.fields:
-            at = self._schema.get_field_index(one.name)
-            kind = self._schema.field(at).type
-            if isinstance(one, CategoryField) and pa.types.is_dictionary(kind):
+        for at, field in enumerate(self._schema):
+            if pa.types.is_dictionary(field.type) and field.name in self.codec.learned:
                 # with the whole category set, in its order, whatever these rows have
-                places = pc.index_in(rows.column(at).combine_chunks(), value_set=one.level_values)
-                levels = one.level_values
-                array = pa.DictionaryArray.from_arrays(places, levels, ordered=kind.ordered)
-                rows = rows.set_column(at, one.name, array)
+                levels = self.codec.levels(field.name)
+                places = pc.index_in(rows.column(at).combine_chunks(), value_set=levels)
+                array = pa.DictionaryArray.from_arrays(places, levels, ordered=field.type.ordered)
+                rows = rows.set_column(at, field.name, array)
         self._file.write_table(rows.cast(self._schema))
 
     def _close(self) -> None:

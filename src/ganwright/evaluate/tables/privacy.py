@@ -31,11 +31,11 @@ def nearer(
 ) -> Nearer:
     """Distances to the closest record, against those to unseen ones; 0.5 is honest.
 
-    Equal rows count once. Training is cut at random into parts of as many rows as were held out (8 at
-    most), so that chance alone gives one half, and the shares of the parts are averaged (Platzer & Reutterer 2021; SDMetrics'
-    DCROverfittingProtection takes one part). Equal distances count half. The error holds the draw of
-    the samples, and what another held-out part would change, by what the parts differ. Raises DataError
-    below 8 rows of any.
+    Equal rows count once. Training is cut at random into parts of as many rows as were held out (8
+    at most), so that chance alone gives one half, and the shares of the parts are averaged (Platzer
+    & Reutterer 2021; SDMetrics' DCROverfittingProtection takes one part). Equal distances count
+    half. The error holds the draw of the samples, and what another held-out part would change, by
+    what the parts differ. Raises DataError below 8 rows of any.
     """
     seen, unseen, fake = _three(training, held, samples)
     seen, unseen = _different(seen), _different(unseen)
