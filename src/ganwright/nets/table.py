@@ -28,6 +28,7 @@ from ganwright.base.spec import Spec
 from ganwright.nets.layers import LEAK, Dropout, Generator, Head
 
 ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
+OWN = 0.1  # of the usual size, at the start, of a vector of its own for a code along an axis
 BOUND = 30.0  # of logits: beyond, a probability is 0 in float32 anyway
 BLOCK = 2048  # rows sampled together: about what stays in a processor's cache
 
@@ -264,6 +265,9 @@ class Symbols(nn.Module):
         for parameter, scale in ((self.own, std), (self.shared, 0.4 * std)):
             if parameter is not None and not parameter.is_meta:
                 nn.init.normal_(parameter, 0, scale)
+        if self.shared is not None and not self.own.is_meta:
+            with torch.no_grad():  # along an axis only what is learned sets neighbours apart
+                self.own[self.codes[0]] *= OWN  # type: ignore[index]
 
     def forward(self, x: Tensor | None = None) -> Tensor:
         """All vectors: (ΣK, width); or their sums by the weights x (b, ΣK): (b, width)."""
