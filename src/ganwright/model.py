@@ -170,10 +170,10 @@ class Model:
         return made.float() if made.is_floating_point() else made
 
     @torch.inference_mode()
-    def surprise(self, stored: Tensor, seed: int = 0) -> float | None:
+    def surprise(self, stored: Tensor, seed: int = 0) -> tuple[float, float] | None:
         """−log p, in nats, of hidden parts of examples as stored (n, …), of the same parts each time.
 
-        None where the generator gives no probabilities.
+        The mean and its standard error; None where the generator gives no probabilities.
         """
         if not hasattr(self.generator, "surprise"):
             return None
@@ -181,7 +181,8 @@ class Model:
             torch.manual_seed(seeds.derive(seed, "surprise"))
             condition = self.generator.condition(stored, None).to(self.device)
         latents = self.net.latent.draw(seeds.derive(seed, "surprise", "latent"), 0, len(stored))
-        return float(self.generator.surprise(latents.to(self.device), condition).mean())
+        found = self.generator.surprise(latents.to(self.device), condition)
+        return float(found.mean()), float(found.std() / len(found) ** 0.5)
 
     @property
     def device(self) -> torch.device:

@@ -68,7 +68,7 @@ class Scorer:
             "n": float(self.n),
         }
         if (surprise := model.surprise(self.stored)) is not None:
-            found["surprise"] = surprise
+            found["surprise"], found["surprise_error"] = surprise
         given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}
         found |= measure(self.names, given).values
         shares = class_shares(seen, self.classes) if self.classes else {}

@@ -15,7 +15,7 @@ LEAST_KIMG = 20.0
 # Rows of a table and the batch for them: large ones are fast, and few rows need many steps.
 TABLE_BATCHES = ((50_000, 2048), (5_000, 1024), (0, 512))
 # Fewer rows are learned by heart without it. Dropout did as well, but shifted the columns' shares.
-FEW_ROWS, DECAY = 5_000, 3.0
+FEW_ROWS, DECAY = 5_000, 1.0
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
 
 

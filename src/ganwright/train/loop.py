@@ -175,12 +175,15 @@ def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..
     began = time.monotonic()
     found = scorer(model)
     value = found.get("surprise", found["fid"])  # of a net that gives it: the steadier of the two
-    better = trainer.best is None or value < trainer.best
-    trainer.stale = 0 if better else trainer.stale + 1
-    if better:
-        trainer.best = value
+    best = float("inf") if trainer.best is None else trainer.best
+    # Of models that held-out rows can't tell apart the one that learned longest is kept: what few rows
+    # say of chance in one column would otherwise end the learning of all.
+    good = value < best + found.get("surprise_error", 0.0)
+    trainer.stale = 0 if good else trainer.stale + 1
+    trainer.best = min(value, best)
+    if good:
         model.save(folder.best)
-    log("score", **found, is_best=int(better), score_seconds=round(time.monotonic() - began, 3))
+    log("score", **found, is_best=int(good), score_seconds=round(time.monotonic() - began, 3))
 
 
 def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:
