@@ -126,6 +126,12 @@ def test_convolutions_are_refused(csv: Path, tmp_path: Path) -> None:
         gw.train(csv, recipe="dcgan", out=tmp_path / "run", kimg=1)
 
 
+def test_packs_that_do_not_fill_a_batch_are_refused(csv: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="discriminator.pack: must divide train.batch"):
+        settings = EVERY | {"discriminator.pack": 5}
+        gw.train(csv, out=tmp_path / "run", kimg=1, settings=settings)
+
+
 # Samples
 
 

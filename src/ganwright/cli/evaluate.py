@@ -29,7 +29,8 @@ def command(
         int | None, typer.Option("-n", "--number", help="How many samples to judge.")
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="learned, pixels, inception, dinov2 or columns [by the data].")
+        str | None,
+        typer.Option(help="learned, pixels, inception, dinov2 or columns [by the data]."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the samples and of every draw.")] = 0,
     as_json: Annotated[

@@ -26,7 +26,9 @@ class OptimiserOptions:
         default=None, ge=0, description="rate after decay_kimg, along a cosine; none keeps the rate"
     )
     decay_kimg: float = Field(
-        default=0, ge=0, description="length of the decay, in thousand examples; 0: the run's budget"
+        default=0,
+        ge=0,
+        description="length of the decay, in thousand examples; 0: the run's budget",
     )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")

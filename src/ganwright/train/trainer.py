@@ -97,6 +97,11 @@ class Trainer:
         generator = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
         check(recipe.game, generator, discriminator)
+        pack = getattr(discriminator, "pack", 1)
+        if recipe.train.batch % pack:
+            raise OptionError(
+                f"discriminator.pack: must divide train.batch ({recipe.train.batch}); got {pack}"
+            )
         self.accountant = self._accountant(generator, discriminator)
         self.ledger = Ledger(seed) if recipe.game.privacy.repeatable else Ledger()
         self.average = Average(generator)
