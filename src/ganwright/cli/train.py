@@ -19,6 +19,7 @@ EPILOG = """Examples:
   ganwright train digits --minutes 2
   ganwright train photos/ --out runs/photos --recipe dcgan --kimg 500
   ganwright train mnist/ --set game.loss=hinge --set discriminator.norm=spectral
+  ganwright train table.csv --minutes 5 --set data.table.kinds=zip=category
   ganwright train photos/ --out runs/photos --resume
 """
 
@@ -26,7 +27,10 @@ EPILOG = """Examples:
 def command(
     data: Annotated[
         str,
-        typer.Argument(help="'digits', a folder, .zip, .npz, .npy, idx file or a CSV of files."),
+        typer.Argument(
+            help="'digits'; a folder, .zip, .npz, .npy, idx file or CSV of pictures; a table (.csv, "
+            ".parquet …); texts or a sparse .npz to count."
+        ),
     ],
     recipe: Annotated[
         str | None, typer.Option(help="A recipe's name, or a recipe.toml; chosen if left out.")
