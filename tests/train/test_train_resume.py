@@ -265,7 +265,7 @@ def test_signals_to_the_real_command(tiny: Any, whole: Any, tmp_path: Path) -> N
     process = command(*line, cwd=tmp_path)
     wait_for(out, 3, process)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=180)
     assert (process.returncode, stdout) == (130, "")
     last = stderr.splitlines()[-1]
     assert last.startswith("ganwright: error: interrupted at ") and last.endswith("and --resume")
@@ -274,11 +274,11 @@ def test_signals_to_the_real_command(tiny: Any, whole: Any, tmp_path: Path) -> N
     process = command(*line, "--resume", cwd=tmp_path)
     wait_for(out, len(events(out, "report")) + 3, process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert not events(out, "done"), "the run ended before it was killed"
 
     process = command(*line, "--resume", cwd=tmp_path)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=180)
     assert (process.returncode, stdout) == (0, "run\n"), stderr
     assert tiny.weights(out) == expected
     assert len(events(out, "resume")) == 2

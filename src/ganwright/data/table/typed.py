@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BATCH_ROWS = 1 << 16
+_LARGEST_SET = 1 << 12  # words in a category set that is kept as it is
+_KEPT = (b"user", b"levels", b"ordered")  # of what is said of a column
 
 
 @contextmanager
@@ -129,8 +132,22 @@ def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]
         series = frame.iloc[:, i]
         array = _array_of(name, series)
         arrays.append(array)
-        fields.append(pa.field(name, array.type, metadata={"user": str(series.dtype)}))
+        about = {"user": str(series.dtype)} | _set_of(series)
+        fields.append(pa.field(name, array.type, metadata=about))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _set_of(series: pd.Series) -> dict[str, str]:
+    """The metadata that tell a category set of words, so that it is given back whole."""
+    import pandas as pd
+
+    kind = series.dtype
+    if not isinstance(kind, pd.CategoricalDtype) or len(kind.categories) > _LARGEST_SET:
+        return {}
+    levels = kind.categories.tolist()
+    if not all(isinstance(level, str) for level in levels):
+        return {}
+    return {"levels": json.dumps(levels), "ordered": "1" if kind.ordered else "0"}
 
 
 def _array_of(name: str, series: pd.Series) -> pa.ChunkedArray:
@@ -162,14 +179,15 @@ def _check_type(owner: str, field: pa.Field) -> None:
 
 def _plain(field: pa.Field) -> pa.Field:
     """The field in the canonical table: dictionaries by their values, one type of text."""
-    kind, user = field.type, (field.metadata or {}).get(b"user", b"").decode()
+    kind, about = field.type, dict(field.metadata or {})
+    about = {k: v for k, v in about.items() if k in _KEPT and v}
     if pa.types.is_dictionary(kind):
-        kind, user = kind.value_type, user or "category"
+        kind, about = kind.value_type, {b"user": b"category"} | about
     if pa.types.is_large_string(kind) or "string_view" in str(kind):
         kind = pa.string()
     if pa.types.is_float16(kind):
         kind = pa.float32()
-    return pa.field(field.name, kind, metadata={"user": user} if user else None)
+    return pa.field(field.name, kind, metadata=about or None)
 
 
 def _canonical(array: pa.Array, kind: pa.DataType) -> pa.Array:
