@@ -80,7 +80,8 @@ def _resampled(
         "ours (`GANSampler`)": lambda: ours.fit_resample(x, y),
     }
     for player, make in players.items():
-        yield player, make()
+        made, labels = make()
+        yield player, (made.assign(**{c: as_words(made[c]) for c in words}), labels)
 
 
 def _scores(
