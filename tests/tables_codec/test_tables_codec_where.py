@@ -242,3 +242,15 @@ def _codec(kind: str, values: pa.Array) -> Any:
         kinds = {"v": "datetime" if kind in ("day", "moment") else "number"}
         _CODECS[kind] = make_codec(table, None if kind == "few" else kinds, bins=16)  # type: ignore[arg-type]
     return _CODECS[kind]
+
+
+def test_a_single_point_left_out_of_a_bin_is_never_drawn() -> None:
+    values = np.random.default_rng(0).normal(size=600)
+    codec = _codec("real", pa.array(values))
+    bins = codec.fields[0].bins  # type: ignore[union-attr]
+    ends = np.array([[0.0], [np.nextafter(1.0, 0)]])
+    for value in (float(bins.first[bins.starts[4]]), float(bins.last[bins.starts[5] - 1])):
+        asked = codec.condition(f"v!='{value}'")
+        for code in np.flatnonzero(asked.allowed):
+            made = codec.table(np.full((2, 1), code), ends, asked)["v"].to_pylist()
+            assert value not in made

@@ -418,9 +418,11 @@ def _cut_bins(field: NumberField, spans: Spans) -> tuple[np.ndarray, Pieces | No
     weight = 1 / np.diff(bins.starts)[code]
     extra = 1.0 if line.grid else 0.0
     codes, first, last, shares = [], [], [], []
+    whole = np.zeros(len(bins), np.int64)  # parts that are left as they are
     for low, high in zip(spans.low, spans.high, strict=True):
         start, end = np.maximum(bins.first, low), np.minimum(bins.last, high)
         some = np.flatnonzero(start <= end)
+        whole += np.bincount(code[(start == bins.first) & (end == bins.last)], minlength=len(bins))
         width = bins.last[some] - bins.first[some] + extra
         part = end[some] - start[some] + extra
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -435,7 +437,8 @@ def _cut_bins(field: NumberField, spans: Spans) -> tuple[np.ndarray, Pieces | No
     codes_, first_, last_, shares_ = found
     codes_ = codes_.astype(np.int64)
     share = np.bincount(codes_, shares_, len(bins)).clip(0, 1)
-    partly = (share > 0) & (share < 1 - 1e-9)
+    # by the ends, not by the share: a single point left out takes none of it
+    partly = (share > 0) & (whole < np.diff(bins.starts))
     share[~partly] = np.rint(share[~partly])
     keep = partly[codes_]
     if not keep.any():
