@@ -36,7 +36,7 @@ def test_train_then_sample(tiny: Any, inside: Path, capsys: Capture) -> None:
     assert run(["train", "digits", "--kimg", "0.1", "--seed", "3", *OPTIONS]) == 0
     out, err = capsys.readouterr()
     assert out == "runs/digits\n"
-    assert "kept as they are" in err and "images/s" in err and "\x1b" not in err
+    assert "kept as they are" in err and "examples/s" in err and "\x1b" not in err
     folder = RunFolder("runs/digits")
     assert folder.events()[-1]["event"] == "done" and folder.events()[-1]["seen"] == 112
     assert from_toml(Recipe, folder.recipe.read_text(), owner="x").train.seed == 3
@@ -117,7 +117,7 @@ def test_dry_run(inside: Path, capsys: Capture) -> None:
     for pattern in (
         r"parameters +generator [\d,]+, discriminator [\d,]+",
         r"memory +.* MiB",
-        r"speed +[\d,]+ images/s",
+        r"speed +[\d,]+ examples/s",
         r"expected +.* kimg in 2\.0 minutes",
     ):
         assert re.search(pattern, facts), facts

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +47,16 @@ def facts(event: dict[str, Any], budget: TrainOptions) -> str:
     """One line about a report."""
     share = share_done(budget, event["seen"], event["seconds"])
     left = event["seconds"] * (1 / share - 1) if share > 0 else 0.0
-    private = f"  ε {event['epsilon']:.3g}" if "epsilon" in event else ""
+    known = {
+        "D": ("discriminator_loss", "6.3f"),  # a player that rested since the last report has none
+        "G": ("generator_loss", "6.3f"),
+        "surprise": ("surprise", "6.3f"),
+        "ε": ("epsilon", ".3g"),
+    }
+    played = [f"{word} {event[key]:{form}}" for word, (key, form) in known.items() if key in event]
     return (
         f"{event['kimg']:9.1f} kimg  {share:4.0%}  {left:5.0f} s left  "
-        f"{event.get('images_per_s', 0):7,.0f} images/s  "
-        f"D {event.get('discriminator_loss', 0):6.3f}  G {event.get('generator_loss', 0):6.3f}"
-        f"{private}"
+        f"{event.get('images_per_s', 0):7,.0f} examples/s  {'  '.join(played)}"
     )
 
 
@@ -96,7 +101,8 @@ class Bar:
 
     def snapshot(self, path: Path, trainer: Trainer) -> None:
         self.caption = Text(f"samples at {trainer.seen / 1000:,.1f} kimg  ({path})", style="dim")
-        self.preview = in_blocks(path, self.live.console.width)
+        show = in_blocks if path.suffix == ".png" else first_lines
+        self.preview = show(path, self.live.console.width)
         self._show()
 
     def _show(self) -> None:
@@ -148,6 +154,13 @@ def in_blocks(path: Path, columns: int) -> Text:
             text.append("▀", style=f"rgb({_csv(top)}) on rgb({_csv(bottom)})")
         text.append("\n")
     return text
+
+
+def first_lines(path: Path, columns: int) -> Text:
+    """The top of a file of rows."""
+    with path.open(encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in islice(file, LINES)]
+    return Text("".join(f"{line[: columns - 1]}\n" for line in lines))
 
 
 def _csv(colour: Any) -> str:

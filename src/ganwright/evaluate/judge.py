@@ -213,7 +213,7 @@ class Reference:
     def _floors_of_copies(self) -> dict[str, float]:
         """How often real examples repeat others by themselves.
 
-        Held-out ones can't say: equal examples are held out together.
+        Held-out ones can't say: equal pictures are held out together.
         """
         kept = len(self.data.train) / len(self.data)
         shares = repetition(self.training.hashes)

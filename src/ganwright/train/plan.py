@@ -81,7 +81,7 @@ class Plan:
                 f"discriminator {self.discriminator_parameters:,}",
                 f"memory       {self.state_bytes / 2**20:,.0f} MiB of weights and optimisers; "
                 f"the process peaked at {self.peak_bytes / 2**20:,.0f} MiB while measured",
-                f"speed        {self.images_per_s:,.0f} images/s, measured on a few rounds",
+                f"speed        {self.images_per_s:,.0f} examples/s, measured on a few rounds",
                 f"expected     {self.expected_kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
             ]
         )

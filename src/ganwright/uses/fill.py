@@ -183,7 +183,9 @@ def _left(codec: TableCodec, table: pa.Table, nothing_known: Any) -> Iterator[st
 def _unseen(codec: TableCodec, odd: np.ndarray) -> Iterator[str]:
     for c in np.flatnonzero(odd.any(0)):
         what = "taken as the nearest" if codec.fields[c].family == "number" else "taken as unknown"
-        yield f"'{codec.names[c]}': {odd[:, c].sum():,} values unseen in training, {what}"
+        count = int(odd[:, c].sum())
+        values = "value" if count == 1 else "values"
+        yield f"'{codec.names[c]}': {count:,} {values} unseen in training, {what}"
 
 
 # --- the user's own frame ------------------------------------------------------------------------
