@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ganwright.base.errors import ModelError, OptionError
+from ganwright.data import open_data
 from ganwright.data.table.axis import from_axis, to_axis, type_of
 from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.read import read_table
@@ -192,3 +194,14 @@ def test_pandas_dtypes_are_remembered() -> None:
     )
     columns = infer_columns(from_frame(frame), {})
     assert [c.user for c in columns] == ["category", "Int64", "float64"]
+
+
+def test_category_sets_of_words_and_whole_numbers_come_back_whole() -> None:
+    words = pd.Categorical(["lo", "mid"] * 40, categories=["lo", "mid", "hi"], ordered=True)
+    grades = pd.Categorical([3, 1] * 40, categories=[3, 2, 1])
+    frame = pd.DataFrame({"words": words, "grades": grades, "x": range(80)})
+    data = open_data(frame)
+    codec = type(data.codec).from_json(json.loads(json.dumps(data.codec.to_json())))
+    back = codec.join([data.examples(np.arange(2))])
+    assert back["words"].dtype == words.dtype and back["grades"].dtype == grades.dtype
+    assert back["grades"].tolist() == frame["grades"][:2].tolist()

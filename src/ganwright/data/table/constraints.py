@@ -546,7 +546,7 @@ def _line(column: Column, table: pa.Table) -> Line | None:
 def _set_of(field: pa.Field) -> tuple[tuple[str, ...], bool] | None:
     """The category set of a column that is a category in the user's frame."""
     about = field.metadata or {}
-    if b"levels" not in about:
+    if b"levels" not in about or not pa.types.is_string(field.type):
         return None
     return tuple(map(str, json.loads(about[b"levels"]))), about.get(b"ordered") == b"1"
 

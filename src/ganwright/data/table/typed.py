@@ -138,16 +138,19 @@ def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]
 
 
 def _set_of(series: pd.Series) -> dict[str, str]:
-    """The metadata that tell a category set of words, so that it is given back whole."""
+    """The metadata that tell a category set of words or whole numbers, to give it back whole."""
     import pandas as pd
 
     kind = series.dtype
     if not isinstance(kind, pd.CategoricalDtype) or len(kind.categories) > _LARGEST_SET:
         return {}
     levels = kind.categories.tolist()
-    if not all(isinstance(level, str) for level in levels):
+    if {type(level) for level in levels} not in ({str}, {int}):
         return {}
-    return {"levels": json.dumps(levels), "ordered": "1" if kind.ordered else "0"}
+    return {
+        "levels": json.dumps([str(level) for level in levels]),
+        "ordered": "1" if kind.ordered else "0",
+    }
 
 
 def _array_of(name: str, series: pd.Series) -> pa.ChunkedArray:
