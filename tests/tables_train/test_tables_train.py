@@ -58,7 +58,7 @@ def table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "people.csv"
-    table().to_csv(path, index=False)
+    table(2000).to_csv(path, index=False)
     return path
 
 
@@ -136,7 +136,7 @@ def test_packs_that_do_not_fill_a_batch_are_refused(csv: Path, tmp_path: Path) -
 
 
 def test_rows_look_like_the_data(trained: gw.Run) -> None:
-    real, made = table(), trained.model.sample(4000, seed=1)
+    real, made = table(2000), trained.model.sample(4000, seed=1)
     assert list(made.columns) == list(real.columns)
     assert str(made["age"].dtype) == "int64" and str(made["price"].dtype) == "float64"
     assert set(made["group"]) == set(real["group"]) and set(made["rich"]) <= {"yes", "no"}

@@ -22,6 +22,7 @@ class Spec:
     `positions` says where it lies along its field's axis, in [0, 1], or -1 for one that lies on
     none, and `shares` how often the data has it. Of counts, ``("word",)``, `shares` says how often
     each word occurs, `totals` are quantiles of the sums of rows, and `high` is the largest count.
+    `last` is the field that is drawn after all others, -1 if it does not matter.
     """
 
     axes: tuple[str, ...]
@@ -32,6 +33,7 @@ class Spec:
     shares: tuple[float, ...] = ()
     totals: tuple[int, ...] = ()
     high: int = 0
+    last: int = -1
 
     @property
     def size(self) -> int:
@@ -41,6 +43,8 @@ class Spec:
     def to_json(self) -> dict[str, Any]:
         tree = asdict(self)
         ofrows = ("choices", "positions", "shares", "totals", "high")
+        if self.last < 0:
+            del tree["last"]
         return {k: v for k, v in tree.items() if v or k not in ofrows}
 
     @classmethod
@@ -56,6 +60,7 @@ class Spec:
                 shares=tuple(float(x) for x in tree.get("shares", ())),
                 totals=tuple(int(n) for n in tree.get("totals", ())),
                 high=int(tree.get("high", 0)),
+                last=int(tree.get("last", -1)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"model.json: 'spec' is not readable ({error!r})") from None
@@ -68,7 +73,8 @@ class Spec:
         summed = len(spec.totals) <= 2**16 and all(
             0 <= n < 2**31 for n in (*spec.totals, spec.high)
         )
-        if not (axed and shared and listed and summed):
+        placed = -1 <= spec.last < max(1, len(spec.choices))
+        if not (axed and shared and listed and summed and placed):
             raise ModelError("model.json: impossible positions, shares or totals of the choices")
         if len(spec.axes) != len(spec.shape) or not sized or not whole:
             raise ModelError(f"model.json: impossible shape {spec.shape} for axes {spec.axes}")

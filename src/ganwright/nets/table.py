@@ -304,7 +304,7 @@ class TableGenerator(Generator):
 
     def __init__(self, o: TableGeneratorOptions, spec: Spec, latent: int) -> None:
         super().__init__()
-        self.options, self.fields = o, Fields(spec)
+        self.options, self.fields, self.last = o, Fields(spec), spec.last
         self.fills = not o.whole
         count = len(spec.choices)
         self.chances = count  # uniforms that a row takes
@@ -446,11 +446,13 @@ class TableGenerator(Generator):
         return torch.where(known < 0, torch.stack(codes, 1), known)
 
     def _order(self, chances: Tensor, allowed: Tensor | None) -> list[int]:
-        """All fields, those with a condition first; otherwise by the block's own chances."""
-        free = np.ones(len(self.fields.sizes), bool)
+        """All fields: those with a condition first, then by the block's own chances, `last` last."""
+        turn = np.ones(len(self.fields.sizes), np.int64)
+        if self.last >= 0:
+            turn[self.last] = 2
         if allowed is not None:
-            free = np.array([bool((allowed[span] == 1).all()) for span in self.fields.spans])
-        order = np.lexsort((chances[0].cpu().numpy(), free))
+            turn[[bool((allowed[span] < 1).any()) for span in self.fields.spans]] = 0
+        order = np.lexsort((chances[0].cpu().numpy(), turn))
         return [int(c) for c in order]
 
 

@@ -257,7 +257,9 @@ def _dataset(
         name=source.name,
         kind="table",
         source=str(source.path),
-        spec=codec.spec(),
+        # What is to be predicted comes last, given the whole of the row: its odds are then learned as they
+        # are used.
+        spec=replace(codec.spec(), last=codec.names.index(target) if target in codec.names else -1),
         codec=codec,
         fingerprint=_fingerprint(found, parts.train, parts.heldout),
         rows=codes,
