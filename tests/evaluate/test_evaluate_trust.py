@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import importlib
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.sparse as sp
 import scipy.stats
 from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from ganwright.base.errors import DataError, OptionError, UnknownName
+from ganwright.data.counts.rows import Counts
 from ganwright.data.table.schema import Column
 from ganwright.evaluate import (
     CLASSIFIERS,
     MEASURES,
+    Measure,
     copies,
     fid,
     floor,
@@ -29,6 +33,7 @@ from ganwright.evaluate import (
     vendi,
     wilson,
 )
+from ganwright.evaluate.counts.quality import CountRows
 from ganwright.evaluate.rows import Rows
 from ganwright.evaluate.tables.cells import Cells, Layout
 from ganwright.evaluate.twosample import delong
@@ -236,25 +241,44 @@ EVIDENCE = {
     "fake_rows": people(),
     "training_rows": people(),
 }
+
+
+def words(n: int = 400) -> CountRows:
+    """Counts of 20 words, of some many."""
+    own = np.random.default_rng(5)
+    matrix = own.poisson(np.linspace(0.1, 3, 20), (n, 20))
+    return CountRows.fit(Counts(sp.csr_matrix(matrix.astype(np.int64))))
+
+
+COUNTED = dict.fromkeys(("real_rows", "fake_rows", "training_rows"), words())
+
+
+def evidence_of(row: Measure) -> dict[str, Any]:
+    """What a measure is given: rows of a table, or of counts."""
+    return EVIDENCE | (COUNTED if row.of == ("counts",) else {})
+
+
 ROWS = {name: x for name, x in EVIDENCE.items() if "classes" not in name}
 
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_measure(name: str) -> None:
     row = MEASURES[name]
-    scores = measure([name], EVIDENCE)
+    evidence = evidence_of(row)
+    rows = {key: x for key, x in evidence.items() if key in ROWS}
+    scores = measure([name], evidence)
     assert not scores.refused
     value = scores.values[name]
     assert row.low <= value <= row.high
-    assert measure([name], EVIDENCE).values[name] == value
+    assert measure([name], evidence).values[name] == value
     assert row.title and row.says.endswith(".") and len(row.says) < 90
     assert row.least(6) <= row.advised(6)
     # With the fewest rows it works, with one less it says how many it takes.
-    few = {key: x[: row.least(6)] for key, x in ROWS.items()}
-    assert name in measure([name], EVIDENCE | few).values
+    few = {key: x[: row.least(6)] for key, x in rows.items()}
+    assert name in measure([name], evidence | few).values
     if row.least(6) > 1:
-        less = {key: x[: row.least(6) - 1] for key, x in ROWS.items()}
-        assert str(row.least(6)) in measure([name], EVIDENCE | less).refused[name]
+        less = {key: x[: row.least(6) - 1] for key, x in rows.items()}
+        assert str(row.least(6)) in measure([name], evidence | less).refused[name]
     assert measure([name], {}).refused[name] == f"needs {', '.join(row.needs)}"
 
 

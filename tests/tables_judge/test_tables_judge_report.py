@@ -38,7 +38,10 @@ class Drawer:
         self.data, self.seen = {"fingerprint": self.data_set.fingerprint}, 64_000
         rows = self.data_set.examples(self.data_set.train)
         rng = np.random.default_rng(0)
-        rows = rows.take(pa.array(rng.permutation(rows.num_rows)))
+        order = rng.permutation(rows.num_rows)
+        hollow = rows.column("job").is_null().to_numpy()[order]
+        first = np.argsort(~hollow, kind="stable")[:1]  # among the rows shown, one with a hole
+        rows = rows.take(pa.array(np.append(order[first], np.delete(order, first))))
         other = rows.column("gift").take(pa.array(rng.permutation(rows.num_rows)))
         self.rows = rows.set_column(rows.column_names.index("gift"), "gift", other)
 

@@ -80,7 +80,8 @@ def test_independent_columns_have_shapes_and_no_trends(fresh: Card, shuffled: Ca
     assert value("utility") < fresh.measures["utility"].value - 0.1
     # They are the simplest model, and all of its numbers are near to it.
     for name in ("shapes", "trends", "quality", "utility", "detection"):
-        assert value(name) == pytest.approx(shuffled.measures[name].baseline, abs=0.05)
+        near = 0.1 if name == "utility" else 0.05  # what trees learn from noise varies
+        assert value(name) == pytest.approx(shuffled.measures[name].baseline, abs=near)
     assert shuffled.verdict.startswith("Poor")
 
 

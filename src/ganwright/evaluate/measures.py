@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ganwright.base.errors import UsageError
 from ganwright.base.names import Names
-from ganwright.evaluate.counts.quality import company, count_quality
+from ganwright.evaluate.counts.quality import LEAST, company, count_quality
 from ganwright.evaluate.coverage import K_DENSITY, K_PRECISION, neighbourhood
 from ganwright.evaluate.distances import (
     class_kl,
@@ -376,6 +376,7 @@ MEASURES: Names[Measure] = Names(
             part="zeros",
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
+            least=lambda d: 1,
             of=(COUNTS,),
         ),
         "totals": Measure(
@@ -385,6 +386,7 @@ MEASURES: Names[Measure] = Names(
             part="totals",
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
+            least=lambda d: 1,
             of=(COUNTS,),
             quick=True,
         ),
@@ -396,6 +398,7 @@ MEASURES: Names[Measure] = Names(
             needs=(REAL_ROWS, FAKE_ROWS),
             high=1.0,
             better="higher",
+            least=lambda d: 1,
             of=(COUNTS,),
             quick=True,
         ),
@@ -408,6 +411,7 @@ MEASURES: Names[Measure] = Names(
             low=-1.0,
             high=1.0,
             better="higher",
+            least=lambda d: LEAST,
             of=(COUNTS,),
             quick=True,
             tells=lambda found: f"{found.pairs:,} pairs of frequent words are compared",

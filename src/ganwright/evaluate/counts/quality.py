@@ -14,6 +14,7 @@ from ganwright.data.counts.rows import Counts
 
 WATCHED = 200  # most frequent words, of which pairs are looked at
 EXPECTED = 5.0  # rows that would have both of a pair by chance: fewer say nothing
+LEAST = 40  # rows to see which words go together: below that hardly a pair is expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +122,11 @@ def company(real: CountRows, fake: CountRows) -> Company:
     """The correlation, over pairs of watched words, of log(P(both) / P(one)P(other)), and of how many.
 
     Of pairs that five real rows would have by chance. Half a row is added to each side. Raises
-    DataError where there are too few such pairs.
+    DataError below `LEAST` rows of either, and where there are too few such pairs.
     """
+    for owner, side in (("real", real), ("fake", fake)):
+        if len(side) < LEAST:
+            raise DataError(f"{owner} needs at least {LEAST} rows; got {len(side)}")
     upper = np.triu_indices(len(real.watched), 1)
     alone = np.diag(real.high)
     chance = np.outer(alone, alone)[upper] / max(1, len(real))
