@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,7 @@ def test_written_rows_keep_the_rules(case: Case) -> None:
 
 
 @pytest.mark.parametrize("how", ["mean", "draw"])
-def test_filled_rows_keep_the_rules(case: Case, how: str) -> None:
+def test_filled_rows_keep_the_rules(case: Case, how: Literal["mean", "draw"]) -> None:
     holes = case.frame.mask(np.random.default_rng(3).random(case.frame.shape) < 0.3)
     filled = gw.fill(case.model, holes, how=how)
     assert not filled.isna().any().any()

@@ -132,7 +132,7 @@ def test_planning_writes_nothing_and_changes_nothing(
     assert o.minutes == 1 and o.kimg is None and o.report_kimg and o.checkpoint_kimg
     assert prepared.plan.generator_parameters > 10_000
     text = str(prepared.plan)
-    for word in ("parameters", "memory", "speed", "images/s", "expected", "[generator]"):
+    for word in ("parameters", "memory", "speed", "examples/s", "expected", "[generator]"):
         assert word in text
 
 
