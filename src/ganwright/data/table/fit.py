@@ -26,6 +26,7 @@ from ganwright.data.table.schema import Column
 
 SAMPLED = 200_000
 CHUNK = 1 << 17
+LARGEST_NUMBER = 1e300  # differences and sums of larger ones are infinite
 ROWS_A_BIN, BINS = 32, (16, 64)  # training rows that justify one more bin, fewest and most of them
 LARGEST_TEXT = 4 << 20  # bytes of category names that one column may bring into a model
 _TEXT_OF_ALL = 12 << 20  # … and all columns together: a model's JSON must stay below 32 MiB
@@ -101,6 +102,11 @@ class _Numbers:
             if not len(there):
                 continue
             ends = np.array([there.min(), there.max()])
+            if ends.dtype.kind == "f" and np.abs(ends).max() > LARGEST_NUMBER:
+                raise DataError(
+                    f"column '{column.name}' holds {ends[np.abs(ends).argmax()]:g}: beyond "
+                    f"{LARGEST_NUMBER:g} there is no room to reckon; leave it out or rescale it"
+                )
             if rows is not None and not few:
                 first, last = np.searchsorted(rows, [start, start + len(raw)])
                 picked = rows[first:last] - start
