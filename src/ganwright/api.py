@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganwright.base.errors import OptionError
 from ganwright.base.runs import RunFolder
 from ganwright.evaluate.card import Card, keep
 from ganwright.evaluate.judge import evaluate as judge
@@ -21,7 +22,7 @@ from ganwright.uses.learned import kept_out, learn
 
 
 def train(
-    data: str | os.PathLike[str],
+    data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -35,12 +36,12 @@ def train(
 ) -> Run:
     """Trains a model on `data` and returns the run.
 
-    `data` is a built-in name or a path; `recipe` a name or a TOML file (None chooses one); `out` the
-    run folder (default ``runs/<data>``), which must not exist unless `resume` goes on with it.
-    `minutes` and `kimg` (thousand real examples shown) bound the training; `settings` maps dotted
-    option paths to values. Scores on held-out examples select the model in ``best/``. Raises a
-    GanwrightError: OptionError, DataError and RunError for wrong input, Interrupted on Ctrl-C
-    (resumable), Diverged when training could not be saved.
+    `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
+    a TOML file (None chooses one); `out` the run folder (default ``runs/<data>``), which must not exist
+    unless `resume` goes on with it. `minutes` and `kimg` (thousand real examples shown) bound the
+    training; `settings` maps dotted option paths to values. Scores on held-out examples select the model
+    in ``best/``. Raises a GanwrightError: OptionError, DataError and RunError for wrong input,
+    Interrupted on Ctrl-C (resumable), Diverged when training could not be saved.
 
     >>> import ganwright as gw
     >>> run = gw.train("digits", minutes=1)     # doctest: +SKIP
@@ -48,6 +49,10 @@ def train(
     (16, 8, 8, 1)
     """
     if resume:
+        if out is None and not isinstance(data, str | os.PathLike):
+            raise OptionError(
+                "out: a table in memory has no name to find its run by; give the folder"
+            )
         folder = RunFolder(default_out(data) if out is None else out)
         return go_on(
             data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,

@@ -78,7 +78,7 @@ class Prepared:
 
 
 def prepare(
-    data: str | os.PathLike[str],
+    data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
@@ -192,7 +192,7 @@ def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
 
 
 def go_on(
-    data: str | os.PathLike[str],
+    data: Any,
     folder: RunFolder,
     *,
     recipe: str | os.PathLike[str] | None = None,
@@ -224,7 +224,7 @@ def go_on(
     if first.get("fingerprint") != opened.fingerprint:
         raise RunError(
             f"--resume: '{folder.path}' was trained on data with fingerprint "
-            f"{first.get('fingerprint')}; {str(data)!r} has {opened.fingerprint}"
+            f"{first.get('fingerprint')}; '{opened.name}' has {opened.fingerprint}"
         )
     trainer = Trainer(resumed, opened, pick_device(device))
     found, damaged = state.load(folder.checkpoint)
