@@ -76,6 +76,13 @@ def test_hostile_json_is_a_line_or_a_sound_codec(
     _one_line_or_sound(tree)
 
 
+@pytest.mark.parametrize("value", [float("inf"), 1e308, "9" * 400])
+def test_digits_without_end_are_one_line(everything: Everything, value: Any) -> None:
+    tree = copy.deepcopy(everything.codec.to_json())
+    next(one for one in tree["remade"].values() if "digits" in one)["digits"] = value
+    _one_line_or_sound(tree)
+
+
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_numbers_that_were_tampered_with(everything: Everything, data: st.DataObject) -> None:

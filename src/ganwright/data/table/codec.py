@@ -565,7 +565,7 @@ class TableCodec:
                 str(name): remade_from_json(one, by_name[name])
                 for name, one in tree["remade"].items()
             }
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             problem = " ".join(repr(error).split())[:200]
             raise ModelError(f"model.json: 'codec' is not readable ({problem})") from None
         codec = cls(columns=columns, fields=fields, remade=remade, constraints=constraints)
