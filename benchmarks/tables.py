@@ -21,6 +21,7 @@ import pandas as pd
 
 import tables_baselines as baselines
 import tables_fill
+import tables_game
 import tables_grow
 import tables_odd
 import tables_rows
@@ -28,7 +29,7 @@ import tables_speed
 from tables_data import SOURCES
 from tables_judge import ceiling, head, judge, line, load
 
-PARTS = (tables_speed, tables_rows, tables_fill, tables_odd, tables_grow)
+PARTS = (tables_game, tables_speed, tables_rows, tables_fill, tables_odd, tables_grow)
 
 # --- quality --------------------------------------------------------------------------------------
 

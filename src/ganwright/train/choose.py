@@ -30,11 +30,13 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
         recipe = RECIPES["table"].make()
         batch = next(size for least, size in TABLE_BATCHES if rows >= least)
         recipe = replace(recipe, train=replace(recipe.train, batch=batch))
+        told = f"Batches of {batch}, for {rows:,} rows"
         if rows < FEW_ROWS:
             recipe = override(recipe, {"generator_optimiser.weight_decay": DECAY})
+            told += f", and weight decay {DECAY:g}: so few are soon learned by heart"
         return recipe, (
             f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
-            f"any subset of the columns as given. Batches of {batch}, for {rows:,} rows",
+            f"any subset of the columns as given. {told}",
         )
     if data.spec.totals:
         return RECIPES["counts"].make(), (
