@@ -19,7 +19,8 @@ from ganwright.base.errors import Diverged
 from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.model import Model
-from ganwright.train.recipes import RECIPES, Recipe
+from ganwright.train.choose import table_recipe
+from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
 PASSES, MOST_ROUNDS = 100, 10_000  # of the default budget
@@ -73,7 +74,7 @@ def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray) -> Model:
 
 def _recipe(data: Dataset, briefing: Briefing) -> Recipe:
     """The recipe of tables, its batch and budget fitted to the number of rows."""
-    recipe = override(RECIPES["table"].make(), briefing.settings or {})
+    recipe = override(table_recipe(len(data.train)), briefing.settings or {})
     rows, batch = len(data.train), recipe.train.batch
     passes = PASSES if briefing.passes is None else briefing.passes
     while batch > LEAST_BATCH and passes * rows < LEAST_ROUNDS * batch:

@@ -19,6 +19,14 @@ FEW_ROWS, DECAY = 5_000, 1.0
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
 
 
+def table_recipe(rows: int) -> Recipe:
+    """The recipe of tables with the batch and weight decay that suit so many rows."""
+    batch = next(size for least, size in TABLE_BATCHES if rows >= least)
+    settings = {"train.batch": batch}
+    decay = {"generator_optimiser.weight_decay": DECAY} if rows < FEW_ROWS else {}
+    return override(RECIPES["table"].make(), settings | decay)
+
+
 def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe, tuple[str, ...]]:
     """A recipe for this data and budget, and the reasons in whole sentences.
 
@@ -27,12 +35,9 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
     """
     if data.spec.choices:
         count, codes, rows = len(data.spec.choices), data.spec.size, len(data.train)
-        recipe = RECIPES["table"].make()
-        batch = next(size for least, size in TABLE_BATCHES if rows >= least)
-        recipe = replace(recipe, train=replace(recipe.train, batch=batch))
-        told = f"Batches of {batch}, for {rows:,} rows"
+        recipe = table_recipe(rows)
+        told = f"Batches of {recipe.train.batch}, for {rows:,} rows"
         if rows < FEW_ROWS:
-            recipe = override(recipe, {"generator_optimiser.weight_decay": DECAY})
             told += f", and weight decay {DECAY:g}: so few are soon learned by heart"
         return recipe, (
             f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
