@@ -88,6 +88,7 @@ PENALTIES: Names[Penalty] = Names(
 
 @torch.no_grad()
 def clip_weights(network: nn.Module, bound: float) -> None:
-    """Puts every weight into [−bound, bound] (Arjovsky et al. 2017, algorithm 1)."""
+    """Puts every weight that learns into [−bound, bound] (Arjovsky et al. 2017, algorithm 1)."""
     for parameter in network.parameters():
-        parameter.clamp_(-bound, bound)
+        if parameter.requires_grad:  # what is frozen stays as it is
+            parameter.clamp_(-bound, bound)

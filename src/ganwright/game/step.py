@@ -199,9 +199,8 @@ class Game:
         of = cast(Any, self.generator).surprise
         surprise: Tensor = of(self.latents(len(batch.examples)), batch.condition)
         value = surprise.mean()
-        self.generator_optimiser.zero_grad(set_to_none=True)
-        (self.options.likelihood * value).backward()
-        length = self._update(self.generator, self.generator_optimiser)
+        loss = self.options.likelihood * value
+        length = self._learn(self.generator, self.generator_optimiser, loss)
         return Result(generator_gradient=length, surprise=value.detach())
 
     def _generate(self, batch: Batch) -> Made:
@@ -232,10 +231,8 @@ class Game:
                 squared = squares[row.at]
             penalty = penalty + weight * row.value(squared).mean()
         value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
-        self.discriminator_optimiser.zero_grad(set_to_none=True)
-        (value + penalty).backward()
-        length = self._update(network, self.discriminator_optimiser)
-        if o.clip_weights:
+        length = self._learn(network, self.discriminator_optimiser, value + penalty)
+        if o.clip_weights and length is not None:
             clip_weights(network, o.clip_weights)
         return Result(
             discriminator_loss=value.detach(),
@@ -280,13 +277,22 @@ class Game:
         whole = value if o.adversarial == 1 else o.adversarial * value
         if surprise is not None and o.likelihood:
             whole = whole + o.likelihood * surprise
-        self.generator_optimiser.zero_grad(set_to_none=True)
-        whole.backward()
         return Result(
             generator_loss=value.detach(),
-            generator_gradient=self._update(self.generator, self.generator_optimiser),
+            generator_gradient=self._learn(self.generator, self.generator_optimiser, whole),
             surprise=None if surprise is None else surprise.detach(),
         )
+
+    def _learn(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor
+    ) -> Tensor | None:
+        """Goes back through `loss` and takes the optimiser's step; returns the gradient's norm.
+
+        None where no step is taken yet: this was a portion of the batch, and not the last.
+        """
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        return self._update(network, optimiser)
 
     def _update(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Tensor:
         """Takes the optimiser's step, the gradient bounded if asked; returns the gradient's norm."""
@@ -301,11 +307,14 @@ class Game:
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
     """What passes through `network` meanwhile leaves no gradient on its weights: less work."""
-    network.requires_grad_(False)
+    learning = [weight for weight in network.parameters() if weight.requires_grad]
+    for weight in learning:
+        weight.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for weight in learning:  # others never learn: the frozen stages of a transfer
+            weight.requires_grad_(True)
 
 
 def noisy(x: Tensor, deviation: float) -> Tensor:
