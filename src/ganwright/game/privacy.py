@@ -140,10 +140,10 @@ class Ledger:
 
 def check_rows(discriminator: nn.Module) -> None:
     """Raises OptionError for a discriminator whose gradients can't be told apart row by row."""
-    if discriminator.mixes_examples or getattr(discriminator, "pack", 1) > 1:
+    if discriminator.mixes_examples or getattr(discriminator, "group", 1) > 1:
         raise OptionError(
             "game.privacy: needs a discriminator that judges rows one by one; "
-            "set discriminator.pack=1, and no batch norm"
+            "set discriminator.pack=1, no discriminator.minibatch_std, and no batch norm"
         )
     for module in discriminator.modules():
         owns = any(True for _ in module.parameters(recurse=False))

@@ -31,6 +31,12 @@ def check_private(o: GameOptions, generator: nn.Module, discriminator: nn.Module
             f"game.penalty.{next(iter(weights)).replace('-', '_')}: has no gradient row by row; with "
             "game.privacy bound the discriminator by game.clip_weights"
         )
+    for name in ("lecam", "consistency"):
+        if getattr(o.remedies, name):
+            raise OptionError(
+                f"game.remedies.{name}: shows real rows to the discriminator beside the noisy sum; "
+                "with game.privacy it must be 0"
+            )
     if getattr(generator, "fills", False):
         raise OptionError(
             "game.privacy: the generator must not be given cells of real rows; set generator.whole=true"
@@ -62,7 +68,7 @@ class PrivateGame(Game):
         for step in range(o.generator_steps):
             nothing = self._nothing()
             made = fakes if step == 0 and o.share_fakes and fakes else self._generate(nothing)
-            result = self._generator_step(nothing, made, noise)
+            result = self._generator_step(nothing, made, seen)
         return told._replace(
             generator_loss=result.generator_loss, generator_gradient=result.generator_gradient
         )
@@ -70,11 +76,11 @@ class PrivateGame(Game):
     def _generate(self, batch: Batch) -> Made:
         return super()._generate(batch)._replace(surprise=None)  # there is no truth to be told
 
-    def _generator_step(self, batch: Batch, made: Made, noise: float) -> Result:
+    def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o = self.options
         with frozen(self.discriminator):
-            fake = self._judge(noisy(made.examples, noise), batch.condition)
-        value = LOSSES[o.loss].generator(fake, fake).mean()
+            fake = self._judge(noisy(made.examples, o.noise_at(seen)), batch.condition)
+        value = self._generator_loss(fake, fake, seen)
         whole = o.adversarial * value
         if o.privacy.shares and self.shares is not None:
             whole = whole + o.privacy.shares * apart(made.examples, self.shares)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -19,6 +19,7 @@ from ganwright.base.options import Field, options
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
+from ganwright.game.remedies import Anchors, RemedyOptions, best, consistency, lecam, shifted
 from ganwright.game.schedule import linear
 
 
@@ -53,6 +54,7 @@ class GameOptions:
     labels: LabelOptions = LabelOptions()
     penalty: PenaltyOptions = PenaltyOptions()
     privacy: PrivacyOptions = PrivacyOptions()
+    remedies: RemedyOptions = RemedyOptions()
     clip_weights: float = Field(default=0.0, ge=0, description="bound on D's weights; 0 is none")
     clip_gradient: float = Field(
         default=0.0, ge=0, description="bound on a step's gradient norm; 0 is none"
@@ -112,6 +114,8 @@ class Result(NamedTuple):
     generator_gradient: Tensor | None = None
     discriminator_gradient: Tensor | None = None
     surprise: Tensor | None = None
+    lecam: Tensor | None = None
+    consistency: Tensor | None = None
 
 
 def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -160,6 +164,7 @@ class Game:
     discriminator_optimiser: torch.optim.Optimizer
     latents: Callable[[int], Tensor]
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
+    anchors: Anchors = field(default_factory=Anchors)
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
@@ -167,7 +172,6 @@ class Game:
         Fakes are made on the conditions of the real batch: with the class shares of the data, and
         in pairs of one class where a loss compares pairs.
         """
-        noise = self.options.noise_at(seen)
         fakes: Made | None = None
         for step in range(self.options.discriminator_steps):
             batch = reals()
@@ -177,16 +181,23 @@ class Game:
             keep = last and self.options.share_fakes
             with torch.set_grad_enabled(keep):
                 fakes = self._generate(batch)
-            told = self._discriminator_step(batch, fakes.examples.detach(), noise)
+            told = self._discriminator_step(batch, fakes.examples.detach(), seen)
+            self._remember(told)
         for step in range(self.options.generator_steps):
             shared = step == 0 and self.options.share_fakes
             made = fakes if shared and fakes is not None else self._generate(batch)
-            result = self._generator_step(batch, made, noise)
+            result = self._generator_step(batch, made, seen)
         return told._replace(
             generator_loss=result.generator_loss,
             generator_gradient=result.generator_gradient,
             surprise=result.surprise,
         )
+
+    def _remember(self, told: Result) -> None:
+        """Lets what the discriminator said of a whole batch become past."""
+        real, fake = told.real_logit, told.fake_logit
+        if self.options.remedies.lecam and real is not None and fake is not None:
+            self.anchors.follow(real, fake)
 
     def _rests(self, seen: int, batch: int) -> bool:
         """Whether the discriminator sits this round out."""
@@ -204,7 +215,9 @@ class Game:
         return Result(generator_gradient=length, surprise=value.detach())
 
     def _generate(self, batch: Batch) -> Made:
-        latents = self.latents(len(batch.examples))
+        return self._make(self.latents(len(batch.examples)), batch)
+
+    def _make(self, latents: Tensor, batch: Batch) -> Made:
         with self.precision():
             made = self.generator(latents, batch.condition)
         examples, surprise = (made, None) if isinstance(made, Tensor) else made
@@ -215,13 +228,16 @@ class Game:
             logits: Tensor = self.discriminator(x, condition)
         return logits.to(x.dtype)
 
-    def _discriminator_step(self, batch: Batch, fakes: Tensor, noise: float) -> Result:
+    def _discriminator_step(self, batch: Batch, fakes: Tensor, seen: int) -> Result:
         o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
         rows = [(PENALTIES[name], weight) for name, weight in o.penalty.weights().items()]
+        noise = o.noise_at(seen)
         real_x, fake_x = noisy(batch.examples, noise), noisy(fakes, noise)
         real, fake, squares = self._judge_both(
             real_x, fake_x, batch.condition, {row.at for row, _ in rows}
         )
+        value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
+        anchored = self._lecam(real, fake, seen)
         penalty = torch.zeros((), device=real.device, dtype=real.dtype)
         for row, weight in rows:
             if callable(row.at):
@@ -230,8 +246,11 @@ class Game:
             else:
                 squared = squares[row.at]
             penalty = penalty + weight * row.value(squared).mean()
-        value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
-        length = self._learn(network, self.discriminator_optimiser, value + penalty)
+        steady = self._consistency(real_x, real, fake_x, fake, batch.condition)
+        whole = value + penalty
+        for term in (anchored, steady):
+            whole = whole if term is None else whole + term
+        length = self._learn(network, self.discriminator_optimiser, whole)
         if o.clip_weights and length is not None:
             clip_weights(network, o.clip_weights)
         return Result(
@@ -240,7 +259,26 @@ class Game:
             real_logit=real.detach().mean(),
             fake_logit=fake.detach().mean(),
             discriminator_gradient=length,
+            lecam=None if anchored is None else anchored.detach(),
+            consistency=None if steady is None else steady.detach(),
         )
+
+    def _lecam(self, real: Tensor, fake: Tensor, seen: int) -> Tensor | None:
+        """How far the logits are from the other side's past, if that is asked for, weighed."""
+        weight, past = self.options.remedies.lecam_at(seen), self.anchors
+        if weight == 0 or past.real is None or past.fake is None:
+            return None
+        return weight * lecam(real, fake, past.real, past.fake)
+
+    def _consistency(
+        self, real_x: Tensor, real: Tensor, fake_x: Tensor, fake: Tensor, condition: Tensor | None
+    ) -> Tensor | None:
+        """How far the logits move as the pictures do, if that is asked for, weighed."""
+        weight = self.options.remedies.consistency
+        if weight == 0:
+            return None
+        moved = self._judge_both(shifted(real_x), shifted(fake_x), condition, set())
+        return weight * (consistency(real, moved[0]) + consistency(fake, moved[1]))
 
     def _judge_both(
         self, real: Tensor, fake: Tensor, condition: Tensor | None, wanted: set[object]
@@ -265,14 +303,15 @@ class Game:
                 found[name] = squared_gradient(judged[-1], x)
         return judged[0], judged[1], found
 
-    def _generator_step(self, batch: Batch, made: Made, noise: float) -> Result:
+    def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o, loss = self.options, LOSSES[self.options.loss]
+        noise = o.noise_at(seen)
         with frozen(self.discriminator):
             fake = self._judge(noisy(made.examples, noise), batch.condition)
             real = fake
             if loss.relative:
                 real = self._judge(noisy(batch.examples, noise), batch.condition)
-        value = loss.generator(fake, real).mean()
+        value = self._generator_loss(fake, real, seen)
         surprise = None if made.surprise is None else made.surprise.mean()
         whole = value if o.adversarial == 1 else o.adversarial * value
         if surprise is not None and o.likelihood:
@@ -282,6 +321,14 @@ class Game:
             generator_gradient=self._learn(self.generator, self.generator_optimiser, whole),
             surprise=None if surprise is None else surprise.detach(),
         )
+
+    def _generator_loss(self, fake: Tensor, real: Tensor, seen: int) -> Tensor:
+        """The mean over the fakes that the generator learns from: all of them, or the best."""
+        loss, share = LOSSES[self.options.loss], self.options.remedies.share_at(seen)
+        if share < 1:
+            kept = best(real, fake, share, relative=loss.relative)
+            fake, real = fake[kept], real[kept]
+        return loss.generator(fake, real).mean()
 
     def _learn(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor

@@ -26,7 +26,7 @@ from torch.nn.functional import embedding_bag, leaky_relu, linear, log_softmax, 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
-from ganwright.nets.layers import LEAK, Dropout, Generator, Head
+from ganwright.nets.layers import LEAK, Discriminator, Dropout, Generator, Head
 from ganwright.nets.table import Block
 
 BLOCK = 128  # rows sampled together
@@ -307,7 +307,7 @@ def fresh(ends: Tensor, again: Tensor, longest: int) -> Tensor:
     return words.gather(1, torch.argsort(~taken, dim=1, stable=True)[:, :longest])
 
 
-class CountsDiscriminator(nn.Module):
+class CountsDiscriminator(Discriminator):
     """How real a row of counts looks."""
 
     def __init__(self, o: CountsDiscriminatorOptions, spec: Spec) -> None:

@@ -17,16 +17,21 @@ from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
+    Discriminator,
     DiscriminatorNorm,
     Dropout,
     Generator,
     GeneratorNorm,
+    Group,
     Head,
     LatentInput,
+    MinibatchStd,
+    Pack,
     bounded,
     doublings,
     initialise,
     normalised,
+    packed,
     picture,
 )
 from ganwright.nets.mlp import Widths
@@ -78,6 +83,8 @@ class DCGANDiscriminatorOptions:
         default="none", description="after each layer, or of its weights"
     )
     dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
+    pack: Pack = 1
+    minibatch_std: Group = 0
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return ConvDiscriminator(self, spec)
@@ -123,28 +130,31 @@ class ConvGenerator(Generator):
         return torch.tanh(x[:, :, top : top + self.height, left : left + self.width])
 
 
-class ConvDiscriminator(nn.Module):
+class ConvDiscriminator(Discriminator):
     def __init__(self, o: DCGANDiscriminatorOptions, spec: Spec) -> None:
         super().__init__()
         channels, height, width = picture(spec, "discriminator", least=4)
         times = doublings(height, width)
         self.mixes_examples = o.norm == "batch"
+        self.pack, self.group = o.pack, o.pack * max(o.minibatch_std, 1)
         widths = [min(o.width * 2**i, max(o.width, WIDEST)) for i in range(times)]
         layers: list[nn.Module] = []
-        for stage, (before, features) in enumerate(pairwise([channels, *widths])):
+        for stage, (before, features) in enumerate(pairwise([o.pack * channels, *widths])):
             layers += [nn.Conv2d(before, features, 4, 2, 1)]
             if stage or o.norm != "batch":  # batch norm on pixels makes DCGANs oscillate
                 layers += normalised(o.norm, features, flat=False)
             layers += [ACTIVATIONS[o.activation]()]
             layers += [Dropout(o.dropout)] if o.dropout else []
-        self.layers = nn.Sequential(*layers, nn.Flatten())
+        varied = MinibatchStd(o.minibatch_std)
+        self.layers = nn.Sequential(*layers, varied, nn.Flatten())
         pixels = (height >> times) * (width >> times)
-        self.head = Head(widths[-1] * pixels, len(spec.classes))
+        features = widths[-1] + varied.features
+        self.head = Head(features * pixels, len(spec.classes), o.pack)
         initialise(self, o.activation)
         if o.norm == "spectral":
             bounded(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(batch, channels, height, width) to logits (batch,)."""
-        logits: Tensor = self.head(self.layers(x), labels)
+        """(batch, channels, height, width) to logits (batch / pack,)."""
+        logits: Tensor = self.head(self.layers(packed(x, self.pack)), labels)
         return logits

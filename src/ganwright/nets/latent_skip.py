@@ -17,15 +17,20 @@ from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
+    Discriminator,
     DiscriminatorNorm,
     Dropout,
     Generator,
     GeneratorNorm,
+    Group,
     Head,
     LatentInput,
+    MinibatchStd,
+    Pack,
     bounded,
     initialise,
     normalised,
+    packed,
 )
 
 
@@ -55,6 +60,8 @@ class LatentSkipDiscriminatorOptions:
         default="none", description="within each stage, or of its weights"
     )
     dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
+    pack: Pack = 1
+    minibatch_std: Group = 0
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return LatentSkipDiscriminator(self, spec)
@@ -107,23 +114,31 @@ class LatentSkipGenerator(Generator):
         return torch.tanh(self.last(self.stages(self.input(z, labels)))).unflatten(1, self.shape)
 
 
-class LatentSkipDiscriminator(nn.Module):
+class LatentSkipDiscriminator(Discriminator):
     def __init__(self, o: LatentSkipDiscriminatorOptions, spec: Spec) -> None:
         super().__init__()
         self.mixes_examples = o.norm == "batch"
+        self.pack, self.group = o.pack, o.pack * max(o.minibatch_std, 1)
         # The example is first brought to the stages' width: joined whole, it would outweigh them.
         self.project = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(spec.size, o.width),
+            nn.Linear(o.pack * spec.size, o.width),
             ACTIVATIONS[o.activation](),
         )
         self.stages = Stages(o.width, o.width, o.depth, o.activation, o.norm, o.dropout)
-        self.head = Head(o.width, len(spec.classes))
+        self.varied = MinibatchStd(o.minibatch_std)
+        self.head = Head(o.width + self.varied.features, len(spec.classes), o.pack)
         initialise(self, o.activation)
         if o.norm == "spectral":
             bounded(self)
 
+    def from_input(self) -> list[list[nn.Module]]:
+        """The projection, the first layer, then each layer with what stands before it."""
+        inner = zip(self.stages.active, self.stages.layers, strict=False)
+        return [[self.project], [self.stages.first], *map(list, inner)]
+
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(batch, *shape) to logits (batch,)."""
-        logits: Tensor = self.head(self.stages(self.project(x)), labels)
+        """(batch, *shape) to logits (batch / pack,)."""
+        features = self.varied(self.stages(self.project(packed(x, self.pack))))
+        logits: Tensor = self.head(features, labels)
         return logits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganwright.base.errors import OptionError
 from ganwright.base.names import Names
+from ganwright.base.options import Field
 from ganwright.base.spec import Spec
 
 LEAK = 0.2
@@ -47,6 +48,19 @@ BATCH_MOMENTUM = 0.2
 
 GeneratorNorm = Literal["none", "batch"]
 DiscriminatorNorm = Literal["none", "batch", "layer", "spectral"]
+
+Pack = Annotated[
+    int,
+    Field(ge=1, le=64, description="examples judged together (PacGAN); divides train.batch"),
+]
+Group = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=64,
+        description="packs whose spread D is shown (minibatch standard deviation): 4 in the paper; 0 off",
+    ),
+]
 
 
 def normalised(kind: str, channels: int, *, flat: bool) -> list[nn.Module]:
@@ -163,27 +177,78 @@ class LatentInput(nn.Module):
         return torch.cat([z, self.embed(labels)], dim=1)
 
 
+class Discriminator(nn.Module):
+    """What a discriminator says of whose logits depend on whom.
+
+    Where only neighbours do, batches can be joined and split at multiples of `group`, and penalties
+    hold: the gradient at an example is that of its whole group's logits. Where all examples of a
+    batch mix, neither is so.
+    """
+
+    mixes_examples = False  # by batch statistics
+    pack = 1  # consecutive examples that have one logit together
+    group = 1  # consecutive examples whose logits depend on each other; divides the batch
+
+
+def packed(x: Tensor, pack: int) -> Tensor:
+    """Consecutive examples as one: (b, C, *rest) to (b / pack, pack·C, *rest) (Lin et al. 2018)."""
+    return x if pack == 1 else x.unflatten(0, (-1, pack)).flatten(1, 2)
+
+
+class MinibatchStd(nn.Module):
+    """One feature more: how much each group of examples varies (Karras et al. 2018, section 3).
+
+    The standard deviation of every feature over `group` consecutive examples, averaged over all
+    features: what a generator that repeats itself can't imitate. A group of 0 adds nothing.
+    """
+
+    def __init__(self, group: int) -> None:
+        super().__init__()
+        if group == 1:
+            raise OptionError("discriminator.minibatch_std: one has no spread; 0, or at least 2")
+        self.group = group
+        self.features = 1 if group else 0  # that it adds
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, C, *rest) to (b, C + 1, *rest); `group` must divide b."""
+        if not self.group:
+            return x
+        # Squares of bfloat16 lose too much. The root has no slope at zero, where a collapse is.
+        groups = x.to(torch.promote_types(x.dtype, torch.float32)).unflatten(0, (-1, self.group))
+        deviation = (groups.var(1, unbiased=False) + 1e-8).sqrt().flatten(1).mean(1)
+        each = deviation.to(x.dtype).repeat_interleave(self.group)
+        shape = (len(x), 1, *x.shape[2:])
+        return torch.cat([x, each.view(-1, *[1] * (x.dim() - 1)).expand(shape)], dim=1)
+
+
 class Head(nn.Module):
     """The discriminator's last layer: one logit, by projection on the label's embedding.
 
     D(x, y) = w·h(x) + v_y·h(x) (Miyato and Koyama 2018, equation 4); without classes the first
-    term alone. Never in bfloat16: losses compare logits, and at 20 it tells no tenths apart.
+    term alone. Of a pack, v_y is the sum over its places, each of which has embeddings of its own.
+    Never in bfloat16: losses compare logits, and at 20 it tells no tenths apart.
     """
 
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, features: int, classes: int, pack: int = 1) -> None:
         super().__init__()
         self.linear = nn.Linear(features, 1)
-        std = 1 / math.sqrt(features)
-        self.embed = embedding_of(classes, features, std=std) if classes else None
+        self.classes, self.pack = classes, pack
+        std = 1 / math.sqrt(features * pack)
+        self.embed = embedding_of(classes * pack, features, std=std) if classes else None
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        """features (batch, features) and labels (batch,) to logits (batch,)."""
+        """features (batch, features) and labels (batch · pack,) to logits (batch,)."""
         with torch.autocast(features.device.type, enabled=False):
             features = features.to(self.linear.weight.dtype)
             logits: Tensor = self.linear(features).squeeze(1)
             if self.embed is None:
                 return logits
-            return logits + (self.embed(labels) * features).sum(1)
+            if self.pack == 1:
+                return logits + (self.embed(labels) * features).sum(1)
+            assert labels is not None
+            places = torch.arange(self.pack, device=labels.device) * self.classes
+            told = self.embed(labels.view(-1, self.pack) + places).sum(1)
+            return logits + (told * features).sum(1)
 
 
 def picture(spec: Spec, owner: str, *, least: int = 1) -> tuple[int, int, int]:

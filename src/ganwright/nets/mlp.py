@@ -13,15 +13,20 @@ from ganwright.base.spec import Spec
 from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
+    Discriminator,
     DiscriminatorNorm,
     Dropout,
     Generator,
     GeneratorNorm,
+    Group,
     Head,
     LatentInput,
+    MinibatchStd,
+    Pack,
     bounded,
     initialise,
     normalised,
+    packed,
 )
 
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(max_length=256)]
@@ -55,6 +60,8 @@ class MLPDiscriminatorOptions:
         default="none", description="after each layer, or of its weights"
     )
     dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
+    pack: Pack = 1
+    minibatch_std: Group = 0
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         return MLPDiscriminator(self, spec)
@@ -77,22 +84,25 @@ class MLPGenerator(Generator):
         return torch.tanh(self.layers(self.input(z, labels))).unflatten(1, self.shape)
 
 
-class MLPDiscriminator(nn.Module):
+class MLPDiscriminator(Discriminator):
     def __init__(self, o: MLPDiscriminatorOptions, spec: Spec) -> None:
         super().__init__()
         self.mixes_examples = o.norm == "batch"
+        self.pack, self.group = o.pack, o.pack * max(o.minibatch_std, 1)
         layers: list[nn.Module] = [nn.Flatten()]
-        for before, after in pairwise([spec.size, *o.widths]):
+        for before, after in pairwise([o.pack * spec.size, *o.widths]):
             layers += [nn.Linear(before, after), *normalised(o.norm, after, flat=True)]
             layers += [ACTIVATIONS[o.activation]()]
             layers += [Dropout(o.dropout)] if o.dropout else []
         self.layers = nn.Sequential(*layers)
-        self.head = Head(o.widths[-1], len(spec.classes))
+        self.varied = MinibatchStd(o.minibatch_std)
+        self.head = Head(o.widths[-1] + self.varied.features, len(spec.classes), o.pack)
         initialise(self, o.activation)
         if o.norm == "spectral":
             bounded(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """(batch, *shape) to logits (batch,)."""
-        logits: Tensor = self.head(self.layers(x), labels)
+        """(batch, *shape) to logits (batch / pack,)."""
+        features = self.varied(self.layers(packed(x, self.pack)))
+        logits: Tensor = self.head(features, labels)
         return logits

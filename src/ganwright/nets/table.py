@@ -25,7 +25,7 @@ from torch.nn.functional import embedding_bag, leaky_relu, linear, silu
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
-from ganwright.nets.layers import LEAK, Dropout, Generator, Head
+from ganwright.nets.layers import LEAK, Discriminator, Dropout, Generator, Head
 
 ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
 OWN = 0.1  # of the usual size, at the start, of a vector of its own for a code along an axis
@@ -490,13 +490,13 @@ class Block(nn.Module):
         return x + moved
 
 
-class TableDiscriminator(nn.Module):
+class TableDiscriminator(Discriminator):
     """How real a row looks, or a pack of rows, given which of its cells were made."""
 
     def __init__(self, o: TableDiscriminatorOptions, spec: Spec) -> None:
         super().__init__()
         self.mixes_examples = False
-        self.pack = o.pack
+        self.pack = self.group = o.pack
         fields = Fields(spec)
         count = len(fields.sizes)
         # In all their digits: privacy reckons with the length of each row's gradient.

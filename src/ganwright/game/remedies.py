@@ -1,0 +1,139 @@
+"""Remedies against collapse and against few data, for any recipe; all of them off unless asked for.
+
+Pure functions of logits and pictures, and the one small state, LeCam's anchors. Packs and the
+minibatch standard deviation are parts of discriminators (`nets.layers`); that each player has a rate
+and a number of steps of its own (two time scales, Heusel et al. 2017) is in their options.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ganwright.base.errors import OptionError
+from ganwright.base.options import Field, options
+from ganwright.base.spec import Spec
+from ganwright.game.schedule import linear
+
+FOLLOW = 0.01  # share of a batch's mean in the anchors; the paper's decay of 0.99
+REACH = 8  # consistency moves pictures by up to 1/REACH of a side: 4 of 32 pixels, as in the paper
+
+Logits = Float[Tensor, "batch"]
+Scalar = Float[Tensor, ""]
+Places = Int[Tensor, "kept"]
+Pictures = Float[Tensor, "batch channel height width"]
+
+
+@options
+class RemedyOptions:
+    """What is added to the losses, and what the generator learns from."""
+
+    lecam: float = Field(
+        default=0.0, ge=0, description="λ of λ(D(x)−ᾱ_fake)² + λ(D(G(z))−ᾱ_real)², for few data"
+    )
+    lecam_after_kimg: float = Field(
+        default=0.0, ge=0, description="LeCam starts after this many thousand examples"
+    )
+    consistency: float = Field(
+        default=0.0, ge=0, description="λ of λ(D(x)−D(T(x)))², real and fake; the paper's is 10"
+    )
+    top_k: float = Field(
+        default=1.0, gt=0, le=1, description="share of its fakes, the best, that G learns from"
+    )
+    top_k_kimg: float = Field(
+        default=20.0, ge=0, description="that share falls from 1 over this many thousand examples"
+    )
+
+    def lecam_at(self, seen: int) -> float:
+        """λ of LeCam after `seen` examples."""
+        return self.lecam if seen >= self.lecam_after_kimg * 1000 else 0.0
+
+    def share_at(self, seen: int) -> float:
+        """The share of fakes that the generator learns from after `seen` examples."""
+        return linear(1.0, self.top_k, seen, round(self.top_k_kimg * 1000))
+
+
+def check_remedies(o: RemedyOptions, discriminator: nn.Module, spec: Spec, batch: int) -> None:
+    """Raises OptionError where a remedy doesn't fit the data or the batch."""
+    pack, group = getattr(discriminator, "pack", 1), getattr(discriminator, "group", 1)
+    if batch % pack:
+        raise OptionError(f"discriminator.pack: must divide train.batch ({batch}); got {pack}")
+    if batch % group:
+        packs = f" packs of {pack}" if pack > 1 else ""
+        raise OptionError(
+            f"discriminator.minibatch_std: groups of {group // pack}{packs} must fill train.batch "
+            f"({batch}); they fill a multiple of {group}"
+        )
+    if o.consistency and spec.axes != ("channel", "height", "width"):
+        raise OptionError(
+            "game.remedies.consistency: compares a picture with the same one moved a little; "
+            f"got examples with axes {spec.axes}"
+        )
+
+
+@dataclass
+class Anchors:
+    """Moving means of the discriminator's logits of real and fake; None before the first batch."""
+
+    real: Tensor | None = None
+    fake: Tensor | None = None
+
+    def follow(self, real: Scalar, fake: Scalar) -> None:
+        """Moves toward the mean logits of one batch; starts at those of the first."""
+        if self.real is None or self.fake is None:
+            self.real, self.fake = real, fake
+        else:  # after a resume they come from the CPU
+            self.real = self.real.to(real.device).lerp(real, FOLLOW)
+            self.fake = self.fake.to(fake.device).lerp(fake, FOLLOW)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"real": self.real, "fake": self.fake}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.real, self.fake = state["real"], state["fake"]
+
+
+def lecam(real: Logits, fake: Logits, past_real: Scalar, past_fake: Scalar) -> Scalar:
+    """E(D(x) − ᾱ_fake)² + E(D(G(z)) − ᾱ_real)² (Tseng et al. 2021, section 3.2).
+
+    Draws the logits of either side to where those of the other have been: the discriminator of few
+    data can't grow sure of them. As printed; the authors' code cuts each difference off at zero,
+    which differs only where real logits lie below the fakes' past.
+    """
+    return (real - past_fake).square().mean() + (fake - past_real).square().mean()
+
+
+def consistency(logits: Logits, moved: Logits) -> Scalar:
+    """E(D(x) − D(T(x)))² (Zhang et al. 2020; of fakes too: Zhao et al. 2020, algorithm 1)."""
+    return (logits - moved).square().mean()
+
+
+def shifted(x: Pictures) -> Pictures:
+    """Each picture moved by whole pixels, at most 1/8 of each side; its edges mirror it."""
+
+    def places(side: int) -> Tensor:
+        most = min(max(round(side / REACH), 1), side - 1)
+        moves = torch.randint(-most, most + 1, (len(x), 1), device=x.device)
+        found = (torch.arange(side, device=x.device) + moves).abs()
+        return (side - 1) - ((side - 1) - found).abs()
+
+    count = torch.arange(len(x), device=x.device)
+    rows, columns = places(x.shape[2]), places(x.shape[3])
+    moved = x.permute(0, 2, 3, 1)[count[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def best(real: Logits, fake: Logits, share: float, *, relative: bool) -> Places:
+    """Which ⌈share·b⌉ fakes look the most real (Sinha et al. 2020, section 3).
+
+    By D's logit; where the loss is `relative`, by how far it lies above that of the real example of
+    its pair. Such a loss leaves open a constant of the logits, for each class another; pairs are of
+    one class, so in their difference it cancels, and no class is favoured.
+    """
+    score = fake - real if relative else fake
+    return score.topk(math.ceil(share * len(fake)), sorted=False).indices
