@@ -17,6 +17,7 @@ from ganwright._version import __version__
 if TYPE_CHECKING:
     from ganwright.api import augment, detect, evaluate, fill, load, train
     from ganwright.base.errors import GanwrightError
+    from ganwright.contest import Comparison, compare_recipes
     from ganwright.data import Dataset, inspect_data, open_data
     from ganwright.evaluate.card import Card
     from ganwright.model import Model
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RECIPES",
     "Card",
+    "Comparison",
     "Dataset",
     "GanwrightError",
     "Model",
@@ -33,6 +35,7 @@ __all__ = [
     "Run",
     "__version__",
     "augment",
+    "compare_recipes",
     "detect",
     "evaluate",
     "fill",
@@ -52,6 +55,8 @@ _HOMES = {
     "load": "ganwright.api",
     "train": "ganwright.api",
     "Card": "ganwright.evaluate.card",
+    "Comparison": "ganwright.contest",
+    "compare_recipes": "ganwright.contest",
     "GanwrightError": "ganwright.base.errors",
     "Dataset": "ganwright.data",
     "inspect_data": "ganwright.data",

@@ -24,7 +24,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     {"cli"},
     {"serve"},
-    {"api"},
+    {"api", "contest"},
     {"estimators", "report"},
     {"uses"},
     {"evaluate", "train"},

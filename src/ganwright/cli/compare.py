@@ -1,4 +1,4 @@
-"""ganwright compare RUN RUN …"""
+"""ganwright compare RUN RUN … | DATA --recipes a,b"""
 
 from __future__ import annotations
 
@@ -14,11 +14,24 @@ EPILOG = """Examples:
 \b
   ganwright compare runs/a runs/b runs/c
   ganwright compare ours/ theirs/ --against photos/ -n 2000
+  ganwright compare digits --recipes relativistic,dcgan,mlp --minutes 2
 """
 
 
 def command(
-    runs: Annotated[list[str], typer.Argument(help="Runs, models or pictures; two at least.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Runs, models or pictures, two at least; with --recipes the data to train on."
+        ),
+    ],
+    recipes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,…",
+            help="Train these on the data first, each for the same time; 'auto' chooses one.",
+        ),
+    ] = None,
     against: Annotated[
         str | None, typer.Option(help="The real data; runs know the data they were trained on.")
     ] = None,
@@ -28,20 +41,79 @@ def command(
     features: Annotated[
         str | None, typer.Option(help="learned, pixels, inception or dinov2 [by the data].")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the samples and of every draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the samples and of every draw; with --recipes of training, too.")
+    ] = 0,
     as_json: Annotated[
         Path | None, typer.Option("--json", help="Write the cards to this file; - prints them.")
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="With --recipes: budget of each in minutes [10].")
+    ] = None,
+    kimg: Annotated[
+        float | None, typer.Option(help="With --recipes: budget of each in thousand real examples.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --recipes: the folder [runs/<data>-compare].")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="With --recipes: auto, cpu, cuda or mps [auto].")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="With --recipes: an option of all; repeatable."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="With --recipes: keep what is complete, end the rest.")
+    ] = False,
 ) -> None:
-    """Judges runs at equal n and says which differences are larger than the noise."""
+    """Judges runs at equal n and says which differences are larger than the noise.
+
+    With --recipes it trains them first, and writes a page with samples, scores and curves side by side.
+    """
+    from ganwright.base.errors import OptionError
+    from ganwright.base.options import parse
     from ganwright.cli.evaluate import check, put
+    from ganwright.evaluate.card import Card
     from ganwright.evaluate.compare import best, compare, shared, table
 
     def say(text: str) -> None:
         print(f"{text} …", file=sys.stderr, flush=True)
 
+    def tree(cards: list[Card]) -> dict[str, object]:
+        winners = {name: best(cards, name) for name in shared(cards)}
+        sure = {name: None if i is None else cards[i].samples for name, i in winners.items()}
+        return {"cards": [card.to_json() for card in cards], "best": sure}
+
     check(as_json)
-    cards = compare(runs, against, n=n, features=features, seed=seed, progress=say)
-    shown, winners = table(cards), {name: best(cards, name) for name in shared(cards)}
-    sure = {name: None if i is None else cards[i].samples for name, i in winners.items()}
-    put(shown, {"cards": [card.to_json() for card in cards], "best": sure}, as_json)
+    training = {
+        "--minutes": minutes, "--kimg": kimg, "--out": out, "--device": device, "--set": settings,
+        "--resume": resume or None,
+    }  # fmt: skip
+    if recipes is None:
+        for option, value in training.items():
+            if value is not None:
+                raise OptionError(f"{option}: goes with --recipes, which names what to train")
+        cards = compare(runs, against, n=n, features=features, seed=seed, progress=say)
+        put(table(cards), tree(cards), as_json)
+        return
+    if len(runs) != 1:
+        raise OptionError(f"--recipes: takes one data set to train on; got {len(runs)}")
+    if against is not None:
+        raise OptionError(
+            "--against: doesn't go with --recipes: what was held out is the reference"
+        )
+
+    from ganwright.cli.progress import watch
+    from ganwright.contest import compare_recipes
+
+    names = [name.strip() for name in recipes.split(",") if name.strip()]
+    chosen = dict(parse(text) for text in settings or [])
+    with watch() as observer:
+        found = compare_recipes(
+            runs[0], names, minutes=minutes, kimg=kimg, seed=seed, out=out, device=device or "auto",
+            settings=chosen, n=n, features=features, resume=resume, observer=observer, progress=say,
+        )  # fmt: skip
+    put(f"{found}\n\n{found.page}", tree(list(found.cards.values())), as_json)

@@ -29,6 +29,19 @@ def compare(
     """
     if len(runs) < 2:
         raise OptionError(f"compare: takes two runs at least; got {len(runs)}")
+    return judge_alike(runs, against, n=n, features=features, seed=seed, progress=progress)
+
+
+def judge_alike(
+    runs: Sequence[Source],
+    against: Source | None = None,
+    *,
+    n: int | None = None,
+    features: str | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[Card]:
+    """The cards of `compare`, of any number of runs."""
 
     def judge(run: Source, number: int | None) -> Card:
         progress(f"judging {run}")
@@ -98,6 +111,8 @@ def better_by_more_than_noise(one: Entry, other: Entry) -> bool | None:
 
 def best(cards: Sequence[Card], name: str) -> int | None:
     """Which card beats every other in one measure by more than the noise; None where none does."""
+    if len(cards) < 2:
+        return None
     entries = [card.measures[name] for card in cards]
     first = min(range(len(entries)), key=lambda i: badness(entries[i]))
     others = (entry for i, entry in enumerate(entries) if i != first)

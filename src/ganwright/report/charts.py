@@ -78,8 +78,9 @@ def line_chart(
     by_factors: bool = False,
     band: Sequence[tuple[float, float, float]] = (),
     best: tuple[float, float] | None = None,
+    unit: str = "kimg",
 ) -> Chart | None:
-    """Lines over kimg; None where there is nothing to draw.
+    """Lines over kimg, or another `unit`; None where there is nothing to draw.
 
     `limits` are of the vertical axis, wider where values need it. With `by_factors`, positive values
     that differ by more than 12 times are drawn on a logarithmic scale. `band` is (kimg, low, high),
@@ -89,7 +90,7 @@ def line_chart(
     if not lines:
         return None
     x, y = _across(lines), _up(lines, limits, by_factors)
-    parts = [_axes(x, y)]
+    parts = [_axes(x, y, unit)]
     if len(band) > 1:
         edge = [(a, high) for a, _, high in band] + [(a, low) for a, low, _ in reversed(band)]
         parts.append(f'<path class="band c{lines[0].colour}" d="{_path(edge, x, y)}Z"/>')
@@ -308,15 +309,15 @@ def _up(lines: Sequence[Line], limits: tuple[float, float] | None, by_factors: b
     return _Scale(low, high, HEIGHT - BOTTOM, TOP)
 
 
-def _axes(x: _Scale, y: _Scale) -> str:
+def _axes(x: _Scale, y: _Scale, unit: str = "kimg") -> str:
     parts = [_grid(y)]
     ticks = x.ticks(4)
     for i, tick in enumerate(ticks):
-        unit = " kimg" if i == len(ticks) - 1 else ""
+        last = f" {unit}" if i == len(ticks) - 1 else ""
         anchor = "end" if x(tick) > WIDTH - 40 else "middle"
         at = WIDTH - RIGHT if anchor == "end" else x(tick)
         parts.append(
-            f'<text x="{at:.1f}" y="{HEIGHT - 10}" text-anchor="{anchor}">{shown(tick)}{unit}</text>'
+            f'<text x="{at:.1f}" y="{HEIGHT - 10}" text-anchor="{anchor}">{shown(tick)}{last}</text>'
         )
     return "".join(parts)
 

@@ -34,9 +34,9 @@ class Facts:
         """The log's lines of one kind."""
         return [entry for entry in self.events if entry["event"] == event]
 
-    def series(self, event: str, name: str) -> Series:
-        """One number of the log over time, without what is no number."""
-        found = [(number(e.get("kimg")), number(e.get(name))) for e in self.of(event)]
+    def series(self, event: str, name: str, by: str = "kimg") -> Series:
+        """One number of the log over time, by kimg or seconds, without what is no number."""
+        found = [(number(e.get(by)), number(e.get(name))) for e in self.of(event)]
         return [(x, y) for x, y in found if not math.isnan(x + y)]
 
     def last(self, name: str) -> float:

@@ -89,8 +89,8 @@ class Lead:
 def render(facts: Facts, found: Findings) -> str:
     """The whole page."""
     card = found.card
-    return _template().render(
-        css=Markup(_read("page.css")),
+    return template("page.html").render(
+        css=Markup(read("page.css")),
         name=facts.folder.path.resolve().name,
         facts=facts,
         found=found,
@@ -478,18 +478,20 @@ def _bytes(size: float) -> str:
     return ""
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """A file of this room: a template or a style."""
     return resources.files("ganwright.report").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A template of this room."""
     environment = Environment(
-        loader=FunctionLoader(_read),
+        loader=FunctionLoader(read),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
-    return environment.get_template("page.html")
+    return environment.get_template(name)

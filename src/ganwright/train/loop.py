@@ -91,7 +91,7 @@ def train(
 
     while True:
         trainer.seconds = time.monotonic() - began
-        done = _done(recipe, trainer.seen, trainer.seconds) or trainer.exhausted
+        done = is_done(recipe, trainer.seen, trainer.seconds) or trainer.exhausted
 
         stop, regular = stopped(), checkpoint.now(trainer.seen)
         reporting = report.now(trainer.seen) or (done and trainer.means.count > 0)
@@ -143,7 +143,8 @@ def train(
     log("done", **trainer.spent())
 
 
-def _done(recipe: Recipe, seen: int, seconds: float) -> bool:
+def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
+    """Whether the budget is used."""
     o = recipe.train
     if seen == 0:  # a budget is above 0, so it takes a round, however short the minutes
         return False

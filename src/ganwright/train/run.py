@@ -25,7 +25,7 @@ from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose
-from ganwright.train.loop import Observer, Scorer, recipe_heading
+from ganwright.train.loop import Observer, Scorer, is_done, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.plan import Plan, make_plan, pick_device
 from ganwright.train.recipes import RECIPES, Recipe, TrainOptions
@@ -209,6 +209,32 @@ def go_on(
     Raises RunError when there is nothing to go on with, when the data is not the data the run was
     trained on, or when another recipe, seed or option is asked for.
     """
+    resumed, opened = _found(
+        data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, settings=settings
+    )
+    trainer = Trainer(resumed, opened, pick_device(device))
+    found, damaged = state.load(folder.checkpoint)
+    trainer.restore(found)
+    folder.clear_aside()
+    folder.append(
+        seen=trainer.seen, kimg=trainer.seen / 1000, seconds=round(trainer.seconds, 3),
+        event="resume", damaged=damaged,
+    )  # fmt: skip
+    write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
+    return _train(trainer, folder, observer, scoring)
+
+
+def _found(
+    data: Any,
+    folder: RunFolder,
+    *,
+    recipe: str | os.PathLike[str] | None,
+    minutes: float | None,
+    kimg: float | None,
+    seed: int | None,
+    settings: Mapping[str, Any] | None,
+) -> tuple[Recipe, Dataset]:
+    """What the run in the folder is, with the budget that is asked for now, and its data."""
     folder.must_exist()
     old = named(folder.recipe)
     asked = {**(settings or {}), **_flags(minutes=minutes, kimg=kimg, seed=seed)}
@@ -226,16 +252,31 @@ def go_on(
             f"--resume: '{folder.path}' was trained on data with fingerprint "
             f"{first.get('fingerprint')}; '{opened.name}' has {opened.fingerprint}"
         )
-    trainer = Trainer(resumed, opened, pick_device(device))
-    found, damaged = state.load(folder.checkpoint)
-    trainer.restore(found)
-    folder.clear_aside()
-    folder.append(
-        seen=trainer.seen, kimg=trainer.seen / 1000, seconds=round(trainer.seconds, 3),
-        event="resume", damaged=damaged,
-    )  # fmt: skip
-    write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
-    return _train(trainer, folder, observer, scoring)
+    return resumed, opened
+
+
+def is_complete(
+    data: Any,
+    folder: RunFolder,
+    *,
+    recipe: str | os.PathLike[str] | None = None,
+    minutes: float | None = None,
+    kimg: float | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether the run in the folder is what is asked for, and used the budget: nothing to go on with.
+
+    Raises RunError as `go_on` does, where the run is another one.
+    """
+    wanted, _ = _found(
+        data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, settings=settings
+    )
+    told = [event for event in folder.events() if event["event"] != "checkpoint"]
+    if not told or told[-1]["event"] != "done":
+        return False
+    tired = any(event["event"] == "patience" for event in told[-2:])  # the last word before "done"
+    return tired or is_done(wanted, int(told[-1]["seen"]), float(told[-1]["seconds"]))
 
 
 def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:

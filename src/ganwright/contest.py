@@ -1,0 +1,298 @@
+"""Several recipes on the same data, each for the same time, judged by the same features at equal n."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ganwright.base.errors import Diverged, Interrupted, OptionError, WorkError
+from ganwright.base.runs import RunFolder, write_text
+from ganwright.evaluate.card import Card, keep
+from ganwright.evaluate.compare import judge_alike, table
+from ganwright.evaluate.scorer import scoring
+from ganwright.report.versus import Contestant, render_comparison
+from ganwright.train.loop import Observer
+from ganwright.train.run import (
+    Prepared,
+    Run,
+    begin,
+    default_out,
+    go_on,
+    is_complete,
+    named,
+    prepare,
+)
+
+PAGE = "compare.html"
+FEWEST = 2  # recipes
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What became of each recipe. Prints as the table of scores."""
+
+    path: Path
+    runs: dict[str, Run]  # those that were judged, by recipe
+    cards: dict[str, Card]
+    left_out: dict[str, str] = field(default_factory=dict)  # recipe → why it is not judged
+    page: Path | None = None
+
+    def __str__(self) -> str:
+        lines = [table(list(self.cards.values()))] if self.cards else []
+        lines += [f"not compared: {name}: {why}" for name, why in self.left_out.items()]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What holds for every recipe."""
+
+    data: str | os.PathLike[str]
+    minutes: float | None = None
+    kimg: float | None = None
+    seed: int | None = None
+    device: str = "auto"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def asked(self, recipe: str | None) -> dict[str, Any]:
+        """The arguments that say what a run is, its device left out."""
+        return {
+            "recipe": recipe, "minutes": self.minutes, "kimg": self.kimg, "seed": self.seed,
+            "settings": self.settings,
+        }  # fmt: skip
+
+    def command(self, recipes: Sequence[str], out: Path) -> str:
+        """The command line that makes the comparison again."""
+        words = ["ganwright", "compare", str(self.data), "--recipes", ",".join(recipes)]
+        for name in ("minutes", "kimg", "seed"):
+            value = getattr(self, name)
+            words += [] if value is None else [f"--{name}", f"{value:g}"]
+        for name, value in self.settings.items():
+            words += ["--set", f"{name}={value}"]
+        return shlex.join([*words, "--out", str(out)])
+
+
+def compare_recipes(
+    data: str | os.PathLike[str],
+    recipes: Sequence[str],
+    *,
+    minutes: float | None = None,
+    kimg: float | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    n: int | None = None,
+    features: str | None = None,
+    resume: bool = False,
+    observer: Observer | None = None,
+    progress: Say = lambda text: None,
+) -> Comparison:
+    """Trains each recipe on `data` for the same time, judges all at equal n, and writes a page.
+
+    `recipes` are names or TOML files, two at least, "auto" the one that Ganwright would choose; each
+    has `minutes` of training, or `kimg` (thousand real examples shown), 10 minutes if neither is
+    given. `settings` hold for all. Runs go to ``out/<recipe>`` (`out`: ``runs/<data>-compare``), the
+    page to ``out/compare.html``; with `resume`, what is complete there is taken as it is, and the
+    rest gone on with. `n` samples of each are judged, `features` names the extractor.
+
+    A recipe that diverges is named in `left_out`, and the others still compared. Ctrl-C compares what
+    is finished, then raises Interrupted. Raises OptionError, UnknownName, DataError or RunError before
+    anything is trained; Diverged where nothing is left to compare.
+
+    >>> import ganwright as gw
+    >>> print(gw.compare_recipes("digits", ["relativistic", "dcgan"], minutes=2))  # doctest: +SKIP
+    """
+    rules = Rules(
+        data=data, minutes=minutes, kimg=kimg, seed=seed, device=device, settings=settings or {}
+    )
+    place = _default_out(data) if out is None else Path(out)
+    recipes_by_name = _labels(recipes)
+    if not resume:
+        RunFolder(place).must_be_free()
+    folders = {name: RunFolder(place / name) for name in recipes_by_name}
+    ready = _prepare_all(rules, recipes_by_name, folders)
+    runs, left_out, interrupted = _train_all(
+        rules, recipes_by_name, folders, ready, observer, progress
+    )
+    if interrupted and runs:
+        progress("comparing what is finished; Ctrl-C again ends")
+    found = _judged(runs, left_out, place, n=n, features=features, seed=seed, progress=progress)
+    if found.cards:
+        found = replace(found, page=_page(found, rules, list(recipes_by_name.values())))
+    if interrupted:
+        raise Interrupted(
+            f"interrupted in {interrupted}; {len(runs)} of {len(recipes_by_name)} recipes are finished, "
+            "go on with the same command and --resume"
+        )
+    if not runs:
+        raise Diverged(f"no recipe is left to compare; {found}")
+    return found
+
+
+def _default_out(data: str | os.PathLike[str]) -> Path:
+    run = default_out(data)
+    return run.with_name(f"{run.name}-compare")
+
+
+def _labels(recipes: Sequence[str]) -> dict[str, str]:
+    """Recipes by the name of their folder and column. Raises for unknown names and repetitions."""
+    if len(recipes) < FEWEST:
+        raise OptionError(f"--recipes: takes two at least, a comma between; got {len(recipes)}")
+    found: dict[str, str] = {}
+    for recipe in recipes:
+        path = Path(recipe)
+        label = str(recipe)
+        if path.suffix == ".toml":  # a run's own recipe.toml goes by the name of the run
+            label = path.resolve().parent.name if path.stem == "recipe" else path.stem
+        if recipe != "auto":
+            named(recipe)
+        if label in found:
+            raise OptionError(f"--recipes: '{label}' is there twice")
+        found[label] = str(recipe)
+    return found
+
+
+def _asked(recipe: str) -> str | None:
+    return None if recipe == "auto" else recipe
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def _prepare_all(
+    rules: Rules, recipes: Mapping[str, str], folders: Mapping[str, RunFolder]
+) -> dict[str, Prepared]:
+    """The runs that are still to begin, so that what is wrong with one is told before any trains.
+
+    Scores in training look at the same features in all, or their curves could not be compared.
+    """
+    ready: dict[str, Prepared] = {}
+    features: str | None = None
+    first: Prepared | None = None
+    for name, recipe in recipes.items():
+        _clear_unbegun(folders[name])
+        if folders[name].recipe.is_file():
+            features = features or named(folders[name].recipe).train.score_features
+            is_complete(rules.data, folders[name], **rules.asked(_asked(recipe)))  # or raises
+            continue
+        folders[name].must_be_free()
+        settings = dict(rules.settings)
+        own = None if recipe == "auto" else named(recipe)
+        free = own is None or (own.train.score_features is None and not own.game.privacy.on)
+        if free and features is not None and own is not None:
+            settings.setdefault("train.score_features", features)
+        asked = rules.asked(_asked(recipe)) | {"settings": settings}
+        try:
+            one = prepare(rules.data, **asked, device=rules.device)
+        except OptionError as error:  # what is no flag of the command is of the recipe
+            raise (
+                error if str(error).startswith("--") else OptionError(f"{name}: {error}")
+            ) from None
+        if free:
+            features = one.plan.recipe.train.score_features
+        first = first or one
+        if one.data.fingerprint != first.data.fingerprint:
+            raise OptionError(
+                f"--recipes: {next(iter(ready))} and {name} read the data differently, so their scores "
+                "would not compare; --set data.… says how to read it for all"
+            )
+        if one.data.options == first.data.options:
+            one = replace(one, data=first.data)  # not in memory once a recipe
+        ready[name] = one
+    return ready
+
+
+def _clear_unbegun(folder: RunFolder) -> None:
+    """Removes a run that was stopped before its first checkpoint: there is nothing to go on with."""
+    if folder.recipe.is_file() and not folder.checkpoint.exists():
+        for file in (folder.recipe, folder.log):
+            file.unlink(missing_ok=True)
+        with suppress(OSError):  # something of the user's own
+            folder.samples.rmdir()
+            folder.path.rmdir()
+
+
+def _train_all(
+    rules: Rules,
+    recipes: Mapping[str, str],
+    folders: Mapping[str, RunFolder],
+    ready: dict[str, Prepared],
+    observer: Observer | None,
+    progress: Say,
+) -> tuple[dict[str, Run], dict[str, str], str | None]:
+    """The complete runs, why others are none, and in which one somebody pressed Ctrl-C."""
+    runs: dict[str, Run] = {}
+    left_out: dict[str, str] = {}
+    for number, (name, recipe) in enumerate(recipes.items(), start=1):
+        folder, asked = folders[name], rules.asked(_asked(recipe))
+        told = f"[{number}/{len(recipes)}] {name}"
+        try:
+            if (one := ready.pop(name, None)) is not None:
+                progress(f"{told}: training, about {one.plan.expected_kimg:,.1f} kimg")
+                runs[name] = begin(one, folder, observer=observer, scoring=scoring)
+            elif is_complete(rules.data, folder, **asked):
+                progress(f"{told}: complete already")
+                runs[name] = Run(folder.path)
+            else:
+                progress(f"{told}: going on")
+                runs[name] = go_on(
+                    rules.data, folder, **asked, device=rules.device, observer=observer,
+                    scoring=scoring,
+                )  # fmt: skip
+        except (Interrupted, KeyboardInterrupt):
+            left_out[name] = "interrupted"
+            for other in list(recipes)[number:]:
+                if other in ready:
+                    left_out[other] = "not begun"
+                elif is_complete(rules.data, folders[other], **rules.asked(_asked(recipes[other]))):
+                    runs[other] = Run(folders[other].path)
+                else:
+                    left_out[other] = "not gone on with"
+            return runs, left_out, name
+        except (Diverged, WorkError) as error:
+            left_out[name] = str(error)
+            progress(f"{name}: {error}; going on without it")
+    return runs, left_out, None
+
+
+# --- judging -------------------------------------------------------------------------------------
+
+
+def _judged(
+    runs: dict[str, Run],
+    left_out: dict[str, str],
+    place: Path,
+    *,
+    n: int | None,
+    features: str | None,
+    seed: int | None,
+    progress: Say,
+) -> Comparison:
+    cards: dict[str, Card] = {}
+    if runs:
+        found = judge_alike(
+            [run.path for run in runs.values()],
+            n=n, features=features, seed=seed or 0, progress=progress,
+        )  # fmt: skip
+        for (name, run), card in zip(runs.items(), found, strict=True):
+            keep(card, RunFolder(run.path))
+            cards[name] = replace(card, samples=name)  # columns are recipes, not paths
+    return Comparison(path=place, runs=runs, cards=cards, left_out=left_out)
+
+
+def _page(found: Comparison, rules: Rules, recipes: Sequence[str]) -> Path:
+    contestants = [
+        Contestant(name=name, path=run.path, card=found.cards[name])
+        for name, run in found.runs.items()
+    ]
+    page = found.path / PAGE
+    again = rules.command(recipes, found.path)
+    write_text(page, render_comparison(contestants, found.left_out, again))
+    return page
