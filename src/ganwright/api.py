@@ -14,7 +14,7 @@ from ganwright.evaluate.judge import evaluate as judge
 from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
 from ganwright.train.loop import Observer
-from ganwright.train.run import Run, begin, default_out, go_on, prepare
+from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import fill as filling
@@ -25,6 +25,7 @@ def train(
     data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
+    start_from: Run | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
     kimg: float | None = None,
@@ -38,9 +39,10 @@ def train(
 
     `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
     a TOML file (None chooses one); `out` the run folder (default ``runs/<data>``), which must not exist
-    unless `resume` goes on with it. `minutes` and `kimg` (thousand real examples shown) bound the
+    unless `resume` goes on with it. `start_from`, a run or a model's folder, gives the weights to begin
+    with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound the
     training; `settings` maps dotted option paths to values. Scores on held-out examples select the model
-    in ``best/``. Raises a GanwrightError: OptionError, DataError and RunError for wrong input,
+    in ``best/``. Raises a GanwrightError: OptionError, DataError, ModelError and RunError for wrong input,
     Interrupted on Ctrl-C (resumable), Diverged when training could not be saved.
 
     >>> import ganwright as gw
@@ -48,6 +50,7 @@ def train(
     >>> run.model.sample(16).shape              # doctest: +SKIP
     (16, 8, 8, 1)
     """
+    start = start_from.path if isinstance(start_from, Run) else start_from
     if resume:
         if out is None and not isinstance(data, str | os.PathLike):
             raise OptionError(
@@ -56,13 +59,14 @@ def train(
         folder = RunFolder(default_out(data) if out is None else out)
         return go_on(
             data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-            settings=settings, observer=observer, scoring=scoring,
+            settings={**(settings or {}), **starting(start)}, observer=observer, scoring=scoring,
         )  # fmt: skip
     if out is not None:
         RunFolder(out).must_be_free()
     prepared = prepare(
-        data, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device, settings=settings
-    )
+        data, recipe=recipe, start_from=start, minutes=minutes, kimg=kimg, seed=seed, device=device,
+        settings=settings,
+    )  # fmt: skip
     folder = RunFolder(Path("runs") / prepared.data.name if out is None else out)
     return begin(prepared, folder, observer=observer, scoring=scoring)
 

@@ -6,10 +6,12 @@ both are checked before memory is taken, so a model from a stranger is safe to l
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +29,7 @@ from ganwright.base.spec import Spec
 from ganwright.data import codec_from_json
 from ganwright.data.codec import Codec
 from ganwright.data.table.where import Condition
-from ganwright.game import LatentOptions
+from ganwright.game import LatentOptions, Truncate
 from ganwright.nets import DiscriminatorOptions, GeneratorOptions
 
 FORMAT, VERSION = "ganwright-model", 1
@@ -82,6 +84,7 @@ class Model:
         seed: int = 0,
         label: int | str | Sequence[int | str] | np.ndarray | None = None,
         truncation: float = 1.0,
+        truncate: Truncate = "shrink",
         where: Where | None = None,
     ) -> Any:
         """`n` samples in the data's own form.
@@ -91,16 +94,20 @@ class Model:
 
         Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
         place in `spec.classes` (int), or one for each sample; None draws classes with the shares of
-        the data. `truncation` ψ in [0, 1] draws latents toward their mean: 1 leaves them, lower
-        trades variety for typicality. `where` says what columns must be, in every row:
-        ``"age=40..60, sex=Female"`` or a mapping. Raises OptionError for an impossible value.
+        the data. `truncation` trades variety for typicality: with `truncate` "shrink" it is the
+        share ψ in [0, 1] that is kept of each latent's way from the mean (1: all of it), with
+        "resample" the bound of |z| beyond which coordinates are drawn again (2 is mild, 0.5 strong).
+        `where` says what columns must be, in every row: ``"age=40..60, sex=Female"`` or a mapping.
+        Raises OptionError for an impossible value.
 
         >>> import ganwright as gw
         >>> model = gw.load("runs/digits")      # doctest: +SKIP
         >>> model.sample(64, seed=0).shape      # doctest: +SKIP
         (64, 8, 8, 1)
         """
-        blocks = self.stream(n, seed=seed, label=label, truncation=truncation, where=where)
+        blocks = self.stream(
+            n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where
+        )
         return self.codec.join(block.examples for block in blocks)
 
     def stream(
@@ -110,27 +117,27 @@ class Model:
         seed: int = 0,
         label: int | str | Sequence[int | str] | np.ndarray | None = None,
         truncation: float = 1.0,
+        truncate: Truncate = "shrink",
         where: Where | None = None,
     ) -> Iterator[Samples]:
         """The same samples block by block, in constant memory; rows of a table as Arrow tables."""
         if n < 1:
             raise OptionError(f"n: must be at least 1; got {n}")
-        if not 0 <= truncation <= 1:
-            raise OptionError(f"truncation: must lie between 0 and 1; got {truncation}")
+        self.net.latent.check_truncation(truncation, truncate)
         fixed = self._labels_asked(label, n)
         bounds = None if where is None else self.codec.condition(where)
         if bounds is not None and not self.generator.fills:
             raise OptionError(
                 f"where: the nets '{self.net.generator.kind}' take no conditions; the recipe table does"
             )
-        return self._stream(n, seed, fixed, truncation, bounds)
+        return self._stream(n, seed, fixed, (truncation, truncate), bounds)
 
     def _stream(
         self,
         n: int,
         seed: int,
         fixed: np.ndarray | None,
-        truncation: float,
+        truncation: tuple[float, Truncate],
         bounds: Condition | None,
     ) -> Iterator[Samples]:
         places_seed, block = seeds.derive(seed, "sample", "place"), self.generator.block
@@ -151,18 +158,20 @@ class Model:
         start: int,
         count: int,
         labels: np.ndarray | None = None,
-        truncation: float = 1.0,
+        truncation: tuple[float, Truncate] = (1.0, "shrink"),
         bounds: Condition | None = None,
     ) -> Tensor:
         """Samples `start` … `start + count` of a seed as the generator gives them, not decoded."""
         device = self.device
-        latents = self.net.latent.draw(seeds.derive(seed, "sample", "latent"), start, count)
+        latents = self.net.latent.draw_truncated(
+            seeds.derive(seed, "sample", "latent"), start, count, *truncation
+        )
         chances = seeds.uniforms(
             seeds.derive(seed, "sample", "choice"), start, count, self.generator.chances
         )
         on_device = None if labels is None else torch.as_tensor(labels, device=device)
         made: Tensor = self.generator.sample(
-            latents.to(device) * truncation,
+            latents.to(device),
             self.generator.start(count, on_device),
             torch.from_numpy(chances.astype(np.float32)).to(device),
             None if bounds is None else torch.from_numpy(bounds.share).float().to(device),
@@ -235,7 +244,7 @@ class Model:
         with replacing(Path(path)) as aside:
             aside.mkdir(parents=True)
             try:
-                save_file(_weights(self.generator, self.discriminator), aside / WEIGHTS)
+                save_file(weights_of(self.generator, self.discriminator), aside / WEIGHTS)
             except SafetensorError as error:  # a full disk, say
                 raise WorkError(f"'{path}' can't be written: {error}") from None
             text = json.dumps(facts, indent=2, ensure_ascii=False)
@@ -248,16 +257,13 @@ class Model:
         Sizes and shapes are checked against `model.json` before any memory is taken for them.
         Raises ModelError when anything is missing, damaged or of a newer version.
         """
-        folder = Path(path)
-        if not (folder / FACTS).is_file():
-            within = (folder / "best", folder / "model")
-            folder = next((inner for inner in within if (inner / FACTS).is_file()), folder)
+        folder = artefact(path)
         facts = _read_facts(folder)
         spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
         if spec.shape != codec.shape:
             raise ModelError(f"'{folder / FACTS}': 'spec' and 'codec' are of different sizes")
         net, generator, discriminator = _empty_nets(facts["net"], spec, folder / FACTS)
-        _check_weights(folder / WEIGHTS, _weights(generator, discriminator))
+        _check_weights(folder / WEIGHTS, weights_of(generator, discriminator))
         loaded = load_file(folder / WEIGHTS, device=device)
         for name, network in (("generator", generator), ("discriminator", discriminator)):
             own = {key.partition(".")[2]: t for key, t in loaded.items() if key.startswith(name)}
@@ -287,7 +293,23 @@ def _empty_nets(facts: Any, spec: Spec, path: Path) -> tuple[NetOptions, nn.Modu
         raise ModelError(f"'{path}': impossible sizes in 'net': {error}") from None
 
 
-def _weights(generator: nn.Module, discriminator: nn.Module) -> dict[str, Tensor]:
+def artefact(path: str | os.PathLike[str]) -> Path:
+    """The artefact's folder at a path: itself, or the one within a run folder, the best if it has one."""
+    folder = Path(path)
+    if (folder / FACTS).is_file():
+        return folder
+    within = (folder / "best", folder / "model")
+    return next((inner for inner in within if (inner / FACTS).is_file()), folder)
+
+
+def fingerprint(path: str | os.PathLike[str]) -> str:
+    """A hash of the weights of the artefact at a path: 16 hexadecimal digits."""
+    with (artefact(path) / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=8)).hexdigest()
+
+
+def weights_of(generator: nn.Module, discriminator: nn.Module) -> dict[str, Tensor]:
+    """Every tensor of an artefact, by its name there."""
     return {
         f"{name}.{key}": tensor.detach().contiguous()
         for name, network in (("generator", generator), ("discriminator", discriminator))

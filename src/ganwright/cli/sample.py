@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from ganwright.game import Truncate
 
 NAME = "sample"
 EPILOG = """Examples:
@@ -15,6 +18,7 @@ EPILOG = """Examples:
   ganwright sample runs/digits -n 1000 --out digits.npz
   ganwright sample runs/digits -n 100 --label 7 --out sevens/
   ganwright sample runs/digits --out grid.png
+  ganwright sample runs/digits --truncation 0.7 --out typical.png
   ganwright sample runs/adult -n 10000 --where "age=40..60, sex=Female" --out women.parquet
 """
 
@@ -35,8 +39,16 @@ def command(
         typer.Option(help='What rows must be: "age=40..60, sex=Female|Male, income=missing".'),
     ] = None,
     truncation: Annotated[
-        float, typer.Option(help="Below 1: more typical, less various samples.")
+        float, typer.Option(metavar="PSI", help="Below 1: more typical, less various samples.")
     ] = 1.0,
+    truncate: Annotated[
+        str,
+        typer.Option(
+            metavar="HOW",
+            help="shrink: keep PSI of the latent's way from the mean; resample: draw again what is "
+            "further than PSI.",
+        ),
+    ] = "shrink",
     form: Annotated[
         str | None, typer.Option("--format", help="What to write, where --out's suffix is silent.")
     ] = None,
@@ -53,7 +65,10 @@ def command(
         else Path(f"{run.name or 'model'}-samples{model.codec.default_suffix}")
     )
     chosen = model.codec.format_for(target, form)
-    blocks = model.stream(n, seed=seed, label=label, truncation=truncation, where=where)
+    blocks = model.stream(
+        n, seed=seed, label=label, truncation=truncation,
+        truncate=cast("Truncate", truncate), where=where,
+    )  # fmt: skip
     with model.codec.writer(target, chosen, n, model.spec.classes) as writer:
         for block in blocks:
             writer.add(block.examples, block.labels, seed)

@@ -21,6 +21,7 @@ EPILOG = """Examples:
   ganwright train mnist/ --set game.loss=hinge --set discriminator.norm=spectral
   ganwright train table.csv --minutes 5 --set data.table.kinds=zip=category
   ganwright train photos/ --out runs/photos --resume
+  ganwright train few/ --from runs/photos --set train.freeze_d=2
 """
 
 
@@ -52,6 +53,14 @@ def command(
     patience: Annotated[
         int | None, typer.Option(help="End after so many scores without a better one [never].")
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Start from another run's weights; its recipe is the default.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run folder.")] = False,
     dry_run: Annotated[
         bool,
@@ -76,6 +85,7 @@ def command(
         if dry_run:
             raise OptionError("--dry-run: doesn't go with --resume")
         folder = RunFolder(out or runs.default_out(data))
+        chosen |= runs.starting(start_from)
         with watch() as observer:
             runs.go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
@@ -85,8 +95,8 @@ def command(
         if not dry_run:
             RunFolder(out or runs.default_out(data)).must_be_free()
         prepared = runs.prepare(
-            data, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-            settings=chosen,
+            data, recipe=recipe, start_from=start_from, minutes=minutes, kimg=kimg, seed=seed,
+            device=device, settings=chosen,
         )  # fmt: skip
         for line in (*prepared.data.notes, *told(prepared.data), *prepared.reasons):
             print(line, file=sys.stderr)

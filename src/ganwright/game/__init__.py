@@ -1,10 +1,11 @@
 """The mathematics of the game: tensors in, tensors out; no device, log or file."""
 
 from ganwright.game.average import Average
-from ganwright.game.latents import LATENTS, LatentOptions
+from ganwright.game.latents import LATENTS, LatentOptions, Truncate
 from ganwright.game.losses import LOSSES, LabelOptions, Loss, Targets
 from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_rate
 from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
+from ganwright.game.portions import PortionedGame, check_portions
 from ganwright.game.privacy import Accountant, Ledger, PrivacyOptions
 from ganwright.game.private import PrivateGame, check_private
 from ganwright.game.step import Batch, Game, GameOptions, PenaltyOptions, Result, check
@@ -26,11 +27,14 @@ __all__ = [
     "OptimiserOptions",
     "Penalty",
     "PenaltyOptions",
+    "PortionedGame",
     "PrivacyOptions",
     "PrivateGame",
     "Result",
     "Targets",
+    "Truncate",
     "check",
+    "check_portions",
     "check_private",
     "optimiser",
     "set_rate",

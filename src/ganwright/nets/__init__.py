@@ -19,6 +19,7 @@ from ganwright.nets.dcgan import (
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
 from ganwright.nets.layers import ACTIVATIONS
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
+from ganwright.nets.stages import Staged, freeze, stages_of
 from ganwright.nets.table import TableDiscriminatorOptions, TableGeneratorOptions
 
 __all__ = [
@@ -36,9 +37,12 @@ __all__ = [
     "LatentSkipGeneratorOptions",
     "MLPDiscriminatorOptions",
     "MLPGeneratorOptions",
+    "Staged",
     "TableDiscriminatorOptions",
     "TableGeneratorOptions",
     "count_parameters",
+    "freeze",
+    "stages_of",
 ]
 
 GeneratorOptions = Annotated[

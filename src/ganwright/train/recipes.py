@@ -43,6 +43,11 @@ class TrainOptions:
     """How long, in what portions, and what is written when."""
 
     batch: int = Field(default=64, ge=2, le=65536, description="real examples in one batch")
+    microbatch: int | None = Field(
+        default=None,
+        ge=1,
+        description="examples computed at a time, gradients added up, in less memory; none: all",
+    )
     kimg: float | None = Field(
         default=None,
         gt=0,
@@ -82,6 +87,9 @@ class TrainOptions:
         default=None,
         description="what scores look at; none given: by the data and the length of the run",
     )
+    freeze_d: int = Field(
+        default=0, ge=0, description="D's first stages that don't learn, after a transfer"
+    )
     patience: int | None = Field(
         default=None, ge=1, description="end after so many scores without a better one"
     )
@@ -91,11 +99,22 @@ class TrainOptions:
 
 
 @options
+class StartOptions:
+    """The model whose weights a run begins with; without one they are drawn."""
+
+    model: str | None = Field(default=None, description="folder of a run or of a model")
+    fingerprint: str | None = Field(
+        default=None, description="of its weights, which must be the same in a repetition"
+    )
+
+
+@options
 class Recipe:
     """Everything that decides what a run becomes, but the data itself."""
 
     name: str = "custom"
     data: DataOptions = DataOptions()
+    start: StartOptions = StartOptions()
     latent: LatentOptions = LatentOptions()
     generator: GeneratorOptions
     discriminator: DiscriminatorOptions

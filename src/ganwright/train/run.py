@@ -28,8 +28,9 @@ from ganwright.train.choose import choose
 from ganwright.train.loop import Observer, Scorer, is_done, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.plan import Plan, make_plan, pick_device
-from ganwright.train.recipes import RECIPES, Recipe, TrainOptions
+from ganwright.train.recipes import RECIPES, Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
+from ganwright.train.transfer import Fit, Source, fit, take
 
 DEFAULT_MINUTES = 10.0
 # Makes the scorer of a run from its data and the features to look at; None where it can't score.
@@ -75,12 +76,15 @@ class Prepared:
     data: Dataset
     plan: Plan
     reasons: tuple[str, ...]
+    source: Source | None = None  # the model that it starts from
+    taken: Fit | None = None
 
 
 def prepare(
     data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
+    start_from: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
     kimg: float | None = None,
     seed: int | None = None,
@@ -89,12 +93,16 @@ def prepare(
 ) -> Prepared:
     """Opens the data, resolves the recipe and measures it; writes nothing but the data's cache.
 
-    Raises OptionError, UnknownName or DataError.
+    Raises OptionError, UnknownName, DataError or ModelError.
     """
-    settings = dict(settings or {})
+    settings = dict(settings or {}) | starting(start_from)
     given = _flags(minutes=minutes, kimg=kimg, seed=seed)
     place = pick_device(device)
     base = None if recipe is None else named(recipe)
+    source = None
+    if start_from is not None:
+        source = Source.find(override(StartOptions(), _within("start", starting(start_from))))
+        base = source.recipe() if base is None else replace(base, start=StartOptions())
     about_data = {k: v for k, v in settings.items() if k.startswith("data.")}
     start = DataOptions() if base is None else base.data
     if about_data:
@@ -114,7 +122,20 @@ def prepare(
     if resolved.game.privacy.on and resolved.train.score_features is None:
         # Scores look at held-out rows, which no noise covers.
         resolved = override(resolved, {"train.score_features": "off"})
-    return Prepared(data=opened, plan=make_plan(resolved, opened, place), reasons=reasons)
+    if source is None and resolved.start.model is not None:
+        source = Source.find(resolved.start)
+    taken = None
+    if source is not None:
+        resolved = override(resolved, {"start.fingerprint": source.fingerprint})
+        taken = fit(source, resolved, opened)
+        reasons = (*reasons, taken.told(source))
+    plan = make_plan(resolved, opened, place)
+    return Prepared(data=opened, plan=plan, reasons=reasons, source=source, taken=taken)
+
+
+def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The settings of a run that starts from the model at a path; none for one that doesn't."""
+    return {} if path is None else {"start.model": os.fspath(path)}
 
 
 def _within(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +192,13 @@ def begin(
     folder.create()
     write_text(folder.recipe, to_toml(plan.recipe, heading=recipe_heading(trainer)))
     folder.append(seen=0, kimg=0.0, seconds=0.0, event="start", **_circumstances(trainer, plan))
+    if prepared.source is not None and prepared.taken is not None:
+        source, found = prepared.source, prepared.taken
+        take(source, found, trainer)
+        folder.append(
+            seen=0, kimg=0.0, seconds=0.0, event="transfer", model=source.path,
+            fingerprint=source.fingerprint, taken=len(found.whole), part=found.part, new=found.new,
+        )  # fmt: skip
     return _train(trainer, folder, observer, scoring)
 
 

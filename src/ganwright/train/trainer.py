@@ -21,14 +21,17 @@ from ganwright.game import (
     Batch,
     Game,
     Ledger,
+    PortionedGame,
     PrivateGame,
     Result,
     check,
+    check_portions,
     check_private,
     optimiser,
     set_rate,
 )
 from ganwright.model import Model
+from ganwright.nets import freeze, stages_of
 from ganwright.train.batches import Order, chosen
 from ganwright.train.recipes import Recipe
 from ganwright.train.state import finite
@@ -111,6 +114,11 @@ class Trainer:
                 torch.tensor(data.spec.shares, device=self.device) if data.spec.shares else None
             )
             play = partial(PrivateGame, rows=recipe.train.batch, shares=shares)
+        microbatch = recipe.train.microbatch
+        if microbatch is not None and microbatch < recipe.train.batch:
+            check_portions(recipe.game, generator, discriminator, microbatch)
+            play = partial(PortionedGame, microbatch=microbatch)
+        self._freeze(discriminator)
         self.game = play(
             options=recipe.game,
             generator=generator,
@@ -130,6 +138,20 @@ class Trainer:
         self.repairs = 0
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
+
+    def _freeze(self, discriminator: nn.Module) -> None:
+        """Stops the learning of D's first stages. Raises OptionError where there is no sense in it."""
+        count, there = self.recipe.train.freeze_d, len(stages_of(discriminator))
+        if count and self.recipe.start.model is None:
+            raise OptionError(
+                f"train.freeze_d: {count} stages would stay as they are drawn; "
+                "needs a model to start from, --from RUN"
+            )
+        if count > there:
+            raise OptionError(
+                f"train.freeze_d: this discriminator has {there} stages below its head; got {count}"
+            )
+        freeze(discriminator, count)
 
     def _accountant(self, generator: nn.Module, discriminator: nn.Module) -> Accountant | None:
         """Who keeps account of privacy. Raises OptionError where the recipe would break it."""

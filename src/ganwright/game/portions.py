@@ -1,0 +1,127 @@
+"""A batch computed in portions whose gradients are added up (micro-batches), in bounded memory.
+
+Losses and penalties are means over examples, pairs or packs, so the gradient of a batch is the mean
+of its portions' gradients, weighed by their sizes: the step that the whole batch would have taken, up
+to rounding. What looks at the batch as a whole is refused. What is drawn at random within a pass
+(dropout, noise) is drawn anew for each portion, and spectral norms take a step of their power
+iteration in each: the same game, other numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ganwright.base.errors import OptionError
+from ganwright.game.step import Batch, Game, GameOptions, Result
+
+NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum; no means over portions
+
+
+def check_portions(
+    o: GameOptions, generator: nn.Module, discriminator: nn.Module, microbatch: int
+) -> None:
+    """Raises OptionError where the whole batch is needed at once."""
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if any(isinstance(module, _BatchNorm) for module in network.modules()):
+            raise OptionError(
+                f"train.microbatch: batch norm takes statistics of the whole batch; {name}.norm "
+                "must be another"
+            )
+    if o.loss == "relativistic-average":
+        raise OptionError(
+            "train.microbatch: the relativistic-average loss compares with the mean of the whole "
+            "batch; the relativistic-paired loss goes pair by pair"
+        )
+    if o.penalty.dragan:
+        raise OptionError(
+            "train.microbatch: game.penalty.dragan takes the deviation of the whole batch; "
+            "game.penalty.gradient_penalty and r1 go example by example"
+        )
+    if o.remedies.top_k < 1:
+        raise OptionError("train.microbatch: game.remedies.top_k ranks the whole batch")
+    if o.privacy.on:
+        raise OptionError("train.microbatch: doesn't go with game.privacy")
+    group = int(getattr(discriminator, "group", 1))
+    if microbatch % group:
+        raise OptionError(
+            f"train.microbatch: must be a multiple of {group}, the examples that the discriminator "
+            f"judges together; got {microbatch}"
+        )
+
+
+@dataclass
+class PortionedGame(Game):
+    """As `Game`, `microbatch` examples at a time: an update follows each batch, not each portion.
+
+    Fakes that both players learn on are made twice, from the same latents: kept, they would hold the
+    memory that portions are there to save.
+    """
+
+    microbatch: int = 1
+    _share: float = field(default=1.0, init=False)  # of the batch, that the portion is
+    _first: bool = field(default=True, init=False)
+    _last: bool = field(default=True, init=False)
+
+    def round(self, reals: Callable[[], Batch], seen: int) -> Result:
+        """One round, as `Game.round`."""
+        o = self.options
+        for _ in range(o.discriminator_steps):
+            batch = reals()
+            if self._rests(seen, len(batch.examples)):
+                return self._over(batch, lambda part, _: self._likelihood_step(part))
+            latents = self.latents(len(batch.examples))
+            told = self._over(batch, partial(self._told, latents=latents, seen=seen))
+            self._remember(told)
+        for step in range(o.generator_steps):
+            if step or not o.share_fakes:
+                latents = self.latents(len(batch.examples))
+            result = self._over(batch, partial(self._made, latents=latents, seen=seen))
+        found = {name: value for name, value in result._asdict().items() if value is not None}
+        return told._replace(**found)
+
+    def _told(self, part: Batch, place: slice, *, latents: Tensor, seen: int) -> Result:
+        with torch.no_grad():
+            fakes = self._make(latents[place], part).examples
+        return self._discriminator_step(part, fakes, seen)
+
+    def _made(self, part: Batch, place: slice, *, latents: Tensor, seen: int) -> Result:
+        return self._generator_step(part, self._make(latents[place], part), seen)
+
+    def _over(self, batch: Batch, step: Callable[[Batch, slice], Result]) -> Result:
+        """`step` for each portion; its result for the batch."""
+        whole, results = len(batch.examples), []
+        for start in range(0, whole, self.microbatch):
+            place = slice(start, min(start + self.microbatch, whole))
+            self._share = (place.stop - start) / whole
+            self._first, self._last = start == 0, place.stop == whole
+            told = None if batch.condition is None else batch.condition[place]
+            part = batch._replace(examples=batch.examples[place], condition=told)
+            results.append((self._share, step(part, place)))
+        return together(results)
+
+    def _learn(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor
+    ) -> Tensor | None:
+        if self._first:
+            optimiser.zero_grad(set_to_none=True)
+        (self._share * loss).backward()
+        return self._update(network, optimiser) if self._last else None
+
+
+def together(results: list[tuple[float, Result]]) -> Result:
+    """Results of portions, each with its share of the batch, as that of the batch."""
+
+    def mean(name: str) -> Tensor | None:
+        values = [(share, getattr(result, name)) for share, result in results]
+        known = [(share, value) for share, value in values if value is not None]
+        if not known or name in NORMS:
+            return known[-1][1] if known else None
+        return torch.stack([share * value for share, value in known]).sum()
+
+    return Result(**{name: mean(name) for name in Result._fields})
