@@ -37,6 +37,8 @@ def check_private(o: GameOptions, generator: nn.Module, discriminator: nn.Module
                 f"game.remedies.{name}: shows real rows to the discriminator beside the noisy sum; "
                 "with game.privacy it must be 0"
             )
+    if o.augment.mode != "off":
+        raise OptionError("game.augment: doesn't go with game.privacy")
     if getattr(generator, "fills", False):
         raise OptionError(
             "game.privacy: the generator must not be given cells of real rows; set generator.whole=true"

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
+from ganwright.game.augment import Augment, AugmentOptions, sureness
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
@@ -54,6 +55,7 @@ class GameOptions:
     labels: LabelOptions = LabelOptions()
     penalty: PenaltyOptions = PenaltyOptions()
     privacy: PrivacyOptions = PrivacyOptions()
+    augment: AugmentOptions = AugmentOptions()
     remedies: RemedyOptions = RemedyOptions()
     clip_weights: float = Field(default=0.0, ge=0, description="bound on D's weights; 0 is none")
     clip_gradient: float = Field(
@@ -116,6 +118,8 @@ class Result(NamedTuple):
     surprise: Tensor | None = None
     lecam: Tensor | None = None
     consistency: Tensor | None = None
+    augment_p: Tensor | None = None
+    sureness: Tensor | None = None
 
 
 def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -154,7 +158,8 @@ class Game:
     """The two players, their optimisers and the rules they play by.
 
     `latents(n)` gives (n, dim) on the players' device; `precision()` is the context that forward
-    passes run in (autocast, or nothing).
+    passes run in (autocast, or nothing). Before the discriminator judges pictures, real or fake, in
+    either player's step, `augment` changes them, each time anew; gradients are those of D(T(x)) at x.
     """
 
     options: GameOptions
@@ -165,6 +170,7 @@ class Game:
     latents: Callable[[int], Tensor]
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     anchors: Anchors = field(default_factory=Anchors)
+    augment: Augment | None = None
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
@@ -198,6 +204,8 @@ class Game:
         real, fake = told.real_logit, told.fake_logit
         if self.options.remedies.lecam and real is not None and fake is not None:
             self.anchors.follow(real, fake)
+        if self.augment is not None and told.sureness is not None:
+            self.augment.follow(told.sureness)
 
     def _rests(self, seen: int, batch: int) -> bool:
         """Whether the discriminator sits this round out."""
@@ -224,6 +232,8 @@ class Game:
         return Made(examples.to(latents.dtype), surprise)
 
     def _judge(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        if self.augment is not None:
+            x = self.augment(x)
         with self.precision():
             logits: Tensor = self.discriminator(x, condition)
         return logits.to(x.dtype)
@@ -261,6 +271,8 @@ class Game:
             discriminator_gradient=length,
             lecam=None if anchored is None else anchored.detach(),
             consistency=None if steady is None else steady.detach(),
+            augment_p=None if self.augment is None else self.augment.p.clone(),
+            sureness=None if self.augment is None else sureness(real, fake),
         )
 
     def _lecam(self, real: Tensor, fake: Tensor, seen: int) -> Tensor | None:
