@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import cast
@@ -17,6 +15,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.game import OptimiserOptions
 from ganwright.nets import count_parameters
+from ganwright.train.memory import peak_of, room_for
 from ganwright.train.recipes import Recipe, ScoreFeatures
 from ganwright.train.trainer import Trainer
 
@@ -79,8 +78,8 @@ class Plan:
                 f"device       {self.device}, {self.recipe.train.threads} threads",
                 f"parameters   generator {self.generator_parameters:,}, "
                 f"discriminator {self.discriminator_parameters:,}",
-                f"memory       {self.state_bytes / 2**20:,.0f} MiB of weights and optimisers; "
-                f"the process peaked at {self.peak_bytes / 2**20:,.0f} MiB while measured",
+                f"memory       {self.peak_bytes / 2**20:,.0f} MiB of tensors at the height of a step, "
+                f"{self.state_bytes / 2**20:,.0f} MiB of them weights and optimisers",
                 f"speed        {self.images_per_s:,.0f} examples/s, measured on a few rounds",
                 f"expected     {self.expected_kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
             ]
@@ -93,9 +92,10 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
     Nothing is written, and the run that follows starts afresh.
     """
     recipe = with_threads(recipe, data, device)
-    with on_threads(recipe.train.threads):
+    with on_threads(recipe.train.threads), room_for(recipe):
         trainer = Trainer(recipe, data, device)
         speed = measure(trainer)
+        peak = peak_of(trainer)
     state = trainer.state()
     del state["progress"]
     plan = Plan(
@@ -105,7 +105,7 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         discriminator_parameters=count_parameters(trainer.game.discriminator),
         images_per_s=speed,
         state_bytes=_bytes(state),
-        peak_bytes=_peak(device),
+        peak_bytes=peak,
     )
     recipe = with_decay(recipe, plan.expected_kimg)
     fixed = with_intervals(recipe, plan.expected_kimg, speed, data.codec.scored_by)
@@ -135,7 +135,7 @@ def speeds(recipe: Recipe, data: Dataset, device: str) -> dict[int, float]:
     found = {}
     counts = {torch.get_num_threads(), 1} if device == "cpu" else {torch.get_num_threads()}
     for count in counts:
-        with on_threads(count):
+        with on_threads(count), room_for(recipe):
             found[count] = measure(Trainer(recipe, data, device))
     return found
 
@@ -211,10 +211,3 @@ def _bytes(node: object) -> int:
     if isinstance(node, dict):
         return sum(map(_bytes, node.values()))
     return 0
-
-
-def _peak(device: str) -> int:
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

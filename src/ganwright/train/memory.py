@@ -1,0 +1,102 @@
+"""What a step takes at its height: tensors that are alive at once, counted, not guessed.
+
+On the CPU the process says nothing of it: allocators keep what was freed. So every operation of a
+step is listened to, and the storages that it meets are counted until they die. What a kernel takes for
+itself and gives back before it returns (an unfolded convolution, say) is not seen.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from ganwright.base.errors import OptionError
+from ganwright.train.recipes import Recipe
+from ganwright.train.trainer import Trainer
+
+
+class Tally(TorchDispatchMode):
+    """Counts the bytes of tensors: `now`, and at most `peak`.
+
+    Those of `held`, and all that operations meet while it is on, each storage once.
+    """
+
+    def __init__(self, held: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        for tensor in held:
+            self._meet(tensor.untyped_storage())
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for item in tree_iter((args, kwargs, result)):
+            if isinstance(item, Tensor) and item.layout == torch.strided:
+                self._meet(item.untyped_storage())
+        self.peak = max(self.peak, self.now)
+        return result
+
+    def _meet(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._known or not size:
+            return
+
+        def forget(_: object) -> None:
+            self._known.pop(key, None)
+            self.now -= size
+
+        self._known[key] = weakref.ref(storage, forget)
+        self.now += size
+
+
+def peak_of(trainer: Trainer) -> int:
+    """The most memory that the tensors of a round take at once, in bytes; plays one round.
+
+    Not the first: what optimisers keep must be there already.
+    """
+    networks = (trainer.game.generator, trainer.game.discriminator, trainer.average.network)
+    weights = [weight for network in networks for weight in network.parameters()]
+    slopes = [weight.grad for weight in weights if weight.grad is not None]
+    state = [item for item in tree_iter(trainer.state()) if isinstance(item, Tensor)]
+    return peak_bytes(trainer.round, trainer.device, (*state, *slopes))
+
+
+def peak_bytes(
+    step: Callable[[], object], device: torch.device, held: Iterable[Tensor] = ()
+) -> int:
+    """The most memory that tensors take at once while `step` runs, those `held` before it included."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        step()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        step()
+        return torch.mps.driver_allocated_memory()
+    with Tally(held) as tally:
+        step()
+    return tally.peak
+
+
+@contextmanager
+def room_for(recipe: Recipe) -> Iterator[None]:
+    """Says what to do where a step doesn't fit the device. Raises OptionError."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        o = recipe.train
+        portion = max(1, (o.microbatch or o.batch) // 2)
+        raise OptionError(
+            f"train.batch: a step of {o.batch} examples"
+            + (f" in portions of {o.microbatch}" if o.microbatch else "")
+            + " doesn't fit the device's memory; the same step in smaller portions may: "
+            f"--set train.microbatch={portion}"
+        ) from None
