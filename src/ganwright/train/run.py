@@ -27,6 +27,7 @@ from ganwright.train import state
 from ganwright.train.choose import choose
 from ganwright.train.loop import Observer, Scorer, is_done, recipe_heading
 from ganwright.train.loop import train as loop
+from ganwright.train.memory import room_for
 from ganwright.train.plan import Plan, make_plan, pick_device
 from ganwright.train.recipes import RECIPES, Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
@@ -323,7 +324,8 @@ def _train(
     scorer = None
     if scoring is not None and trainer.recipe.train.score_features != "off":
         scorer = scoring(trainer.data, trainer.recipe.train.score_features or "pixels")
-    with _stop_signals() as stopped, on_threads(trainer.recipe.train.threads):
+    recipe = trainer.recipe
+    with _stop_signals() as stopped, on_threads(recipe.train.threads), room_for(recipe):
         loop(trainer, folder, observer or Silent(), stopped, scorer)
     return Run(folder.path)
 
