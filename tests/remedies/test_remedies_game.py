@@ -31,7 +31,7 @@ from ganwright.game import (
 )
 from ganwright.game.portions import check_portions
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
-from ganwright.train import RECIPES, prepare, state
+from ganwright.train import RECIPES, state
 from ganwright.train.trainer import Trainer
 
 SPEC = Spec(axes=("channel", "height", "width"), shape=(1, 4, 4))

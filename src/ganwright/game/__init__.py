@@ -8,6 +8,7 @@ from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
 from ganwright.game.portions import PortionedGame, check_portions
 from ganwright.game.privacy import Accountant, Ledger, PrivacyOptions
 from ganwright.game.private import PrivateGame, check_private
+from ganwright.game.remedies import RemedyOptions, check_remedies
 from ganwright.game.step import Batch, Game, GameOptions, PenaltyOptions, Result, check
 
 __all__ = [
@@ -30,12 +31,14 @@ __all__ = [
     "PortionedGame",
     "PrivacyOptions",
     "PrivateGame",
+    "RemedyOptions",
     "Result",
     "Targets",
     "Truncate",
     "check",
     "check_portions",
     "check_private",
+    "check_remedies",
     "optimiser",
     "set_rate",
     "squared_gradient",

@@ -27,6 +27,7 @@ from ganwright.game import (
     check,
     check_portions,
     check_private,
+    check_remedies,
     optimiser,
     set_rate,
 )
@@ -100,11 +101,7 @@ class Trainer:
         generator = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
         check(recipe.game, generator, discriminator)
-        pack = getattr(discriminator, "pack", 1)
-        if recipe.train.batch % pack:
-            raise OptionError(
-                f"discriminator.pack: must divide train.batch ({recipe.train.batch}); got {pack}"
-            )
+        check_remedies(recipe.game.remedies, discriminator, data.spec, recipe.train.batch)
         self.accountant = self._accountant(generator, discriminator)
         self.ledger = Ledger(seed) if recipe.game.privacy.repeatable else Ledger()
         self.average = Average(generator)
@@ -252,8 +249,10 @@ class Trainer:
 
     def parts(self) -> dict[str, Any]:
         """The named things that have a state of tensors."""
-        private = {} if self.accountant is None else {"privacy": self.ledger}
-        return private | {
+        more: dict[str, Any] = {} if self.accountant is None else {"privacy": self.ledger}
+        if self.recipe.game.remedies.lecam:
+            more["anchors"] = self.game.anchors
+        return more | {
             "generator": self.game.generator,
             "discriminator": self.game.discriminator,
             "average": self.average.network,
