@@ -32,13 +32,28 @@ class OptimiserOptions:
     )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
+    final_beta2: float | None = Field(
+        default=None, ge=0, lt=1, description="β2 after decay_kimg, likewise; none keeps it"
+    )
     weight_decay: float = Field(default=0, ge=0, description="weight decay")
 
     def rate_at(self, seen: int) -> float:
         """The learning rate after `seen` examples."""
-        if self.final_rate is None or self.decay_kimg == 0:
-            return self.rate
-        return cosine(self.rate, self.final_rate, seen, round(self.decay_kimg * 1000))
+        return self._along(self.rate, self.final_rate, seen)
+
+    def beta2_at(self, seen: int) -> float:
+        """β2 after `seen` examples: short memory while gradients grow quickly, then long."""
+        return self._along(self.beta2, self.final_beta2, seen)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything follows the schedule."""
+        return self.final_rate is not None or self.final_beta2 is not None
+
+    def _along(self, base: float, final: float | None, seen: int) -> float:
+        if final is None or self.decay_kimg == 0:
+            return base
+        return cosine(base, final, seen, round(self.decay_kimg * 1000))
 
 
 def _adam(o: OptimiserOptions) -> dict[str, Any]:
@@ -66,9 +81,11 @@ OPTIMISERS: Names[Row] = Names(
 
 
 def optimiser(o: OptimiserOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that `o` asks for. Raises OptionError for half a decay."""
-    if o.final_rate is None and o.decay_kimg:
+    """The optimiser that `o` asks for. Raises OptionError for half a decay, or a β2 it lacks."""
+    if o.decay_kimg and not o.changes:
         raise OptionError(f"decay_kimg: needs a final_rate to come to; got {o.decay_kimg:g} alone")
+    if o.final_beta2 is not None and o.kind == "sgd":
+        raise OptionError(f"final_beta2: sgd has no β2; got {o.final_beta2:g}")
     make, arguments = OPTIMISERS[o.kind]
     return make(list(parameters), lr=o.rate, weight_decay=o.weight_decay, **arguments(o))
 
@@ -77,3 +94,12 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     """Sets the learning rate of every group."""
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def set_beta2(optimiser: torch.optim.Optimizer, beta2: float) -> None:
+    """Sets Adam's β2, or RMSprop's α, of every group; SGD has none."""
+    for group in optimiser.param_groups:
+        if "betas" in group:
+            group["betas"] = (group["betas"][0], beta2)
+        elif "alpha" in group:
+            group["alpha"] = beta2

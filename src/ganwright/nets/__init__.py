@@ -19,6 +19,7 @@ from ganwright.nets.dcgan import (
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
 from ganwright.nets.layers import ACTIVATIONS
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
+from ganwright.nets.r3gan import R3GANDiscriminatorOptions, R3GANGeneratorOptions
 from ganwright.nets.stages import Staged, freeze, stages_of
 from ganwright.nets.table import TableDiscriminatorOptions, TableGeneratorOptions
 
@@ -37,6 +38,8 @@ __all__ = [
     "LatentSkipGeneratorOptions",
     "MLPDiscriminatorOptions",
     "MLPGeneratorOptions",
+    "R3GANDiscriminatorOptions",
+    "R3GANGeneratorOptions",
     "Staged",
     "TableDiscriminatorOptions",
     "TableGeneratorOptions",
@@ -50,6 +53,7 @@ GeneratorOptions = Annotated[
     | LatentSkipGeneratorOptions
     | DenseConvGeneratorOptions
     | DCGANGeneratorOptions
+    | R3GANGeneratorOptions
     | TableGeneratorOptions
     | CountsGeneratorOptions,
     Field(discriminator="kind"),
@@ -58,12 +62,14 @@ DiscriminatorOptions = Annotated[
     MLPDiscriminatorOptions
     | LatentSkipDiscriminatorOptions
     | DCGANDiscriminatorOptions
+    | R3GANDiscriminatorOptions
     | TableDiscriminatorOptions
     | CountsDiscriminatorOptions,
     Field(discriminator="kind"),
 ]
 
-# Those of pictures; each of the other modalities has one pair of its own.
+# Those of pictures that take any activation and norm; r3gan has neither to choose, and each of the other
+# modalities has one pair of its own.
 GENERATORS = (
     MLPGeneratorOptions,
     LatentSkipGeneratorOptions,

@@ -116,7 +116,7 @@ def with_decay(recipe: Recipe, kimg: float) -> Recipe:
     """The recipe with the length of a decay filled in that lasts as long as the run."""
 
     def decaying(o: OptimiserOptions) -> OptimiserOptions:
-        lasts = o.final_rate is not None and o.decay_kimg == 0
+        lasts = o.changes and o.decay_kimg == 0
         return replace(o, decay_kimg=round(kimg, 3)) if lasts else o
 
     return replace(

@@ -18,6 +18,7 @@ from ganwright.game import (
     PenaltyOptions,
     PrivacyOptions,
 )
+from ganwright.game.schedule import cosine
 from ganwright.model import NetOptions
 from ganwright.nets import (
     CountsDiscriminatorOptions,
@@ -31,6 +32,8 @@ from ganwright.nets import (
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
+    R3GANDiscriminatorOptions,
+    R3GANGeneratorOptions,
     TableDiscriminatorOptions,
     TableGeneratorOptions,
 )
@@ -64,6 +67,11 @@ class TrainOptions:
         le=1,
         description="the half-life is at most this share of the examples seen",
     )
+    average_rise_kimg: float = Field(
+        default=0,
+        ge=0,
+        description="the half-life rises from 0 over so many thousand examples, along a cosine",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="of the forward passes; auto: bfloat16 where the hardware has it",
@@ -96,6 +104,12 @@ class TrainOptions:
     repairs: int = Field(
         default=3, ge=0, description="how often a diverged run is set back before it ends"
     )
+
+    def half_life_at(self, seen: int) -> float:
+        """Half-life of the generator's average, in examples, after `seen` of them."""
+        whole = self.average_kimg * 1000
+        risen = cosine(0.0, whole, seen, round(self.average_rise_kimg * 1000))
+        return min(risen, self.average_ramp * seen)
 
 
 @options
@@ -266,6 +280,20 @@ def _relativistic() -> Recipe:
     )
 
 
+def _r3gan() -> Recipe:
+    # The paper's 2e-4 → 5e-5 belongs to batches of 512 and nets a hundred times as large.
+    adam = OptimiserOptions(rate=2e-3, final_rate=5e-4, beta1=0.0, beta2=0.9, final_beta2=0.99)
+    return Recipe(
+        name="r3gan",
+        latent=LatentOptions(dim=64),
+        generator=R3GANGeneratorOptions(),
+        discriminator=R3GANDiscriminatorOptions(),
+        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=1, r2=1)),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+    )
+
+
 def _table() -> Recipe:
     return Recipe(
         name="table",
@@ -384,6 +412,11 @@ RECIPES: Names[Row] = Names(
             make=_relativistic,
             summary="relativistic paired loss with R1 and R2 on both sides, no batch norm",
             mended="penalised every 16th step only, which lets the game diverge",
+        ),
+        "r3gan": Row(
+            make=_r3gan,
+            summary="residual nets without normalisation, relativistic paired loss, R1 and R2",
+            mended="ran on compiled kernels of one maker's cards only, in sizes of powers of two",
         ),
         "table": Row(
             make=_table,
