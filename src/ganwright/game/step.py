@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.game.augment import Augment, AugmentOptions, sureness
+from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
@@ -171,6 +172,9 @@ class Game:
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     anchors: Anchors = field(default_factory=Anchors)
     augment: Augment | None = None
+    fused: bool | None = (
+        None  # whether penalties can go without differentiating twice; None: untried
+    )
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
@@ -232,11 +236,28 @@ class Game:
         return Made(examples.to(latents.dtype), surprise)
 
     def _judge(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        if self.augment is not None:
-            x = self.augment(x)
+        return self._logits(x if self.augment is None else self.augment(x), condition)
+
+    def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
         with self.precision():
             logits: Tensor = self.discriminator(x, condition)
         return logits.to(x.dtype)
+
+    def _judge_with_square(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits of examples, and ‖∇ₓD(T(x))‖² of each: in three passes where D is made for it."""
+
+        def judge(seen: Tensor) -> Tensor:
+            return self._logits(seen, condition)
+
+        if self.fused is None:
+            self.fused = fits(judge, x)
+        if self.fused:
+            see = None if self.augment is None else self.augment.draw(x)
+            logits, gradient = judged_with_gradient(judge, self.discriminator, x, see)
+            return logits, gradient.square().flatten(1).sum(1)
+        x = x.detach().requires_grad_()
+        logits = self._judge(x, condition)
+        return logits, squared_gradient(logits, x)
 
     def _discriminator_step(self, batch: Batch, fakes: Tensor, seen: int) -> Result:
         o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
@@ -251,8 +272,8 @@ class Game:
         penalty = torch.zeros((), device=real.device, dtype=real.dtype)
         for row, weight in rows:
             if callable(row.at):
-                points = row.at(real_x, fake_x).requires_grad_()
-                squared = squared_gradient(self._judge(points, batch.condition), points)
+                points = row.at(real_x, fake_x)
+                _, squared = self._judge_with_square(points, batch.condition)
             else:
                 squared = squares[row.at]
             penalty = penalty + weight * row.value(squared).mean()
@@ -301,18 +322,21 @@ class Game:
         or on neither.
         """
         if not self.discriminator.mixes_examples and ("real" in wanted) == ("fake" in wanted):
-            both = torch.cat([real, fake]).requires_grad_("real" in wanted)
+            both = torch.cat([real, fake])
             twice = None if condition is None else torch.cat([condition, condition])
-            logits = self._judge(both, twice)
-            squares = squared_gradient(logits, both).chunk(2) if both.requires_grad else ()
+            if "real" not in wanted:
+                first, second = self._judge(both, twice).chunk(2)
+                return first, second, {}
+            logits, squares = self._judge_with_square(both, twice)
             first, second = logits.chunk(2)
-            return first, second, dict(zip(("real", "fake"), squares, strict=False))
+            return first, second, dict(zip(("real", "fake"), squares.chunk(2), strict=True))
         judged, found = [], {}
         for name, batch in (("real", real), ("fake", fake)):
-            x = batch.detach().requires_grad_(name in wanted)
-            judged.append(self._judge(x, condition))
-            if x.requires_grad:
-                found[name] = squared_gradient(judged[-1], x)
+            if name in wanted:
+                logits, found[name] = self._judge_with_square(batch, condition)
+            else:
+                logits = self._judge(batch, condition)
+            judged.append(logits)
         return judged[0], judged[1], found
 
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
