@@ -164,8 +164,9 @@ def test_results_are_plain_numbers() -> None:
     game, source = make(GameOptions(penalty=PenaltyOptions(r1=1)))
     result = game.round(source.reals, 0)
     found = {name: value for name, value in result._asdict().items() if value is not None}
-    # This generator gives no probabilities, and no remedy was asked for.
-    assert set(result._fields) - set(found) == {"surprise", "lecam", "consistency"}
+    # This generator gives no probabilities, and neither remedy nor augmentation was asked for.
+    silent = {"surprise", "lecam", "consistency", "augment_p", "sureness"}
+    assert set(result._fields) - set(found) == silent
     for name, value in found.items():
         assert value.shape == (), name
         assert not value.requires_grad, name
