@@ -92,7 +92,7 @@ class LatentOptions:
         uniform = seeds.uniforms(seed, start, count, self.dim)
         return torch.from_numpy(LATENTS[self.kind](uniform).astype(np.float32))
 
-    def check_truncation(self, truncation: float, how: Truncate = "shrink") -> None:
+    def check_truncation(self, truncation: float, how: str = "shrink") -> None:
         """Raises OptionError for a truncation out of range, or that this latent has not."""
         if how not in get_args(Truncate):
             raise OptionError(
@@ -108,7 +108,7 @@ class LatentOptions:
             raise OptionError(f"truncation: must be at least 0; got {truncation}")
 
     def draw_truncated(
-        self, seed: int, start: int, count: int, truncation: float, how: Truncate = "shrink"
+        self, seed: int, start: int, count: int, truncation: float, how: str = "shrink"
     ) -> Tensor:
         """As `draw`, nearer to the mean: less various and more typical. Latent i is still (seed, i)'s.
 
