@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
-from ganwright.game import RemedyOptions, squared_gradient
+from ganwright.game import Game, GameOptions, RemedyOptions, squared_gradient
 from ganwright.game.remedies import FOLLOW, Anchors, best, consistency, lecam, shifted
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
@@ -152,6 +152,43 @@ def test_without_packs_and_groups_nothing_is_added(name: str) -> None:
     shapes = {key: value.shape for key, value in plain.items()}
     head = {key: value.shape for key, value in net_of(name, minibatch_std=4).state_dict().items()}
     assert {key.split(".")[0] for key in shapes if shapes[key] != head[key]} <= {"head", "basis"}
+
+
+@every_net
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize(
+    "more", [{"pack": 2}, {"minibatch_std": 4}, {"pack": 2, "minibatch_std": 2}]
+)
+def test_a_penalty_s_gradient_is_that_of_the_group_s_logits(
+    name: str, classes: int, more: dict[str, int]
+) -> None:
+    """By central differences; whether or not the step goes without differentiating twice."""
+    network = net_of(name, classes, **more)
+    labels = torch.tensor([0, 2, 1, 2, 0, 0, 1, 2]) if classes else None
+    x, step = pictures(8), 1e-6
+    game = Game(
+        options=GameOptions(),
+        generator=nn.Identity(),
+        discriminator=network,
+        generator_optimiser=torch.optim.SGD([torch.zeros(1)]),
+        discriminator_optimiser=torch.optim.SGD(network.parameters()),
+        latents=torch.zeros,
+    )
+    _, found = game._judge_with_square(x, labels)
+    x_ = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(network(x_, labels).sum(), x_)
+    assert torch.allclose(found, slope.square().flatten(1).sum(1))
+    moved = torch.zeros_like(x)
+    for place in ((0, 1, 4, 3), (5, 0, 2, 7)):
+        moved.zero_()[place] = step
+        up, down = network(x + moved, labels), network(x - moved, labels)
+        assert torch.isclose(slope[place], (up - down).sum() / (2 * step), atol=1e-6)
+    weights = list(network.parameters())
+    one, other = (
+        torch.autograd.grad(penalty.mean(), weights, materialize_grads=True)
+        for penalty in (found, squared_gradient(network(x_, labels), x_))
+    )
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(one, other, strict=True))
 
 
 # LeCam
