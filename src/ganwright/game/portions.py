@@ -77,7 +77,7 @@ class PortionedGame(Game):
                 return self._over(batch, lambda part, _: self._likelihood_step(part))
             latents = self.latents(len(batch.examples))
             told = self._over(batch, partial(self._told, latents=latents, seen=seen))
-            self._remember(told)
+            self._remember(told, len(batch.examples))
         for step in range(o.generator_steps):
             if step or not o.share_fakes:
                 latents = self.latents(len(batch.examples))

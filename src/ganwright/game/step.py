@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.game.augment import Augment, AugmentOptions, sureness
+from ganwright.game.control import Gamma, GammaOptions, telling
 from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
@@ -55,6 +56,7 @@ class GameOptions:
     ] = Field(default="non-saturating", description="value function")
     labels: LabelOptions = LabelOptions()
     penalty: PenaltyOptions = PenaltyOptions()
+    gamma: GammaOptions = GammaOptions()
     privacy: PrivacyOptions = PrivacyOptions()
     augment: AugmentOptions = AugmentOptions()
     remedies: RemedyOptions = RemedyOptions()
@@ -121,6 +123,8 @@ class Result(NamedTuple):
     consistency: Tensor | None = None
     augment_p: Tensor | None = None
     sureness: Tensor | None = None
+    gamma: Tensor | None = None
+    telling: Tensor | None = None
 
 
 def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -133,6 +137,8 @@ def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> Non
         raise OptionError(
             "game.adversarial: without game.likelihood the generator would have nothing to learn by"
         )
+    if (o.gamma.auto or o.gamma.final != 1) and not (o.penalty.r1 or o.penalty.r2):
+        raise OptionError("game.gamma: governs game.penalty.r1 and r2, and both are 0")
     if not o.labels.plain and not LOSSES[o.loss].targets:
         with_targets = ", ".join(name for name, loss in LOSSES.items() if loss.targets)
         raise OptionError(
@@ -172,6 +178,7 @@ class Game:
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     anchors: Anchors = field(default_factory=Anchors)
     augment: Augment | None = None
+    gamma: Gamma = field(default_factory=lambda: Gamma(GammaOptions()))
     fused: bool | None = (
         None  # whether penalties can go without differentiating twice; None: untried
     )
@@ -192,7 +199,7 @@ class Game:
             with torch.set_grad_enabled(keep):
                 fakes = self._generate(batch)
             told = self._discriminator_step(batch, fakes.examples.detach(), seen)
-            self._remember(told)
+            self._remember(told, len(batch.examples))
         for step in range(self.options.generator_steps):
             shared = step == 0 and self.options.share_fakes
             made = fakes if shared and fakes is not None else self._generate(batch)
@@ -203,13 +210,15 @@ class Game:
             surprise=result.surprise,
         )
 
-    def _remember(self, told: Result) -> None:
+    def _remember(self, told: Result, count: int) -> None:
         """Lets what the discriminator said of a whole batch become past."""
         real, fake = told.real_logit, told.fake_logit
         if self.options.remedies.lecam and real is not None and fake is not None:
             self.anchors.follow(real, fake)
         if self.augment is not None and told.sureness is not None:
             self.augment.follow(told.sureness)
+        if told.telling is not None:
+            self.gamma.follow(told.telling, count)
 
     def _rests(self, seen: int, batch: int) -> bool:
         """Whether the discriminator sits this round out."""
@@ -269,14 +278,16 @@ class Game:
         )
         value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
         anchored = self._lecam(real, fake, seen)
-        penalty = torch.zeros((), device=real.device, dtype=real.dtype)
+        penalty = steep = torch.zeros((), device=real.device, dtype=real.dtype)
         for row, weight in rows:
             if callable(row.at):
                 points = row.at(real_x, fake_x)
                 _, squared = self._judge_with_square(points, batch.condition)
-            else:
-                squared = squares[row.at]
-            penalty = penalty + weight * row.value(squared).mean()
+                penalty = penalty + weight * row.value(squared).mean()
+            else:  # R1 and R2, whose weights are governed together
+                steep = steep + weight * row.value(squares[row.at]).mean()
+        scale = self.gamma.scale(seen, steep) if squares else None
+        penalty = penalty if scale is None else penalty + scale * steep
         steady = self._consistency(real_x, real, fake_x, fake, batch.condition)
         whole = value + penalty
         for term in (anchored, steady):
@@ -294,6 +305,8 @@ class Game:
             consistency=None if steady is None else steady.detach(),
             augment_p=None if self.augment is None else self.augment.p.clone(),
             sureness=None if self.augment is None else sureness(real, fake),
+            gamma=None if scale is None else torch.as_tensor(scale, device=real.device),
+            telling=None if scale is None else telling(real, fake),
         )
 
     def _lecam(self, real: Tensor, fake: Tensor, seen: int) -> Tensor | None:
