@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganwright.base.errors import OptionError
-from ganwright.base.options import build, override
+from ganwright.base.options import build, flatten, override
 from ganwright.base.spec import Spec
 from ganwright.data import Dataset
 from ganwright.model import Model, NetOptions, fingerprint, weights_of
@@ -55,8 +55,8 @@ class Source:
         old = build(Recipe, self.model.recipe, owner=f"{self.path}: recipe")
         blank = TrainOptions()
         settings = {f"train.{name}": getattr(blank, name) for name in OPEN}
-        for player in ("generator_optimiser", "discriminator_optimiser"):
-            settings[f"{player}.decay_kimg"] = 0.0  # it lasts as long as a run
+        # A decay lasts as long as a run.
+        settings |= {path: 0.0 for path in flatten(old) if path.endswith(".decay_kimg")}
         return override(replace(old, start=StartOptions()), settings)
 
 
