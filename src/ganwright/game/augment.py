@@ -355,12 +355,12 @@ class Augment:
 
     def __call__(self, x: Tensor) -> Tensor:
         """x (batch, channels, height, width) in [-1, 1] to T(x), which may go a little beyond."""
-        if x.device.type == "cpu" and not self.p:
-            return x
         return self.draw(x)(x)
 
     def draw(self, x: Tensor) -> Drawn:
         """A T for the batch `x`, of which only the shape, the type and the device matter."""
+        if self.p.device.type == "cpu" and not self.p:  # elsewhere one would wait to know it
+            return Drawn()
         dice = Dice(len(x), self.p.to(x), {"device": x.device, "dtype": x.dtype})
         chosen = set(self.options.chosen)
         still = {"colour", "luma-flip", "cutout"}
