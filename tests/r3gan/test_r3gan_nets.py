@@ -113,17 +113,19 @@ def test_stages_by_hand() -> None:
     assert sides(64, 256) == [(2, 8), (4, 16), (8, 32), (16, 64), (32, 128), (64, 256)]
     assert sides(8, 512) == [(2, 128), (4, 256), (8, 512)]
     assert sides(4, 4) == [(4, 4)]
+    patches = [stages(R3GANGeneratorOptions(size="xs"), side, 40)[1] for side in (8, 15, 16, 28)]
+    assert patches == [1, 1, 2, 2]
 
 
 def test_stages_say_what_they_are_and_can_be_set() -> None:
     spec = picture((1, 28, 28))
     g = generator(spec, widths=(48, 24), blocks=(3, 1))
     assert g.maps == [Map(4, 4, 48, 3), Map(7, 7, 24, 1), Map(14, 14, 24, 1)]
-    assert str(g.maps[0]) == "4×4: 3 blocks of 48"
+    assert g.derived.startswith("3 × 48 channels at 4×4, 1 × 24 channels at 7×7, ")
     assert len(stages_of(discriminator(spec))) == 3
     with pytest.raises(OptionError) as caught:
-        generator(picture((1, 8, 8)), widths=(8, 8))
-    assert str(caught.value) == "widths: 8×8 pixels have 1 stages, from 4×4 up; got 2"
+        generator(picture((1, 8, 8)), widths=(8, 8, 8))
+    assert str(caught.value) == "widths: 8×8 pixels have 2 stages, from 4×4 up; got 3"
     for options, wrong in product(
         (R3GANGeneratorOptions, R3GANDiscriminatorOptions),
         ({"widths": (0,)}, {"blocks": (0,)}, {"size": "xl"}, {"patch": 3}, {"group": 0}),

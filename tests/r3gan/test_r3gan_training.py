@@ -16,8 +16,9 @@ from torch import nn
 import ganwright as gw
 from ganwright.base.errors import Interrupted, OptionError
 from ganwright.game import OptimiserOptions, optimiser, set_beta2
-from ganwright.train import TrainOptions
+from ganwright.train import TrainOptions, prepare
 
+NARROW = ["--set", "generator.widths=[16]", "--set", "discriminator.widths=[16]"]
 SETTINGS = {"train.batch": 16, "generator.widths": [16], "discriminator.widths": [16]}
 
 
@@ -69,22 +70,12 @@ def test_the_half_life_rises() -> None:
 def test_a_run_of_the_command(tmp_path: Path) -> None:
     """Half a thousand digits, then the model gives the same samples whenever it is loaded."""
     out = tmp_path / "digits"
-    command = [str(Path(sys.executable).with_name("ganwright")), "train", "digits"]
+    line = f"train digits --recipe r3gan --kimg 0.5 --out {out} --set train.threads=1"
     done = subprocess.run(
-        [
-            *command,
-            "--recipe",
-            "r3gan",
-            "--kimg",
-            "0.5",
-            "--out",
-            str(out),
-            "--set",
-            "train.threads=1",
-        ],
+        [str(Path(sys.executable).with_name("ganwright")), *line.split(), *NARROW],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert gw.Run(out).log[-1]["event"] == "done"
@@ -98,6 +89,11 @@ def test_a_run_of_the_command(tmp_path: Path) -> None:
         x = torch.randn(2, 1, 8, 8)
         told = torch.tensor([1, 2])
         assert torch.equal(first.discriminator(x, told), again.discriminator(x, told))
+
+
+def test_the_plan_tells_the_sizes_that_it_derived(tiny: Any) -> None:
+    plan = prepare("digits", recipe="r3gan", kimg=0.2, device="cpu").plan
+    assert "\nblocks       1 × 128 channels at 4×4, 1 × 64 channels at 8×8\n" in str(plan)
 
 
 def test_interrupted_equals_never_interrupted(tiny: Any, tmp_path: Path) -> None:

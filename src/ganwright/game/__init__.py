@@ -3,7 +3,7 @@
 from ganwright.game.average import Average
 from ganwright.game.latents import LATENTS, LatentOptions, Truncate
 from ganwright.game.losses import LOSSES, LabelOptions, Loss, Targets
-from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_rate
+from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_beta2, set_rate
 from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
 from ganwright.game.portions import PortionedGame, check_portions
 from ganwright.game.privacy import Accountant, Ledger, PrivacyOptions
@@ -43,3 +43,4 @@ __all__ = [
     "set_rate",
     "squared_gradient",
 ]
+    "set_beta2",

@@ -145,6 +145,7 @@ class Generator(nn.Module):
     block = 64  # examples sampled together, at multiples of it, whatever the caller asks for
     chances = 0  # uniforms that an example takes beside its latent
     fills = False  # makes the hidden parts of an example given the others
+    derived = ""  # sizes that its options don't say, in words
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor | None:
         """What both players are told about real examples (batch, …): their labels."""

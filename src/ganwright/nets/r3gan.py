@@ -34,6 +34,7 @@ from ganwright.nets.layers import (
 )
 
 LEAST_PIXELS, LEAST_SIDE = 16, 2  # of the smallest map: 4×4, or as long and at least 2 wide
+LEAST_PATCHES = 8  # on a side: below, pixels are few enough to be seen one by one
 NARROWEST = 16  # channels stop halving here
 EXPANSION = 2  # inverted bottleneck: the grouped convolution has twice the channels
 # Maps of at most 8×8 stay in float32 under autocast: bfloat16 keeps 8 bits of a residual sum, and
@@ -116,7 +117,7 @@ class Map(NamedTuple):
     blocks: int
 
     def __str__(self) -> str:
-        return f"{self.height}×{self.width}: {self.blocks} blocks of {self.channels}"
+        return f"{self.blocks} × {self.channels} channels at {self.height}×{self.width}"
 
 
 def stages(o: R3GANOptions, height: int, width: int) -> tuple[list[Map], int]:
@@ -126,7 +127,7 @@ def stages(o: R3GANOptions, height: int, width: int) -> tuple[list[Map], int]:
     Raises OptionError for more widths or blocks than there are stages.
     """
     preset = SIZES[o.size]
-    patch = o.patch or preset.patch
+    patch = o.patch or (preset.patch if min(height, width) >= LEAST_PATCHES * preset.patch else 1)
     sides = [(-(-height // patch), -(-width // patch))]
     while True:
         smaller = tuple(-(-side // 2) for side in sides[-1])
@@ -272,6 +273,7 @@ class R3GANGenerator(Generator):
         super().__init__()
         channels, height, width = picture(spec, "generator", least=4)
         self.maps, patch = stages(o, height, width)
+        self.derived = ", ".join(map(str, self.maps))
         depth, low, high = sum(m.blocks for m in self.maps), self.maps[0], self.maps[-1]
         self.input = LatentInput(latent, len(spec.classes))
         self.linear = nn.Linear(self.input.features, low.channels, bias=False)

@@ -61,6 +61,7 @@ class Plan:
     images_per_s: float
     state_bytes: int
     peak_bytes: int
+    derived: str = ""  # sizes that follow from the recipe and the data
 
     @property
     def expected_kimg(self) -> float:
@@ -78,6 +79,7 @@ class Plan:
                 f"device       {self.device}, {self.recipe.train.threads} threads",
                 f"parameters   generator {self.generator_parameters:,}, "
                 f"discriminator {self.discriminator_parameters:,}",
+                *([f"blocks       {self.derived}"] if self.derived else []),
                 f"memory       {self.peak_bytes / 2**20:,.0f} MiB of tensors at the height of a step, "
                 f"{self.state_bytes / 2**20:,.0f} MiB of them weights and optimisers",
                 f"speed        {self.images_per_s:,.0f} examples/s, measured on a few rounds",
@@ -106,6 +108,7 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         images_per_s=speed,
         state_bytes=_bytes(state),
         peak_bytes=peak,
+        derived=str(trainer.game.generator.derived),
     )
     recipe = with_decay(recipe, plan.expected_kimg)
     fixed = with_intervals(recipe, plan.expected_kimg, speed, data.codec.scored_by)

@@ -31,6 +31,7 @@ from ganwright.game import (
     optimiser,
     set_rate,
 )
+    set_beta2,
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
 from ganwright.train.batches import Order, chosen
@@ -229,14 +230,16 @@ class Trainer:
         ):
             set_rate(its, options.rate_at(before) * scale)
         result = self.game.round(self._reals, before)
-        half_life = min(o.average_kimg * 1000, o.average_ramp * self.seen)
-        self.average.update(self.game.generator, self.seen - before, half_life)
+        self.average.update(self.game.generator, self.seen - before, o.half_life_at(self.seen))
         return result
 
     def healthy(self) -> bool:
         """Whether all weights, all measured since the last report, and samples are numbers."""
         networks = (self.game.generator, self.game.discriminator, self.average.network)
         weights = [tensor for network in networks for tensor in network.state_dict().values()]
+            set_beta2(its, options.beta2_at(before))
+        if self.game.augment is not None:
+            self.game.augment.at(before)
         measured = [] if self.means.total is None else [self.means.total]
         return finite([*weights, *measured]) and finite([self._sampled()])
 
