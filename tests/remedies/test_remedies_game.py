@@ -25,11 +25,12 @@ from ganwright.game import (
     Game,
     GameOptions,
     PenaltyOptions,
+    PortionedGame,
     RemedyOptions,
+    check_portions,
     check_private,
     check_remedies,
 )
-from ganwright.game.portions import check_portions
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.train import RECIPES, state
 from ganwright.train.trainer import Trainer
@@ -164,8 +165,11 @@ def test_every_remedy_goes_with_every_recipe_of_pictures(name: str, digits: Any)
         for key, value in SMALL[getattr(recipe, player).kind].items()
     }
     rounds = 3
-    for settings in (*REMEDIES.values(), ALL):
-        chosen = override(recipe, small | {"train.batch": 8, "latent.dim": 4} | settings)
+    seen = {"game.augment.mode": "adaptive"}
+    for settings in (*REMEDIES.values(), ALL, ALL | seen):
+        fewer = {"train.batch": 8, "latent.dim": 4}
+        fewer["game.discriminator_steps"] = min(recipe.game.discriminator_steps, 2)
+        chosen = override(recipe, small | fewer | settings)
         trainer = Trainer(chosen, digits, "cpu")
         before = weights(trainer.game.discriminator)
         results = [trainer.round() for _ in range(rounds)]
@@ -243,13 +247,11 @@ def test_a_resumed_run_has_the_anchors_and_the_same_bits(tiny: Any, tmp_path: Pa
         ),
         (
             {"discriminator.minibatch_std": 6},
-            "discriminator.minibatch_std: groups of 6 must fill train.batch (16); "
-            "they fill a multiple of 6",
+            "discriminator.minibatch_std: groups of 6 must divide train.batch (16)",
         ),
         (
             {"discriminator.pack": 2, "discriminator.minibatch_std": 3},
-            "discriminator.minibatch_std: groups of 3 packs of 2 must fill train.batch (16); "
-            "they fill a multiple of 6",
+            "discriminator.minibatch_std: groups of 3 packs of 2 must divide train.batch (16)",
         ),
         (
             {"discriminator.minibatch_std": 1},
@@ -298,6 +300,18 @@ def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
         mixed = MLPDiscriminatorOptions(widths=(8,), **more).build(SPEC, 4)  # type: ignore[arg-type]
         with pytest.raises(OptionError, match="judges rows one by one"):
             check_private(o, nn.Identity(), mixed)
+
+
+def test_a_batch_in_portions_has_the_same_anchors() -> None:
+    o = RemedyOptions(lecam=0.3)
+    whole, _ = play(o, rounds=3)
+    parts, batches = make(o)
+    parts = PortionedGame(**vars(parts), microbatch=2)
+    for number in range(3):
+        parts.round(lambda number=number: batches[number], number * BATCH)  # type: ignore[misc]
+    assert whole.anchors.real is not None and parts.anchors.real is not None
+    assert torch.allclose(whole.anchors.real, parts.anchors.real, atol=1e-12)
+    assert torch.allclose(weights(whole.discriminator), weights(parts.discriminator), atol=1e-12)
 
 
 def test_portions_refuse_to_rank_a_part_of_the_batch() -> None:

@@ -66,8 +66,8 @@ def check_remedies(o: RemedyOptions, discriminator: nn.Module, spec: Spec, batch
     if batch % group:
         packs = f" packs of {pack}" if pack > 1 else ""
         raise OptionError(
-            f"discriminator.minibatch_std: groups of {group // pack}{packs} must fill train.batch "
-            f"({batch}); they fill a multiple of {group}"
+            f"discriminator.minibatch_std: groups of {group // pack}{packs} must divide train.batch "
+            f"({batch})"
         )
     if o.consistency and spec.axes != ("channel", "height", "width"):
         raise OptionError(
