@@ -223,8 +223,9 @@ def test_only_what_is_mixed_is_resampled() -> None:
     torch.manual_seed(0)
     x = pictures(400, 1, 8, 8, dtype=torch.float32)
     drawn = augment((1, 8, 8), "shift", "scale", p=0.5).draw(x)
-    assert drawn.sampling is not None
-    mixed_rows = next(part.rows for part in drawn.sampling.parts if part.kernel == BILINEAR)
+    (sampling,) = drawn.steps
+    assert isinstance(sampling, Sampling)
+    mixed_rows = next(part.rows for part in sampling.parts if part.kernel == BILINEAR)
     assert 140 < len(mixed_rows) < 260
     result = drawn(x)
     sums = {round(float(v), 6) for v in x.flatten()}

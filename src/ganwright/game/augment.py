@@ -165,6 +165,14 @@ class Sampling:
                 parts.append(Part(rows, grid, kernel))
         return cls(tuple(parts), padding)
 
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def linear(self, x: Tensor, *, transposed: bool = False) -> Tensor:
+        """`apply`, differentiable."""
+        found: Tensor = Resample.apply(x, self, transposed)
+        return found
+
     def apply(self, x: Tensor, *, transposed: bool) -> Tensor:
         """The linear map of `x` (batch, channels, height, width), or its transpose."""
         x = x.contiguous()
@@ -242,36 +250,42 @@ class Recolour:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Nought where `kept` (batch, 1, height, width) is 0, and nothing where it is 1."""
+
+    kept: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x * self.kept
+
+    def linear(self, x: Tensor, *, transposed: bool = False) -> Tensor:
+        """The same: it is linear, and its own transpose."""
+        return x * self.kept
+
+
+@dataclass(frozen=True)
 class Drawn:
     """One draw of T for a batch: affine in the pictures, differentiable any number of times."""
 
-    sampling: Sampling | None = None
-    recolour: Recolour | None = None
-    kept: Tensor | None = None  # (batch, 1, height, width): 0 where something is cut out
+    steps: tuple[Sampling | Recolour | Cut, ...] = ()
 
     def __call__(self, x: Tensor) -> Tensor:
         """x (batch, channels, height, width) to the same."""
-        if self.sampling is not None:
-            x = Resample.apply(x, self.sampling, False)
-        if self.recolour is not None:
-            x = self.recolour(x)
-        return x if self.kept is None else x * self.kept
+        for step in self.steps:
+            x = step(x)
+        return x
 
     def linear(self, x: Tensor) -> Tensor:
         """T(x) − T(0): what T does to differences and derivatives."""
-        if self.sampling is not None:
-            x = Resample.apply(x, self.sampling, False)
-        if self.recolour is not None:
-            x = self.recolour.linear(x)
-        return x if self.kept is None else x * self.kept
+        for step in self.steps:
+            x = step.linear(x)
+        return x
 
     def transposed(self, y: Tensor) -> Tensor:
         """The transpose of `linear`: takes a gradient at T(x) to one at x."""
-        if self.kept is not None:
-            y = y * self.kept
-        if self.recolour is not None:
-            y = self.recolour.linear(y, transposed=True)
-        return y if self.sampling is None else Resample.apply(y, self.sampling, True)
+        for step in reversed(self.steps):
+            y = step.linear(y, transposed=True)
+        return y
 
 
 @dataclass(frozen=True)
@@ -363,12 +377,14 @@ class Augment:
             return Drawn()
         dice = Dice(len(x), self.p.to(x), {"device": x.device, "dtype": x.dtype})
         chosen = set(self.options.chosen)
-        still = {"colour", "luma-flip", "cutout"}
-        return Drawn(
-            sampling=self._sampling(dice) if chosen - still else None,
-            recolour=self._recolour(dice) if chosen & {"colour", "luma-flip"} else None,
-            kept=self._kept(dice) if "cutout" in chosen else None,
-        )
+        steps: list[Sampling | Recolour | Cut] = []
+        if chosen - {"colour", "luma-flip", "cutout"}:
+            steps.append(self._sampling(dice))
+        if chosen & {"colour", "luma-flip"}:  # of DiffAugment, first: its bands stay nought
+            steps.insert(0 if self.options.mode == "diffaug" else 1, self._recolour(dice))
+        if "cutout" in chosen:
+            steps.append(self._cut(dice))
+        return Drawn(tuple(steps))
 
     def _sampling(self, dice: Dice) -> Sampling:
         chosen, size = self.options.chosen, (self.width, self.height)
@@ -475,7 +491,7 @@ class Augment:
         plain = (luma == 1) & (cos == 1) & (sin == 0)
         return torch.where(plain, eye, matrix)  # to the last bit
 
-    def _kept(self, dice: Dice) -> Tensor:
+    def _cut(self, dice: Dice) -> Cut:
         """Nought in a rectangle of half the sides, its middle anywhere in the picture."""
         happens = dice.happens(dice.p)
         down, across = (
@@ -484,4 +500,4 @@ class Augment:
             for n in (self.height, self.width)
         )
         gone = happens[:, None, None] & down[:, :, None] & across[:, None, :]
-        return (~gone).to(dice.like["dtype"])[:, None]
+        return Cut((~gone).to(dice.like["dtype"])[:, None])
