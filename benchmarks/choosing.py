@@ -2,11 +2,14 @@
 
     python benchmarks/choosing.py matrix MNIST_FOLDER [--seeds 3] [--minutes 1.5] [--jobs 2]
     python benchmarks/choosing.py remedies MNIST_FOLDER [--seeds 3] [--minutes 1.5] [--jobs 2]
+    python benchmarks/choosing.py amount MNIST_FOLDER [--seeds 3] [--minutes 1.5] [--jobs 2]
     python benchmarks/choosing.py table FILE
 
 matrix: each loss with each penalty. remedies: a plain non-saturating DCGAN, and each remedy alone on
 top of it. Both on MNIST and on Stacked MNIST (`--sets`), without labels: what is not generated can't
-be asked for. All cells have the same nets, rates and time (`--base`, `--minutes`; or `--kimg`).
+be asked for. amount: the relativistic recipe on so
+many digits, plain and with what helps few. All cells of a table have the same nets, rates and time
+(`--base`, `--minutes`; or `--kimg`).
 
 A cell runs in a process of its own on one thread, and its result is a line of FILE (`--out`): stop
 when you like, the same command goes on with what is not there yet. `--losses`, `--penalties` and
@@ -38,6 +41,7 @@ from safetensors.torch import load_file, save_file
 
 import ganwright as gw
 from ganwright.base.errors import Diverged
+from ganwright.base.runs import replacing
 from ganwright.evaluate import fid, neighbourhood
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.judge import look, rows
@@ -78,6 +82,13 @@ REMEDIES: dict[str, dict[str, Any]] = {
     "top-k": {"game.remedies.top_k": 0.5},
     "two time scales": {"discriminator_optimiser.rate": 1e-3, "generator_optimiser.rate": 2.5e-4},
 }  # fmt: skip
+AMOUNTS = (100, 500, 2000, 10_000, 50_000)  # training pictures
+HELPS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "augmentation": {"game.augment.mode": "adaptive"},
+    "LeCam": {"game.remedies.lecam": 0.1},
+    "consistency": {"game.remedies.consistency": 10},
+}
 # The nets and rates of all cells: no dropout, no labels, nothing that is itself a remedy.
 BASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dcgan": ("dcgan", {"discriminator.dropout": 0.0}),
@@ -100,6 +111,14 @@ def cells(o: argparse.Namespace) -> list[Cell]:
             {"loss": loss, "penalty": penalty}
             for loss in chosen(o.losses, LOSSES)
             for penalty in chosen(o.penalties, PENALTIES)
+        ]
+    elif o.study == "amount":
+        helps = chosen(o.remedies, HELPS)
+        return [
+            {"study": "amount", "set": "mnist", "pictures": n, "help": name, **budget, "seed": seed}
+            for seed in range(o.seeds)
+            for n in AMOUNTS
+            for name in helps
         ]
     else:
         named = [{"remedy": remedy} for remedy in chosen(o.remedies, REMEDIES)]
@@ -124,6 +143,8 @@ def chosen(asked: str | None, known: Iterable[str]) -> list[str]:
 
 def settings_of(cell: Cell) -> tuple[str, dict[str, Any]]:
     """The recipe a cell starts from, and its options on top."""
+    if cell["study"] == "amount":
+        return "relativistic", {**ALWAYS, **HELPS[cell["help"]]}
     recipe, settings = BASES[cell["base"]]
     own = REMEDIES[cell["remedy"]] if "remedy" in cell else PENALTIES[cell["penalty"]]
     loss = {"game.loss": cell["loss"]} if "loss" in cell else {}
@@ -137,6 +158,8 @@ def run_cell(cell: Cell, data: str, work: Path) -> dict[str, Any]:
     """Trains and judges; what comes back goes beside the cell in the file."""
     recipe, settings = settings_of(cell)
     source = data if cell["set"] == "mnist" else str(work / "stacks.npy")
+    if "pictures" in cell:
+        source = str(few(data, cell["pictures"], work))
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -172,6 +195,17 @@ def on_mnist(pictures: np.ndarray, mnist: gw.Dataset, judge: Judge) -> dict[str,
         "precision": near.precision, "sure": seen.sure, "rarest": seen.least,
         "variety": seen.spread / typical,
     }  # fmt: skip
+
+
+def few(data: str, count: int, work: Path) -> Path:
+    """A file of training digits of which `count` are trained on: a fifth of it is held out again."""
+    path = work / f"first-{count}.npy"
+    if not path.is_file():
+        mnist = gw.open_data(data)
+        drawn = np.random.default_rng(0).permutation(mnist.train)[: round(count / 0.8)]
+        with replacing(path) as aside, aside.open("wb") as handle:
+            np.save(handle, mnist.examples(np.sort(drawn)))
+    return path
 
 
 def load_judge(work: Path) -> Judge:
@@ -276,9 +310,9 @@ def put_tables(file: Path) -> None:
             budget = (
                 f"{cell['minutes']:g} minutes" if "minutes" in cell else f"{cell['kimg']:g} kimg"
             )
-            groups.setdefault((cell["study"], cell["set"], cell["base"], budget), []).append(line)
+            base = cell.get("base", "relativistic")
+            groups.setdefault((cell["study"], cell["set"], base, budget), []).append(line)
     for (study, where, base, budget), group in groups.items():
-        by_loss = study == "matrix"
         seeds = sorted({line["cell"]["seed"] for line in group})
         print(f"### {study}, {where}\n\nNets and rates of `{base}`, {budget} a cell, "
               f"seeds {', '.join(map(str, seeds))}; mean ± half of the range.\n")  # fmt: skip
@@ -288,7 +322,9 @@ def put_tables(file: Path) -> None:
                 f"{COLUMNS[n][0]} {COLUMNS[n][1].format(real[where][n])}" for n in names
             )
             print(f"Real data in the samples' place: {told}.\n")
-        if by_loss:
+        if study == "amount":
+            put_amounts(group)
+        elif study == "matrix":
             for number in BY_SET[where]:
                 put_matrix(number, group)
         else:
@@ -322,6 +358,18 @@ def put_remedies(where: str, group: list[dict[str, Any]]) -> None:
     print()
 
 
+def put_amounts(group: list[dict[str, Any]]) -> None:
+    for number in ("fid", "coverage"):
+        print(f"| {COLUMNS[number][0]} | " + " | ".join(HELPS) + " |")
+        print("|---|" + "---|" * len(HELPS))
+        for count in AMOUNTS:
+            own = [line for line in group if line["cell"]["pictures"] == count]
+            words = [mean(number, [x for x in own if x["cell"]["help"] == name]) for name in HELPS]
+            if own:
+                print(f"| {count:,} pictures | " + " | ".join(words) + " |")
+        print()
+
+
 def mean(number: str, own: list[dict[str, Any]]) -> str:
     """The mean of the seeds ± half of their range, and how many diverged or are not there."""
     values = [line[number] for line in own if number in line]
@@ -338,7 +386,7 @@ def mean(number: str, own: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     studies = parser.add_subparsers(dest="study", required=True)
-    for study in ("matrix", "remedies"):
+    for study in ("matrix", "remedies", "amount"):
         sub = studies.add_parser(study)
         sub.add_argument("data", help="MNIST's folder")
         sub.add_argument("--out", type=Path, default=Path("benchmark-runs/choosing.jsonl"))

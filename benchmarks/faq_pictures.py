@@ -1,0 +1,212 @@
+"""The pictures of docs/faq.md, made afresh.
+
+    python benchmarks/faq_pictures.py ring [--kimg 1000] [--seed 0]
+    python benchmarks/faq_pictures.py collapse --data MNIST_FOLDER [--minutes 3] [--seed 0]
+    python benchmarks/faq_pictures.py rules --data MNIST_FOLDER
+
+ring: eight Gaussians on a ring; a GAN without any remedy through training, above, and relativistic
+pairs with R1 and R2, below. Same nets, same seed, same marks.
+
+collapse: MNIST without labels; real digits, a healthy recipe and one that collapses: the same nets
+without a penalty, the generator learning so much faster that it chases what the discriminator likes
+best. The picture of a VAE beside a GAN is made by benchmarks/vae.py.
+
+rules: no picture but a table: the FID of the same pictures by other rules. They are training digits
+with noise of 16 grey levels, in the place of a model's samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+import ganwright as gw
+from ganwright.evaluate import Mixture, fid, mode_coverage, ring
+from ganwright.evaluate.features import Extractor, choose_extractor
+from ganwright.evaluate.judge import look
+from ganwright.evaluate.judge import rows as judged_rows
+from ganwright.train import Recipe
+from ganwright.train.trainer import Trainer
+from modes import MARGIN, POINTS, Plane, modern, plain
+from panels import Captioned, panel, rows
+
+MARKS = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)  # of the budget
+DOTS, SIDE, FINER = 2000, 220, 3
+REAL, MADE, RULE = "#d9dee3", "#2f6fb5", "#e1e5e9"
+GAMMA = 0.05
+SHOWN, JUDGED = 64, 5000
+NOISE = 16  # grey levels
+HEALTHY: tuple[str, dict[str, Any]] = ("relativistic", {})
+COLLAPSING: tuple[str, dict[str, Any]] = (
+    "relativistic",
+    {
+        "game.loss": "non-saturating",
+        "game.penalty.r1": 0.0,
+        "game.penalty.r2": 0.0,
+        "generator_optimiser.rate": 4e-3,
+        "discriminator_optimiser.rate": 2e-4,
+        "game.generator_steps": 4,
+    },
+)
+
+
+def in_the_plane(kimg: float, seed: int, out: Path) -> None:
+    """Small multiples: a row a game, a column a mark."""
+    mixture = ring()
+    scale = MARGIN * float(np.abs(mixture.centres).max())
+    points = (mixture.sample(POINTS, seed=seed) / scale).astype(np.float32)
+    data: Any = Plane(torch.from_numpy(points))
+    games = (
+        ("Non-saturating, nothing else", plain(seed)),
+        ("Relativistic pairs, R1 and R2", modern(seed, GAMMA, kimg)),
+    )
+    table = [through_time(name, recipe, data, mixture, scale, kimg) for name, recipe in games]
+    rows(table, out, height=SIDE)
+
+
+def through_time(
+    name: str, recipe: Recipe, data: Any, mixture: Mixture, scale: float, kimg: float
+) -> list[Captioned]:
+    trainer, cells = Trainer(recipe, data, "cpu"), []
+    latents = recipe.latent.draw(recipe.train.seed + 1, 0, 10_000)
+    for share in MARKS:
+        while trainer.seen < share * kimg * 1000:
+            trainer.round()
+        with torch.inference_mode():
+            made = trainer.game.generator(latents).double().numpy() * scale  # not averaged
+        found = mode_coverage(made, mixture)
+        says = f"{share * kimg:g} kimg: {found.covered} of 8, {found.share:.0%} near"
+        cells.append((name if not cells else "", says, scatter(made[:DOTS], mixture, scale)))
+        print(f"{name}: {says}", flush=True)
+    return cells
+
+
+def scatter(made: np.ndarray, mixture: Mixture, scale: float) -> Image.Image:
+    """Made points over circles of 3σ around the modes."""
+    side = SIDE * FINER
+    sheet = Image.new("RGB", (side, side), "#ffffff")
+    draw = ImageDraw.Draw(sheet, "RGBA")
+
+    def place(point: np.ndarray) -> tuple[float, float]:
+        x, y = (point / scale * 0.95 + 1) / 2 * side
+        return float(x), float(side - y)
+
+    reach = max(3 * mixture.sigma / scale * 0.95 / 2 * side, 5 * FINER)
+    for centre in mixture.centres:
+        x, y = place(centre)
+        draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=REAL)
+    dot = 1.1 * FINER
+    for point in made:
+        x, y = place(point)
+        draw.ellipse((x - dot, y - dot, x + dot, y + dot), fill=(47, 111, 181, 110))
+    draw.rectangle((0, 0, side - 1, side - 1), outline=RULE, width=FINER)
+    return sheet.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
+def collapsed(source: str, minutes: float, seed: int, out: Path) -> None:
+    """Real, healthy and collapsed digits beside each other."""
+    data = gw.open_data(source)
+    real = data.examples(data.heldout[:SHOWN])
+    columns: list[Captioned] = [("Real", "never seen in training", data.codec.grid(real, 8))]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (recipe, settings) in (("Healthy", HEALTHY), ("Collapsed", COLLAPSING)):
+            always = {"data.labels": False, "train.score_features": "off"}
+            run = gw.train(
+                source, recipe=recipe, minutes=minutes, seed=seed, settings=always | settings,
+                out=Path(folder) / name,
+            )  # fmt: skip
+            made = run.model.sample(JUDGED, seed=seed)
+            path = Path(folder) / f"{name}.npz"
+            np.savez(path, made)
+            card = gw.evaluate(path, source, n=JUDGED)
+            fid, cover = (card.measures[m].value for m in ("fid", "coverage"))
+            shares = ", ".join(f"{k}: {v['samples']:.1%}" for k, v in card.classes.items())
+            says = f"FID {fid:,.0f}, coverage {cover:.2f}"
+            print(f"{name}: {run.log[-1]['kimg']:,.0f} kimg, {says}; {shares}", flush=True)
+            columns.append((name, says, data.codec.grid(made[:SHOWN], 8)))
+    panel(columns, out)
+
+
+def by_other_rules(source: str) -> None:
+    """The FID of one set of pictures by n, reference, features and file."""
+    data = gw.open_data(source)
+    rng = np.random.default_rng(0)
+    played = np.sort(rng.permutation(data.train)[:10_000])
+    real = data.examples(played).astype(np.float64)
+    made = (real + rng.normal(0, NOISE, real.shape)).round().clip(0, 255).astype(np.uint8)
+    made = made[rng.permutation(len(made))]
+    learned = choose_extractor("learned", data)
+    final = data.heldout_halves[1]
+
+    def value(
+        pictures: np.ndarray, extractor: Extractor = learned, part: np.ndarray = final
+    ) -> float:
+        there = look(extractor, judged_rows(data, part)).features
+        return fid(there, look(extractor, [pictures]).features)
+
+    print("| rule | FID |\n|---|---|")
+    for n in (100, 500, 1000, 2000, 5000, 10_000):
+        print(f"| {n:,} samples | {value(made[:n]):.2f} |", flush=True)
+    few = made[:5000]
+    others = np.setdiff1d(data.train, played)[: len(final)]
+    for name, found in (
+        ("5,000 samples, reference of 500", value(few, part=final[:500])),
+        ("5,000 samples, against training digits", value(few, part=others)),
+        ("5,000 samples, features `pixels`", value(few, choose_extractor("pixels", data))),
+        ("5,000 samples, saved as JPEG of quality 75", value(refiled(few))),
+        ("5,000 samples, enlarged to 32 and back, bilinear", value(resized(few))),
+    ):
+        print(f"| {name} | {found:.2f} |", flush=True)
+
+
+def refiled(pictures: np.ndarray) -> np.ndarray:
+    """As they come out of a JPEG."""
+    found = []
+    for one in pictures[..., 0]:
+        file = io.BytesIO()
+        Image.fromarray(one).save(file, "JPEG", quality=75)
+        found.append(np.asarray(Image.open(file)))
+    return np.stack(found)[..., None]
+
+
+def resized(pictures: np.ndarray) -> np.ndarray:
+    """As they come back from another size."""
+    how = Image.Resampling.BILINEAR
+    found = []
+    for one in pictures[..., 0]:
+        there = Image.fromarray(one).resize((32, 32), how)
+        found.append(np.asarray(there.resize(one.shape[::-1], how)))
+    return np.stack(found)[..., None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("picture", choices=("ring", "collapse", "rules"))
+    parser.add_argument("--kimg", type=float, default=1000, help="of the ring")
+    parser.add_argument("--minutes", type=float, default=3, help="of collapse, each")
+    parser.add_argument("--data", help="MNIST's folder, for collapse and rules")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="the PNG [docs/faq-<picture>.png]")
+    o = parser.parse_args()
+    out = o.out or Path(f"docs/faq-{o.picture}.png")
+    if o.picture == "ring":
+        in_the_plane(o.kimg, o.seed, out)
+    elif not o.data:
+        parser.error(f"{o.picture}: needs --data, MNIST's folder")
+    elif o.picture == "rules":
+        by_other_rules(o.data)
+        return
+    else:
+        collapsed(o.data, o.minutes, o.seed, out)
+    print(out)
+
+
+if __name__ == "__main__":
+    main()
