@@ -120,7 +120,7 @@ def test_stages_by_hand() -> None:
 def test_stages_say_what_they_are_and_can_be_set() -> None:
     spec = picture((1, 28, 28))
     g = generator(spec, widths=(48, 24), blocks=(3, 1))
-    assert g.maps == [Map(4, 4, 48, 3), Map(7, 7, 24, 1), Map(14, 14, 24, 1)]
+    assert g.maps == [Map(4, 4, 48, 3, True), Map(7, 7, 24, 1), Map(14, 14, 24, 1)]
     assert g.derived.startswith("3 × 48 channels at 4×4, 1 × 24 channels at 7×7, ")
     assert len(stages_of(discriminator(spec))) == 3
     with pytest.raises(OptionError) as caught:
@@ -297,7 +297,9 @@ def test_small_maps_and_logits_keep_their_precision_under_autocast() -> None:
         x = g(torch.randn(64, LATENT))
         logits = d(x)
     low, high = {torch.float32}, {torch.bfloat16}
-    assert seen == {(4, 4): low, (8, 8): low, (16, 16): high, (32, 32): high}
+    assert seen == {(4, 4): low, (8, 8): high, (16, 16): high, (32, 32): high}
+    exact = {m.height for m in stages(R3GANGeneratorOptions(patch=1), 256, 256)[0] if m.exact}
+    assert exact == {4, 8, 16}  # of more than four maps
     assert logits.dtype == torch.float32 and len(logits.unique()) == 64
     torch.testing.assert_close(logits, d(x.float()), rtol=0.1, atol=0.1)
 

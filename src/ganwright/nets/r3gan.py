@@ -37,9 +37,9 @@ LEAST_PIXELS, LEAST_SIDE = 16, 2  # of the smallest map: 4×4, or as long and at
 LEAST_PATCHES = 8  # on a side: below, pixels are few enough to be seen one by one
 NARROWEST = 16  # channels stop halving here
 EXPANSION = 2  # inverted bottleneck: the grouped convolution has twice the channels
-# Maps of at most 8×8 stay in float32 under autocast: bfloat16 keeps 8 bits of a residual sum, and
-# the logit hangs on these few pixels (the paper keeps 4×4 so, of larger pictures more).
-EXACT_PIXELS = 64
+# Under autocast, the smallest map and those below the four largest stay in float32, as in the paper:
+# bfloat16 keeps 8 bits of a residual sum, and the logit hangs on these few pixels.
+LOW_PRECISION_MAPS = 4
 # A CPU has no fast kernels for depthwise convolutions in bfloat16 (backward, 100 times slower), but
 # has them for groups of 16; the fixed kernel is therefore laid out in blocks, mostly of zeros.
 TOGETHER = 16
@@ -115,6 +115,7 @@ class Map(NamedTuple):
     width: int
     channels: int
     blocks: int
+    exact: bool = False  # in float32, whatever autocast says
 
     def __str__(self) -> str:
         return f"{self.blocks} × {self.channels} channels at {self.height}×{self.width}"
@@ -145,7 +146,12 @@ def stages(o: R3GANOptions, height: int, width: int) -> tuple[list[Map], int]:
     widths = o.widths or [max(width, NARROWEST) for width in halved]
     blocks = o.blocks or (preset.blocks,)
     found = [
-        Map(*side, widths[min(i, len(widths) - 1)], blocks[min(i, len(blocks) - 1)])
+        Map(
+            *side,
+            channels=widths[min(i, len(widths) - 1)],
+            blocks=blocks[min(i, len(blocks) - 1)],
+            exact=i == 0 or i < len(sides) - LOW_PRECISION_MAPS,
+        )
         for i, side in enumerate(sides)
     ]
     return found, patch
@@ -247,7 +253,7 @@ class Stage(nn.Module):
         super().__init__()
         blocks = [Block(at.channels, o.group, depth) for _ in range(at.blocks)]
         self.layers = nn.Sequential(*enter, *blocks, *leave)
-        self.exact = at.height * at.width <= EXACT_PIXELS
+        self.exact = at.exact
 
     def forward(self, x: Tensor) -> Tensor:
         if self.exact:
