@@ -19,7 +19,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid
 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
@@ -161,8 +160,7 @@ class Sampling:
                 rows = rows.nonzero().squeeze(1)
             its = theta[rows] if rows.dtype == torch.int64 else theta
             if len(its):
-                grid = affine_grid(its, [len(its), 1, *size], align_corners=False)
-                parts.append(Part(rows, grid, kernel))
+                parts.append(Part(rows, places(its, *size), kernel))
         return cls(tuple(parts), padding)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -193,6 +191,19 @@ class Sampling:
             return torch.ops.aten.grid_sampler_2d(x, *rest)
         x, _ = torch.ops.aten.grid_sampler_2d_backward(x, x, *rest, [True, False])
         return sharpened(x) if part.kernel == BILINEAR else x
+
+
+def places(theta: Tensor, height: int, width: int) -> Tensor:
+    """The grid (batch, height, width, 2) of affine maps (batch, 2, 3), as affine_grid but quicker."""
+    down, across = (
+        (2 * torch.arange(n, device=theta.device, dtype=theta.dtype) + 1) / n - 1
+        for n in (height, width)
+    )
+    grid = theta.new_empty(len(theta), height, width, 2)
+    for axis in (0, 1):
+        by_x, by_y, offset = (theta[:, axis, i, None] for i in range(3))
+        grid[..., axis] = (by_x * across)[:, None, :] + (by_y * down + offset)[:, :, None]
+    return grid
 
 
 def sureness(real: Tensor, fake: Tensor) -> Tensor:
