@@ -20,7 +20,7 @@ from torch.nn.functional import softplus
 from ganwright.base.options import Field, options
 from ganwright.game.schedule import cosine
 
-LOWEST, HIGHEST = 1e-5, 1e5  # that γ is moved to, so that a mistake ends somewhere
+REACH = 1000.0  # times, up or down, that γ is moved from where it begins: a mistake ends somewhere
 
 
 @options
@@ -65,15 +65,17 @@ class Gamma:
 
     def __init__(self, o: GammaOptions, device: torch.device | str = "cpu") -> None:
         self.options = o
-        self.log = torch.full((), math.nan, device=device)  # nothing is known before a batch
+        self.start = torch.full((), math.nan, device=device)  # nothing is known before a batch
+        self.log = self.start.clone()
 
     def scale(self, seen: int, penalty: Tensor) -> float | Tensor:
         """What R1 and R2 are multiplied by; `penalty` is what a batch would pay without it."""
         share = self.options.share(seen)
         if not self.options.auto:
             return share
-        start = (math.log(2) / penalty.detach().clamp(min=1e-30)).log()  # at first: penalty = loss
-        self.log = torch.where(self.log.isnan(), start.to(self.log), self.log)
+        fresh = (math.log(2) / penalty.detach().clamp(min=1e-30)).log()  # at first: penalty = loss
+        self.start = torch.where(self.start.isnan(), fresh.to(self.start), self.start)
+        self.log = torch.where(self.log.isnan(), self.start, self.log)
         return share * self.log.exp()
 
     def follow(self, told: Tensor, count: int) -> None:
@@ -81,10 +83,11 @@ class Gamma:
         if self.options.auto:
             step = self.options.speed * count / 1000
             moved = self.log + step * (self.options.target - told.to(self.log))
-            self.log = moved.clamp(math.log(LOWEST), math.log(HIGHEST))
+            away = math.log(REACH)
+            self.log = moved.clamp(self.start - away, self.start + away)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"log": self.log.clone()}
+        return {"start": self.start.clone(), "log": self.log.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.log = state["log"].to(self.log.device)
+        self.start, self.log = (state[name].to(self.log.device) for name in ("start", "log"))
