@@ -13,7 +13,7 @@ from typing import Any
 from ganwright.base.errors import Diverged, Interrupted, OptionError, WorkError
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.evaluate.card import Card, keep
-from ganwright.evaluate.compare import judge_alike, table
+from ganwright.evaluate.compare import judge_alike, table, table_of_seeds
 from ganwright.evaluate.scorer import scoring
 from ganwright.report.versus import Contestant, render_comparison
 from ganwright.train.loop import Observer
@@ -29,7 +29,8 @@ from ganwright.train.run import (
 )
 
 PAGE = "compare.html"
-FEWEST = 2  # recipes
+FEWEST, MOST_SEEDS = 2, 20  # recipes; seeds of each
+CHOSEN = "auto"  # the recipe that Ganwright would choose
 Say = Callable[[str], None]
 
 
@@ -38,15 +39,37 @@ class Comparison:
     """What became of each recipe. Prints as the table of scores."""
 
     path: Path
-    runs: dict[str, Run]  # those that were judged, by recipe
+    runs: dict[str, Run]  # those that were judged, by recipe; of several seeds ``recipe-seed``
     cards: dict[str, Card]
     left_out: dict[str, str] = field(default_factory=dict)  # recipe → why it is not judged
+    seeds: dict[str, tuple[str, ...]] = field(default_factory=dict)  # recipe → its runs
     page: Path | None = None
 
+    def groups(self) -> dict[str, list[Card]]:
+        """The cards of each recipe's seeds; empty where there is one seed."""
+        found = {
+            recipe: [self.cards[name] for name in names if name in self.cards]
+            for recipe, names in self.seeds.items()
+        }
+        many = any(len(names) > 1 for names in self.seeds.values())
+        return {recipe: cards for recipe, cards in found.items() if cards} if many else {}
+
     def __str__(self) -> str:
-        lines = [table(list(self.cards.values()))] if self.cards else []
+        lines = []
+        if groups := self.groups():
+            lines.append(table_of_seeds(groups))
+        elif self.cards:
+            lines.append(table(list(self.cards.values())))
         lines += [f"not compared: {name}: {why}" for name, why in self.left_out.items()]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one run of a comparison is: a recipe's name or file, and a seed."""
+
+    recipe: str
+    seed: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,19 +83,21 @@ class Rules:
     device: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def asked(self, recipe: str | None) -> dict[str, Any]:
+    def asked(self, entry: Entry) -> dict[str, Any]:
         """The arguments that say what a run is, its device left out."""
         return {
-            "recipe": recipe, "minutes": self.minutes, "kimg": self.kimg, "seed": self.seed,
+            "recipe": None if entry.recipe == CHOSEN else entry.recipe,
+            "minutes": self.minutes, "kimg": self.kimg, "seed": entry.seed,
             "settings": self.settings,
         }  # fmt: skip
 
-    def command(self, recipes: Sequence[str], out: Path) -> str:
+    def command(self, recipes: Sequence[str], seeds: int, out: Path) -> str:
         """The command line that makes the comparison again."""
         words = ["ganwright", "compare", str(self.data), "--recipes", ",".join(recipes)]
         for name in ("minutes", "kimg", "seed"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name}", f"{value:g}"]
+        words += ["--seeds", str(seeds)] if seeds > 1 else []
         for name, value in self.settings.items():
             words += ["--set", f"{name}={value}"]
         return shlex.join([*words, "--out", str(out)])
@@ -85,6 +110,7 @@ def compare_recipes(
     minutes: float | None = None,
     kimg: float | None = None,
     seed: int | None = None,
+    seeds: int = 1,
     out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     settings: Mapping[str, Any] | None = None,
@@ -98,9 +124,11 @@ def compare_recipes(
 
     `recipes` are names or TOML files, two at least, "auto" the one that Ganwright would choose; each
     has `minutes` of training, or `kimg` (thousand real examples shown), 10 minutes if neither is
-    given. `settings` hold for all. Runs go to ``out/<recipe>`` (`out`: ``runs/<data>-compare``), the
-    page to ``out/compare.html``; with `resume`, what is complete there is taken as it is, and the
-    rest gone on with. `n` samples of each are judged, `features` names the extractor.
+    given. With `seeds`, each is trained so many times, from `seed` on, and scores are the mean of its
+    seeds ± half of their range. `settings` hold for all. Runs go to ``out/<recipe>`` (`out`:
+    ``runs/<data>-compare``), the page to ``out/compare.html``; with `resume`, what is complete there
+    is taken as it is, and the rest gone on with. `n` samples of each are judged, `features` names
+    the extractor.
 
     A recipe that diverges is named in `left_out`, and the others still compared. Ctrl-C compares what
     is finished, then raises Interrupted. Raises OptionError, UnknownName, DataError or RunError before
@@ -113,27 +141,42 @@ def compare_recipes(
         data=data, minutes=minutes, kimg=kimg, seed=seed, device=device, settings=settings or {}
     )
     place = _default_out(data) if out is None else Path(out)
-    recipes_by_name = _labels(recipes)
+    labels = _labels(recipes)
+    entries, groups = _with_seeds(labels, seed, seeds)
     if not resume:
         RunFolder(place).must_be_free()
-    folders = {name: RunFolder(place / name) for name in recipes_by_name}
-    ready = _prepare_all(rules, recipes_by_name, folders)
-    runs, left_out, interrupted = _train_all(
-        rules, recipes_by_name, folders, ready, observer, progress
-    )
+    folders = {name: RunFolder(place / name) for name in entries}
+    ready = _prepare_all(rules, entries, folders)
+    runs, left_out, interrupted = _train_all(rules, entries, folders, ready, observer, progress)
     if interrupted and runs:
         progress("comparing what is finished; Ctrl-C again ends")
     found = _judged(runs, left_out, place, n=n, features=features, seed=seed, progress=progress)
+    found = replace(found, seeds=groups)
     if found.cards:
-        found = replace(found, page=_page(found, rules, list(recipes_by_name.values())))
+        found = replace(
+            found, page=_page(found, rules.command(list(labels.values()), seeds, place))
+        )
     if interrupted:
         raise Interrupted(
-            f"interrupted in {interrupted}; {len(runs)} of {len(recipes_by_name)} recipes are finished, "
+            f"interrupted in {interrupted}; {len(runs)} of {len(entries)} runs are finished, "
             "go on with the same command and --resume"
         )
     if not runs:
         raise Diverged(f"no recipe is left to compare; {found}")
     return found
+
+
+def _with_seeds(
+    labels: Mapping[str, str], seed: int | None, seeds: int
+) -> tuple[dict[str, Entry], dict[str, tuple[str, ...]]]:
+    """Runs by name, and the names of each recipe's; one seed after the other, so that all get on alike."""
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise OptionError(f"--seeds: takes 1 to {MOST_SEEDS}; got {seeds}")
+    if seeds == 1:
+        return {n: Entry(r, seed) for n, r in labels.items()}, {n: (n,) for n in labels}
+    numbers = range(seed or 0, (seed or 0) + seeds)
+    entries = {f"{n}-{i}": Entry(r, i) for i in numbers for n, r in labels.items()}
+    return entries, {n: tuple(f"{n}-{i}" for i in numbers) for n in labels}
 
 
 def _default_out(data: str | os.PathLike[str]) -> Path:
@@ -151,7 +194,7 @@ def _labels(recipes: Sequence[str]) -> dict[str, str]:
         label = str(recipe)
         if path.suffix == ".toml":  # a run's own recipe.toml goes by the name of the run
             label = path.resolve().parent.name if path.stem == "recipe" else path.stem
-        if recipe != "auto":
+        if recipe != CHOSEN:
             named(recipe)
         if label in found:
             raise OptionError(f"--recipes: '{label}' is there twice")
@@ -159,15 +202,11 @@ def _labels(recipes: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _asked(recipe: str) -> str | None:
-    return None if recipe == "auto" else recipe
-
-
 # --- training ------------------------------------------------------------------------------------
 
 
 def _prepare_all(
-    rules: Rules, recipes: Mapping[str, str], folders: Mapping[str, RunFolder]
+    rules: Rules, entries: Mapping[str, Entry], folders: Mapping[str, RunFolder]
 ) -> dict[str, Prepared]:
     """The runs that are still to begin, so that what is wrong with one is told before any trains.
 
@@ -176,19 +215,19 @@ def _prepare_all(
     ready: dict[str, Prepared] = {}
     features: str | None = None
     first: Prepared | None = None
-    for name, recipe in recipes.items():
+    for name, entry in entries.items():
         _clear_unbegun(folders[name])
         if folders[name].recipe.is_file():
             features = features or named(folders[name].recipe).train.score_features
-            is_complete(rules.data, folders[name], **rules.asked(_asked(recipe)))  # or raises
+            is_complete(rules.data, folders[name], **rules.asked(entry))  # or raises
             continue
         folders[name].must_be_free()
         settings = dict(rules.settings)
-        own = None if recipe == "auto" else named(recipe)
+        own = None if entry.recipe == CHOSEN else named(entry.recipe)
         free = own is None or (own.train.score_features is None and not own.game.privacy.on)
         if free and features is not None and own is not None:
             settings.setdefault("train.score_features", features)
-        asked = rules.asked(_asked(recipe)) | {"settings": settings}
+        asked = rules.asked(entry) | {"settings": settings}
         try:
             one = prepare(rules.data, **asked, device=rules.device)
         except OptionError as error:  # what is no flag of the command is of the recipe
@@ -221,7 +260,7 @@ def _clear_unbegun(folder: RunFolder) -> None:
 
 def _train_all(
     rules: Rules,
-    recipes: Mapping[str, str],
+    entries: Mapping[str, Entry],
     folders: Mapping[str, RunFolder],
     ready: dict[str, Prepared],
     observer: Observer | None,
@@ -230,9 +269,9 @@ def _train_all(
     """The complete runs, why others are none, and in which one somebody pressed Ctrl-C."""
     runs: dict[str, Run] = {}
     left_out: dict[str, str] = {}
-    for number, (name, recipe) in enumerate(recipes.items(), start=1):
-        folder, asked = folders[name], rules.asked(_asked(recipe))
-        told = f"[{number}/{len(recipes)}] {name}"
+    for number, (name, entry) in enumerate(entries.items(), start=1):
+        folder, asked = folders[name], rules.asked(entry)
+        told = f"[{number}/{len(entries)}] {name}"
         try:
             if (one := ready.pop(name, None)) is not None:
                 progress(f"{told}: training, about {one.plan.expected_kimg:,.1f} kimg")
@@ -248,10 +287,10 @@ def _train_all(
                 )  # fmt: skip
         except (Interrupted, KeyboardInterrupt):
             left_out[name] = "interrupted"
-            for other in list(recipes)[number:]:
+            for other in list(entries)[number:]:
                 if other in ready:
                     left_out[other] = "not begun"
-                elif is_complete(rules.data, folders[other], **rules.asked(_asked(recipes[other]))):
+                elif is_complete(rules.data, folders[other], **rules.asked(entries[other])):
                     runs[other] = Run(folders[other].path)
                 else:
                     left_out[other] = "not gone on with"
@@ -287,12 +326,15 @@ def _judged(
     return Comparison(path=place, runs=runs, cards=cards, left_out=left_out)
 
 
-def _page(found: Comparison, rules: Rules, recipes: Sequence[str]) -> Path:
+def _page(found: Comparison, command: str) -> Path:
+    recipes = {name: recipe for recipe, names in found.seeds.items() for name in names}
+    order = [name for names in found.seeds.values() for name in names if name in found.runs]
     contestants = [
-        Contestant(name=name, path=run.path, card=found.cards[name])
-        for name, run in found.runs.items()
+        Contestant(
+            name=name, path=found.runs[name].path, card=found.cards[name], recipe=recipes[name]
+        )
+        for name in order
     ]
     page = found.path / PAGE
-    again = rules.command(recipes, found.path)
-    write_text(page, render_comparison(contestants, found.left_out, again))
+    write_text(page, render_comparison(contestants, found.left_out, command))
     return page

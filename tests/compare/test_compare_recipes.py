@@ -22,6 +22,8 @@ from ganwright.base.errors import Diverged
 from ganwright.base.options import override, to_toml
 from ganwright.base.runs import RunFolder
 from ganwright.cli.app import run
+from ganwright.evaluate import Card, Entry
+from ganwright.evaluate.compare import best_over_seeds, over_seeds
 from ganwright.report.facts import read_run
 from ganwright.train import plan
 
@@ -115,6 +117,7 @@ def test_resume_keeps_what_is_complete_and_goes_on(finished: tuple[Path, str]) -
         ("digits --recipes mlp,dcgan --against digits", "--against: doesn't go with --recipes"),
         ("digits --recipes mlp,dcgan --minutes 0", "error: --minutes: minutes should be"),
         ("digits --recipes mlp,mlp-small --set generator.widht=3", "widht"),
+        ("digits --recipes mlp,mlp-small --seeds 0", "--seeds: takes 1 to 20; got 0"),
         ("runs/a runs/b --minutes 2", "--minutes: goes with --recipes"),
         ("runs/a", "takes two runs at least; got 1"),
     ],
@@ -181,7 +184,7 @@ def test_ctrl_c_keeps_what_is_finished(inside: Path) -> None:
     _, err = going.communicate(timeout=60)
     assert going.returncode == 130, err
     assert "comparing what is finished" in err
-    assert "interrupted in mlp-small-minimax; 1 of 2 recipes are finished" in err.splitlines()[-1]
+    assert "interrupted in mlp-small-minimax; 1 of 2 runs are finished" in err.splitlines()[-1]
     page = Path("both/compare.html").read_text(encoding="utf-8")
     assert "<strong>mlp-small-minimax</strong> is not compared: interrupted" in page
     assert read_run(Path("both/mlp-small-minimax")).state == "interrupted"
@@ -199,3 +202,31 @@ def test_rows_are_compared_by_their_scores(inside: Path) -> None:
     assert list(found.cards) == ["low", "high"] and found.path == Path("runs/rows-compare")
     page = (found.path / "compare.html").read_text(encoding="utf-8")
     assert "<img" not in page and "Rows don’t show at a glance" in page
+
+
+def test_seeds_are_compared_by_their_means(inside: Path, capsys: Capture) -> None:
+    assert run(["compare", *BOTH, *BRIEF, *SCORED, "--seeds", "2", "--seed", "3"]) == 0
+    out, _ = capsys.readouterr()
+    folder = Path("runs/digits-compare")
+    runs = {p.name for p in folder.iterdir() if p.is_dir()}
+    assert runs == {f"{name}-{i}" for name in ("mlp-small", "mlp-small-minimax") for i in (3, 4)}
+    cards = [json.loads((folder / f"mlp-small-{i}/card.json").read_text()) for i in (3, 4)]
+    low, high = sorted(card["measures"]["fid"]["value"] for card in cards)
+    row = next(line for line in out.splitlines() if line.startswith("FID "))
+    assert f"{(low + high) / 2:.4g} ± {(high - low) / 2:.2g}" in row
+    page = (folder / "compare.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 3 and page.count('class="line c0') == 6  # two seeds, three charts
+    assert "--seeds 2" in page and "± half of their range" in page
+
+
+def card_of(value: float) -> Card:
+    entry = Entry(value=value, low=None, high=None, floor=1.0, baseline=9.0, better="lower", n=60)
+    return Card(samples="x", n=60, against={}, features={}, measures={"fid": entry})
+
+
+def test_the_worst_seed_must_beat_all_others() -> None:
+    good, bad = [card_of(2.0), card_of(3.0)], [card_of(3.5), card_of(9.0)]
+    assert over_seeds(good, "fid").mean == 2.5 and over_seeds(good, "fid").spread == 0.5
+    assert best_over_seeds({"a": bad, "b": good}, "fid") == "b"
+    assert best_over_seeds({"a": bad, "b": [*good, card_of(3.6)]}, "fid") is None
+    assert best_over_seeds({"b": good}, "fid") is None

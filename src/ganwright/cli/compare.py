@@ -53,6 +53,9 @@ def command(
     kimg: Annotated[
         float | None, typer.Option(help="With --recipes: budget of each in thousand real examples.")
     ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="With --recipes: train each with so many seeds [1].")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="With --recipes: the folder [runs/<data>-compare].")
     ] = None,
@@ -89,8 +92,8 @@ def command(
 
     check(as_json)
     training = {
-        "--minutes": minutes, "--kimg": kimg, "--out": out, "--device": device, "--set": settings,
-        "--resume": resume or None,
+        "--minutes": minutes, "--kimg": kimg, "--seeds": seeds, "--out": out, "--device": device,
+        "--set": settings, "--resume": resume or None,
     }  # fmt: skip
     if recipes is None:
         for option, value in training.items():
@@ -113,7 +116,8 @@ def command(
     chosen = dict(parse(text) for text in settings or [])
     with watch() as observer:
         found = compare_recipes(
-            runs[0], names, minutes=minutes, kimg=kimg, seed=seed, out=out, device=device or "auto",
-            settings=chosen, n=n, features=features, resume=resume, observer=observer, progress=say,
+            runs[0], names, minutes=minutes, kimg=kimg, seed=seed,
+            seeds=1 if seeds is None else seeds, out=out, device=device or "auto", settings=chosen,
+            n=n, features=features, resume=resume, observer=observer, progress=say,
         )  # fmt: skip
     put(f"{found}\n\n{found.page}", tree(list(found.cards.values())), as_json)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.evaluate.card import Card, Entry, title
@@ -147,5 +148,61 @@ def table(cards: Sequence[Card]) -> str:
         floor = "—" if entries[0].floor is None else f"{entries[0].floor:.4g}"
         lines.append(f"{title(name):24}{shown}{floor:>10}   {entries[0].better}")
     lines += ["", "* better than every other by more than the noise (95 % in each row by itself)"]
+    lines += [f"warning: {card.samples}: {text}" for card in cards for text in card.warnings]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """One measure over the seeds of a recipe."""
+
+    mean: float
+    spread: float  # half of the range
+    worst: float  # how far from what would be best, at the most and at the least; lower is better
+    best: float
+
+
+def over_seeds(cards: Sequence[Card], name: str) -> Seeds:
+    """What the cards of one recipe's seeds come to in one measure."""
+    entries = [card.measures[name] for card in cards]
+    values, far = [entry.value for entry in entries], [badness(entry) for entry in entries]
+    return Seeds(sum(values) / len(values), (max(values) - min(values)) / 2, max(far), min(far))
+
+
+def best_over_seeds(groups: Mapping[str, Sequence[Card]], name: str) -> str | None:
+    """Which recipe's worst seed is better than the best seed of every other; None where none is."""
+    found = {recipe: over_seeds(cards, name) for recipe, cards in groups.items()}
+    first = min(found, key=lambda recipe: found[recipe].worst)
+    others = [seeds for recipe, seeds in found.items() if recipe != first]
+    return first if others and all(found[first].worst < one.best for one in others) else None
+
+
+def table_of_seeds(groups: Mapping[str, Sequence[Card]]) -> str:
+    """Recipes in columns: mean of the seeds ± half of their range."""
+    cards = [card for group in groups.values() for card in group]
+    same_protocol(cards)
+    first, width = cards[0], max(18, *(len(recipe) + 2 for recipe in groups))
+    lines = [
+        f"{first.n:,} samples each, against {first.against['n']:,} real examples "
+        f"({first.against['fingerprint']}); features {first.features['name']} "
+        f"({first.features['hash']})",
+        "",
+        f"{'':24}" + "".join(f"{recipe:>{width}}" for recipe in groups) + f"{'real':>10}   better",
+        f"{'seeds':24}" + "".join(f"{len(group):>{width}}" for group in groups.values()),
+    ]
+    for name in shared(cards):
+        winner, row = best_over_seeds(groups, name), ""
+        for recipe, group in groups.items():
+            found = over_seeds(group, name)
+            text = f"{found.mean:.4g} ± {found.spread:.2g}" + ("*" if recipe == winner else " ")
+            row += f"{text:>{width}}"
+        floor = first.measures[name].floor
+        real = "—" if floor is None else f"{floor:.4g}"
+        lines.append(f"{title(name):24}{row}{real:>10}   {first.measures[name].better}")
+    lines += [
+        "",
+        "mean of the seeds ± half of their range",
+        "* the worst seed beats all of the others'",
+    ]
     lines += [f"warning: {card.samples}: {text}" for card in cards for text in card.warnings]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset, ImageCodec, open_data
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import title
-from ganwright.evaluate.compare import badness, best, shared
+from ganwright.evaluate.compare import Seeds, best, best_over_seeds, over_seeds, shared
 from ganwright.model import Model
 from ganwright.report import charts, gallery, page
 from ganwright.report.charts import Chart, Line, shown
@@ -33,6 +33,7 @@ class Contestant:
     name: str
     path: Path
     card: Card
+    recipe: str  # of which it is one seed
 
     @cached_property
     def facts(self) -> Facts:
@@ -43,6 +44,10 @@ class Contestant:
     def model(self) -> Model:
         """The model that was judged."""
         return Model.load(self.path)
+
+
+Groups = Mapping[str, Sequence[Contestant]]  # by recipe, a contestant a seed
+Cards = Mapping[str, Sequence[Card]]
 
 
 @dataclass(frozen=True)
@@ -84,27 +89,30 @@ def render_comparison(
 
     `command` makes it again.
     """
-    cards = [one.card for one in contestants]
-    first = contestants[0]
+    groups: dict[str, list[Contestant]] = {}
+    for one in contestants:
+        groups.setdefault(one.recipe, []).append(one)
+    cards = {recipe: [one.card for one in group] for recipe, group in groups.items()}
+    first, firsts = contestants[0], [group[0] for group in groups.values()]
     data = _data(first)
-    pictures = [_side_by_side(one, data) for one in contestants]
-    real = pictures[0][1]
-    tones = [page.lead(card, None).tone for card in cards]
+    pictures = [_side_by_side(one, data) for one in firsts]
+    tones = [page.lead(one.card, None).tone for one in contestants]
     return page.template("compare.html").render(
         css=Markup(page.read("page.css")),
         data=str(first.facts.start.get("data", "data")),
         tone=min(tones, key=TONES.index),  # of the best
         text=verdict(cards),
-        real=real,
+        real=pictures[0][1],
         unseen=pictures[0][2],
         looks=[
             _look(i, one, shown_[0])
-            for i, (one, shown_) in enumerate(zip(contestants, pictures, strict=True))
+            for i, (one, shown_) in enumerate(zip(firsts, pictures, strict=True))
         ],
-        names=[one.name for one in contestants],
+        names=list(groups),
+        seeds=max(map(len, groups.values())),
         card=first.card,
-        rows=[_row(name, cards) for name in shared(cards)],
-        curves=curves(contestants),
+        rows=[_row(name, cards) for name in shared([one.card for one in contestants])],
+        curves=curves(groups),
         courses=[_course(one) for one in contestants],
         warnings=_warnings(contestants),
         left_out=left_out,
@@ -112,31 +120,48 @@ def render_comparison(
     )
 
 
-def verdict(cards: Sequence[Card]) -> str:
+def verdict(cards: Cards) -> str:
     """Which recipe is nearest to real data, whether that is sure, and who is best in what else."""
-    names = shared(cards)
+    names = shared([card for group in cards.values() for card in group])
     by = NEAREST if NEAREST in names else names[0]
-    order = sorted(range(len(cards)), key=lambda i: badness(cards[i].measures[by]))
-    values = [f"{cards[i].samples} {shown(cards[i].measures[by].value)}" for i in order]
-    floor = cards[0].measures[by].floor
+    found = {recipe: over_seeds(group, by) for recipe, group in cards.items()}
+    order = sorted(found, key=lambda recipe: found[recipe].best + found[recipe].worst)
+    values = [f"{recipe} {_mean(found[recipe], cards[recipe])}" for recipe in order]
+    floor = cards[order[0]][0].measures[by].floor
     real = "" if floor is None else f", where real data has {shown(floor)}"
     if len(cards) == 1:
         return f"{title(by)} of {values[0]}{real}."
-    if best(cards, by) is None:
-        text = (
-            f"By {title(by)}, none is nearest to real data by more than the noise: "
-            f"{', '.join(values)}{real}."
-        )
+    noise = (
+        "by more than the noise" if _single(cards) else "its worst seed before all of the others'"
+    )
+    if _winner(cards, by) is None:
+        start = f"By {title(by)}, none is nearest to real data for sure ({noise}): "
     else:
-        text = (
-            f"{cards[order[0]].samples} is nearest to real data, by more than the noise: {title(by)} "
-            f"{', '.join(values)}{real}."
-        )
-    stars = Counter(cards[i].samples for name in names if (i := best(cards, name)) is not None)
+        start = f"{order[0]} is nearest to real data, {noise}: {title(by)} "
+    text = f"{start}{', '.join(values)}{real}."
+    stars = Counter(winner for name in names if (winner := _winner(cards, name)) is not None)
     if stars:
         named = ", ".join(f"{name} in {count}" for name, count in stars.most_common())
-        text += f" Best by more than the noise, of {len(names)} measures: {named}."
+        text += f" Best for sure, of {len(names)} measures: {named}."
     return text
+
+
+def _single(cards: Cards) -> bool:
+    """Whether every recipe was trained once only."""
+    return all(len(group) == 1 for group in cards.values())
+
+
+def _winner(cards: Cards, name: str) -> str | None:
+    """The recipe that is best for sure: beyond the noise, or, of several seeds, beyond all of them."""
+    if not _single(cards):
+        return best_over_seeds(cards, name)
+    i = best([group[0] for group in cards.values()], name)
+    return None if i is None else list(cards)[i]
+
+
+def _mean(found: Seeds, group: Sequence[Card]) -> str:
+    spread = f" ± {found.spread:.2g}" if len(group) > 1 else ""
+    return f"{shown(found.mean)}{spread}"
 
 
 def _data(one: Contestant) -> Dataset:
@@ -154,21 +179,25 @@ def _side_by_side(one: Contestant, data: Dataset) -> tuple[Inline | None, Inline
 def _look(i: int, one: Contestant, samples: Inline | None) -> Look:
     lead = page.lead(one.card, None)
     parts = [f"{one.facts.last('kimg'):,.1f} kimg", f"{one.facts.last('seconds'):,.0f} s"]
-    return Look(one.name, i % COLOURS, lead.level, lead.tone, ", ".join(parts), samples)
+    return Look(one.recipe, i % COLOURS, lead.level, lead.tone, ", ".join(parts), samples)
 
 
-def _row(name: str, cards: Sequence[Card]) -> Row:
-    entries, winner = [card.measures[name] for card in cards], best(cards, name)
-    floor = entries[0].floor
+def _row(name: str, cards: Cards) -> Row:
+    winner = _winner(cards, name)
+    entry = next(iter(cards.values()))[0].measures[name]
     return Row(
         title=title(name),
         says=MEASURES[name].says if name in MEASURES else "",
-        better=entries[0].better,
+        better=entry.better,
         scores=tuple(
-            Score(shown(entry.value), _interval(entry), i == winner)
-            for i, entry in enumerate(entries)
+            Score(
+                _mean(over_seeds(group, name), group),
+                _interval(group[0].measures[name]) if len(group) == 1 else "",
+                recipe == winner,
+            )
+            for recipe, group in cards.items()
         ),
-        floor="—" if floor is None else shown(floor),
+        floor="—" if entry.floor is None else shown(entry.floor),
     )
 
 
@@ -178,35 +207,36 @@ def _interval(entry: Entry) -> str:
     return f"{shown(entry.low)} … {shown(entry.high)}"
 
 
-def curves(contestants: Sequence[Contestant]) -> list[Chart]:
-    """The scores in training by seconds and by kimg, a line a contestant."""
+def curves(groups: Groups) -> list[Chart]:
+    """The scores in training by seconds and by kimg, a line a contestant, a colour a recipe."""
     drawn = [
-        _curve(contestants, "fid", "seconds", "Distance from real examples (FID), by the clock",
+        _curve(groups, "fid", "seconds", "Distance from real examples (FID), by the clock",
                "The lower, the better. How soon is each how near, on this machine?"),
-        _curve(contestants, "fid", "kimg", "The same, by examples seen",
+        _curve(groups, "fid", "kimg", "The same, by examples seen",
                "How much does each learn from an example, however long that takes?"),
-        _curve(contestants, "coverage", "seconds", "Variety (coverage), by the clock",
+        _curve(groups, "coverage", "seconds", "Variety (coverage), by the clock",
                "The share of real variety that is met. A line that falls is a collapse."),
     ]  # fmt: skip
     return [chart for chart in drawn if chart is not None]
 
 
-def _curve(
-    contestants: Sequence[Contestant], name: str, by: str, heading: str, says: str
-) -> Chart | None:
+def _curve(groups: Groups, name: str, by: str, heading: str, says: str) -> Chart | None:
     lines = [
-        Line(one.name, one.facts.series("score", name, by), i % COLOURS)
-        for i, one in enumerate(contestants)
+        Line(recipe, one.facts.series("score", name, by), i % COLOURS)
+        for i, (recipe, group) in enumerate(groups.items())
+        for one in group
     ]
     if name == "fid":
         longest = max(
-            (one.facts.series("score", "floor", by) for one in contestants),
+            (one.facts.series("score", "floor", by) for group in groups.values() for one in group),
             key=lambda points: points[-1][0] if points else 0.0,
         )
         lines.append(Line("real", longest, GREY, dashed=True))
     unit = "s" if by == "seconds" else by
     limits = (0.0, 1.0) if name == "coverage" else None
-    return charts.line_chart(heading, says, lines, unit=unit, limits=limits, by_factors=True)
+    drawn = charts.line_chart(heading, says, lines, unit=unit, limits=limits, by_factors=True)
+    # The seeds of a recipe look alike: one word for all.
+    return None if drawn is None else replace(drawn, legend=tuple(dict.fromkeys(drawn.legend)))
 
 
 def _course(one: Contestant) -> tuple[str, ...]:
