@@ -156,6 +156,7 @@ def test_classes_of_other_names_are_told(
             "--set data.size=8x8 --set data.channels=1",
         ),
         ({"settings": {"generator.norm": "batch"}}, "generator.layers.2.weight is absent there"),
+        ({"settings": {"game.privacy.noise": 1.5}}, "--from: doesn't go with game.privacy: what"),
         ({"settings": {"train.freeze_d": 3}}, "this discriminator has 2 stages .*; got 3"),
     ],
     ids=str,
