@@ -35,7 +35,13 @@ from ganwright.evaluate import (
     ring,
     stacked_labels,
 )
-from ganwright.game import GameOptions, LatentOptions, OptimiserOptions, PenaltyOptions
+from ganwright.game import (
+    GameOptions,
+    GammaOptions,
+    LatentOptions,
+    OptimiserOptions,
+    PenaltyOptions,
+)
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.train import Recipe, TrainOptions
 from ganwright.train.trainer import Trainer
@@ -83,13 +89,25 @@ def plain(seed: int) -> Recipe:
     )
 
 
-def modern(seed: int, gamma: float, kimg: float) -> Recipe:
-    """Relativistic pairs with R1 and R2, the rate falling to a tenth."""
-    adam = OptimiserOptions(rate=2e-3, final_rate=1e-4, decay_kimg=kimg, beta1=0.0, beta2=0.99)
+def modern(seed: int, kimg: float) -> Recipe:
+    """Relativistic pairs with R1 and R2, whose weight and rate fall, from latents of −1 and 1.
+
+    A net is continuous: fed with normal latents, it spends samples on the way from mode to mode.
+    Between corners of a cube there is no way.
+    """
+    adam = OptimiserOptions(rate=5e-3, final_rate=2e-5, decay_kimg=kimg, beta1=0.0, beta2=0.99)
+    penalty = PenaltyOptions(r1=0.1, r2=0.1)
     return replace(
         plain(seed),
         name="relativistic",
-        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=gamma, r2=gamma)),
+        latent=LatentOptions(kind="bernoulli", dim=16),
+        generator=MLPGeneratorOptions(widths=(64, 64, 64)),
+        discriminator=MLPDiscriminatorOptions(widths=(64, 64, 64)),
+        game=GameOptions(
+            loss="relativistic-paired",
+            penalty=penalty,
+            gamma=GammaOptions(final=0.005, decay_kimg=kimg),
+        ),
         generator_optimiser=adam,
         discriminator_optimiser=adam,
     )

@@ -1,6 +1,8 @@
 """The mathematics of the game: tensors in, tensors out; no device, log or file."""
 
+from ganwright.game.augment import Augment, AugmentOptions
 from ganwright.game.average import Average
+from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.latents import LATENTS, LatentOptions, Truncate
 from ganwright.game.losses import LOSSES, LabelOptions, Loss, Targets
 from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_beta2, set_rate
@@ -17,10 +19,14 @@ __all__ = [
     "OPTIMISERS",
     "PENALTIES",
     "Accountant",
+    "Augment",
+    "AugmentOptions",
     "Average",
     "Batch",
     "Game",
     "GameOptions",
+    "Gamma",
+    "GammaOptions",
     "LabelOptions",
     "LatentOptions",
     "Ledger",
@@ -40,7 +46,7 @@ __all__ = [
     "check_private",
     "check_remedies",
     "optimiser",
+    "set_beta2",
     "set_rate",
     "squared_gradient",
 ]
-    "set_beta2",

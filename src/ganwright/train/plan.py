@@ -122,8 +122,12 @@ def with_decay(recipe: Recipe, kimg: float) -> Recipe:
         lasts = o.changes and o.decay_kimg == 0
         return replace(o, decay_kimg=round(kimg, 3)) if lasts else o
 
+    gamma = recipe.game.gamma
+    if gamma.final != 1 and gamma.decay_kimg == 0:
+        gamma = replace(gamma, decay_kimg=round(kimg, 3))
     return replace(
         recipe,
+        game=replace(recipe.game, gamma=gamma),
         generator_optimiser=decaying(recipe.generator_optimiser),
         discriminator_optimiser=decaying(recipe.discriminator_optimiser),
     )

@@ -17,9 +17,11 @@ from ganwright.base.options import tree
 from ganwright.data import Dataset
 from ganwright.game import (
     Accountant,
+    Augment,
     Average,
     Batch,
     Game,
+    Gamma,
     Ledger,
     PortionedGame,
     PrivateGame,
@@ -29,9 +31,9 @@ from ganwright.game import (
     check_private,
     check_remedies,
     optimiser,
+    set_beta2,
     set_rate,
 )
-    set_beta2,
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
 from ganwright.train.batches import Order, chosen
@@ -127,6 +129,8 @@ class Trainer:
             ),
             latents=self._latents,
             precision=self._precision,
+            augment=self._augment(),
+            gamma=Gamma(recipe.game.gamma, self.device),
         )
         self.means = Means()
         self.order = Order(len(data.train), seeds.derive(seed, "data"))
@@ -136,6 +140,11 @@ class Trainer:
         self.repairs = 0
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
+
+    def _augment(self) -> Augment | None:
+        """What changes the pictures that are judged, if that is asked for."""
+        o = self.recipe.game.augment
+        return None if o.mode == "off" else Augment(o, self.data.spec, self.device)
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Stops the learning of D's first stages. Raises OptionError where there is no sense in it."""
@@ -222,13 +231,16 @@ class Trainer:
         """Plays one round; all its randomness is a function of (seed, repairs, seen)."""
         o, before = self.recipe.train, self.seen
         key = o.seed if self.accountant is None else self.ledger.key
-        torch.manual_seed(seeds.derive(key, "round", self.repairs, before))
+        _reseed(seeds.derive(key, "round", self.repairs, before), self.device)
         scale = HALVING**self.repairs
         for options, its in (
             (self.recipe.generator_optimiser, self.game.generator_optimiser),
             (self.recipe.discriminator_optimiser, self.game.discriminator_optimiser),
         ):
             set_rate(its, options.rate_at(before) * scale)
+            set_beta2(its, options.beta2_at(before))
+        if self.game.augment is not None:
+            self.game.augment.at(before)
         result = self.game.round(self._reals, before)
         self.average.update(self.game.generator, self.seen - before, o.half_life_at(self.seen))
         return result
@@ -237,9 +249,6 @@ class Trainer:
         """Whether all weights, all measured since the last report, and samples are numbers."""
         networks = (self.game.generator, self.game.discriminator, self.average.network)
         weights = [tensor for network in networks for tensor in network.state_dict().values()]
-            set_beta2(its, options.beta2_at(before))
-        if self.game.augment is not None:
-            self.game.augment.at(before)
         measured = [] if self.means.total is None else [self.means.total]
         return finite([*weights, *measured]) and finite([self._sampled()])
 
@@ -255,6 +264,10 @@ class Trainer:
         more: dict[str, Any] = {} if self.accountant is None else {"privacy": self.ledger}
         if self.recipe.game.remedies.lecam:
             more["anchors"] = self.game.anchors
+        if self.game.augment is not None:
+            more["augment"] = self.game.augment
+        if self.recipe.game.gamma.auto:
+            more["gamma"] = self.game.gamma
         return more | {
             "generator": self.game.generator,
             "discriminator": self.game.discriminator,
@@ -309,6 +322,18 @@ class Trainer:
         o = self.recipe.game.privacy
         terms = {"noise": o.noise, "clip": o.clip, "rate": self.accountant.rate}
         return {"privacy": self.spent() | terms | {"steps": self.ledger.steps}}
+
+
+def _reseed(seed: int, device: torch.device) -> None:
+    """Seeds the generators that a round draws from; `torch.manual_seed` also asks after absent devices.
+
+    That costs a small net a tenth of its round.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 def _like_weights(optimiser: torch.optim.Optimizer) -> None:
