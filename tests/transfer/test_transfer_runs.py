@@ -94,6 +94,23 @@ def test_a_generator_told_of_classes_begins_as_it_was(tiny: Any, unlabelled_run:
     assert generator.layers[0].weight.grad[:, -64:].abs().max() > 0
 
 
+@pytest.mark.parametrize("recipe", ["mlp", "latent-skip", "dense-conv", "r3gan"])
+def test_so_does_every_other_generator_of_pictures(
+    tiny: Any, built: Callable[..., Path], recipe: str
+) -> None:
+    source = built(recipe, **{"data.labels": False})
+    prepared = prepare(
+        "digits", start_from=source, kimg=0.1, device="cpu", settings={"data.labels": True}
+    )
+    assert prepared.taken is not None and prepared.taken.part
+    assert set(prepared.taken.new) >= set(EMBEDDINGS)
+    generator = begun(prepared).game.generator.eval()
+    z = prepared.plan.recipe.latent.draw(0, 0, 20)
+    torch.testing.assert_close(
+        generator(z, torch.arange(20) % 10), gw.load(source).generator(z, None)
+    )
+
+
 def test_classes_can_be_left_out(tiny: Any, digits_run: Path) -> None:
     prepared = prepare(
         "digits", start_from=digits_run, kimg=0.1, device="cpu", settings={"data.labels": False}
