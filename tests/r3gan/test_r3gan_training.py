@@ -93,7 +93,7 @@ def test_a_run_of_the_command(tmp_path: Path) -> None:
 
 def test_the_plan_tells_the_sizes_that_it_derived(tiny: Any) -> None:
     plan = prepare("digits", recipe="r3gan", kimg=0.2, device="cpu").plan
-    assert "\nblocks       1 × 128 channels at 4×4, 1 × 64 channels at 8×8\n" in str(plan)
+    assert "\nblocks       1 × 64 channels at 4×4, 1 × 64 channels at 8×8\n" in str(plan)
 
 
 def test_interrupted_equals_never_interrupted(tiny: Any, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Preset(NamedTuple):
 
 
 SIZES: dict[str, Preset] = {
-    "xs": Preset(width=128, full=1, blocks=1, patch=2),
+    "xs": Preset(width=64, full=2, blocks=1, patch=2),
     "s": Preset(width=128, full=2, blocks=1, patch=1),
     "m": Preset(width=384, full=3, blocks=2, patch=1),
     "l": Preset(width=768, full=4, blocks=2, patch=1),  # the paper's
