@@ -85,13 +85,12 @@ def test_sureness_of_known_logits() -> None:
         return float(sureness(torch.tensor(real).double(), torch.tensor(fake).double()))
 
     assert value([3, 4, 5, 6], [-3, -4, -5, -6]) == 1  # it knows each
-    assert value([103, 104, 105, 106], [97, 96, 95, 94]) == 1  # wherever the zero is
-    assert value([1, 3], [1, 3]) == 0  # it can't tell
-    assert value([1, 1, 1, 9], [1, 1, 1, 1]) == -0.5  # one example stands out, the others don't
+    assert value([103, 14, 5, 6], [97, 8, 4, 1]) == 1  # wherever the zero of each pair is
+    assert value([1, 3], [3, 1]) == value([2, 2], [2, 2]) == 0  # it can't tell
+    assert value([1, 1, 1, 9], [2, 2, 2, 2]) == -0.5
     torch.manual_seed(0)
-    apart = 2 * 1.683 * torch.tensor(0.5)  # Φ(d′/2) = 0.8: four in five on the right side
-    real, fake = torch.randn(200000) + apart / 2, torch.randn(200000) - apart / 2
-    assert float(sureness(real, fake)) == pytest.approx(0.6, abs=0.01)
+    real, fake = torch.randn(200_000) + 1.19, torch.randn(200_000)
+    assert float(sureness(real, fake)) == pytest.approx(0.6, abs=0.01)  # Φ(1.19/√2) = 0.8
 
 
 def test_an_adaptive_p_walks_to_its_target() -> None:

@@ -20,7 +20,7 @@ from ganwright.game.fused import fits
 ADAPTIVE = {
     "game.augment.mode": "adaptive",
     "game.augment.speed_kimg": 0.3,
-    "game.augment.target": -0.2,
+    "game.augment.target": -0.5,
 }
 
 

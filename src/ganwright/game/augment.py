@@ -89,7 +89,10 @@ class AugmentOptions:
         default=0.5, ge=0, le=1, description="of p at which each operation on colours is applied"
     )
     target: float = Field(
-        default=0.6, ge=-1, le=1, description="adaptive: the sign of D at real examples, on average"
+        default=0.6,
+        ge=-1,
+        le=1,
+        description="adaptive: p rises while D tells more pairs apart, (1 + target)/2 of them",
     )
     most: float = Field(default=0.8, ge=0, le=1, description="adaptive: p goes no higher")
     speed_kimg: float = Field(
@@ -207,14 +210,13 @@ def places(theta: Tensor, height: int, width: int) -> Tensor:
 
 
 def sureness(real: Tensor, fake: Tensor) -> Tensor:
-    """r = E[sign(D(x) − m)] over real examples: how sure the discriminator is of them.
+    """r = E[sign(D(x) − D(G(z)))] over pairs: how sure the discriminator is of its real examples.
 
-    `real` and `fake` (batch,) are its logits. Near 0 where it can't tell, 1 where it knows each by heart
-    (Karras et al. 2020a, equation 1). There m is 0; a relativistic loss leaves the zero open, so here
-    it is halfway between the means of both batches.
+    `real` and `fake` (batch,) are its logits. Near 0 where it can't tell, 1 where it knows each by heart.
+    Karras et al. 2020a, equation 1, compare D(x) with 0; but a relativistic loss leaves the zero
+    open, for each class another, and r would be 1 from the start. In pairs of one class it cancels.
     """
-    middle = (real.detach().mean() + fake.detach().mean()) / 2
-    return (real.detach() - middle).sign().mean()
+    return (real.detach() - fake.detach()).sign().mean()
 
 
 def sharpened(x: Tensor) -> Tensor:
