@@ -113,10 +113,10 @@ def modern(seed: int, kimg: float) -> Recipe:
     )
 
 
-def in_the_plane(name: str, mixture: Mixture, seeds: int, kimg: float, gamma: float) -> None:
+def in_the_plane(name: str, mixture: Mixture, seeds: int, kimg: float) -> None:
     """A row for each recipe and seed."""
     scale = MARGIN * float(np.abs(mixture.centres).max())
-    for make in (plain, lambda seed: modern(seed, gamma, kimg)):
+    for make in (plain, lambda seed: modern(seed, kimg)):
         for seed in range(seeds):
             points = mixture.sample(POINTS, seed=seed) / scale
             data: Any = Plane(torch.from_numpy(points.astype(np.float32)))
@@ -177,7 +177,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="of stacked")
     parser.add_argument("--kimg", type=float, default=2000, help="of ring and grid")
-    parser.add_argument("--gamma", type=float, default=0.05, help="of ring and grid")
     parser.add_argument("--data", help="MNIST's folder, for stacked")
     parser.add_argument("--minutes", type=float, default=20, help="of stacked")
     parser.add_argument("--recipe", default="relativistic", help="of stacked")
@@ -192,7 +191,7 @@ def main() -> None:
                 parser.error("stacked: needs --data, MNIST's folder")
             stacked(o.data, o.minutes, o.recipe, o.seed, o.out)
         else:
-            in_the_plane(name, {"ring": ring, "grid": grid}[name](), o.seeds, o.kimg, o.gamma)
+            in_the_plane(name, {"ring": ring, "grid": grid}[name](), o.seeds, o.kimg)
 
 
 if __name__ == "__main__":
