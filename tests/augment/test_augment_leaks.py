@@ -83,7 +83,7 @@ def modes() -> Tensor:
     return x
 
 
-def shares(p: float, seed: int, rounds: int = 100) -> tuple[float, float]:
+def shares(p: float, seed: int, rounds: int = 70) -> tuple[float, float]:
     """Of samples after a short game with flips at chance p: near a mode, and near a mirrored mode."""
     torch.manual_seed(seed)
     generator, discriminator, truth = Makes(), Judges(), modes()
