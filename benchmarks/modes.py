@@ -106,7 +106,7 @@ def modern(seed: int, kimg: float) -> Recipe:
         game=GameOptions(
             loss="relativistic-paired",
             penalty=penalty,
-            gamma=GammaOptions(final=0.005, decay_kimg=kimg),
+            gamma=GammaOptions(final=0.03, decay_kimg=kimg),
         ),
         generator_optimiser=adam,
         discriminator_optimiser=adam,
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", choices=("ring", "grid", "stacked"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="of stacked")
-    parser.add_argument("--kimg", type=float, default=2000, help="of ring and grid")
+    parser.add_argument("--kimg", type=float, default=2500, help="of ring and grid")
     parser.add_argument("--data", help="MNIST's folder, for stacked")
     parser.add_argument("--minutes", type=float, default=20, help="of stacked")
     parser.add_argument("--recipe", default="relativistic", help="of stacked")

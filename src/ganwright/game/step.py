@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.game.augment import Augment, AugmentOptions, sureness
-from ganwright.game.control import Gamma, GammaOptions, telling
+from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
@@ -124,7 +124,7 @@ class Result(NamedTuple):
     augment_p: Tensor | None = None
     sureness: Tensor | None = None
     gamma: Tensor | None = None
-    telling: Tensor | None = None
+    steepness: Tensor | None = None
 
 
 def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -217,8 +217,8 @@ class Game:
             self.anchors.follow(real, fake)
         if self.augment is not None and told.sureness is not None:
             self.augment.follow(told.sureness)
-        if told.telling is not None:
-            self.gamma.follow(told.telling, count)
+        if told.steepness is not None:
+            self.gamma.follow(told.steepness, count)
 
     def _rests(self, seen: int, batch: int) -> bool:
         """Whether the discriminator sits this round out."""
@@ -286,7 +286,7 @@ class Game:
                 penalty = penalty + weight * row.value(squared).mean()
             else:  # R1 and R2, whose weights are governed together
                 steep = steep + weight * row.value(squares[row.at]).mean()
-        scale = self.gamma.scale(seen, steep) if squares else None
+        scale = self.gamma.scale(seen) if squares else None
         penalty = penalty if scale is None else penalty + scale * steep
         steady = self._consistency(real_x, real, fake_x, fake, batch.condition)
         whole = value + penalty
@@ -306,7 +306,7 @@ class Game:
             augment_p=None if self.augment is None else self.augment.p.clone(),
             sureness=None if self.augment is None else sureness(real, fake),
             gamma=None if scale is None else torch.as_tensor(scale, device=real.device),
-            telling=None if scale is None else telling(real, fake),
+            steepness=self.gamma.steepness(torch.cat([*squares.values()])) if squares else None,
         )
 
     def _lecam(self, real: Tensor, fake: Tensor, seen: int) -> Tensor | None:

@@ -130,7 +130,7 @@ class Trainer:
             latents=self._latents,
             precision=self._precision,
             augment=self._augment(),
-            gamma=Gamma(recipe.game.gamma, self.device),
+            gamma=Gamma(recipe.game.gamma, data.spec.size, self.device),
         )
         self.means = Means()
         self.order = Order(len(data.train), seeds.derive(seed, "data"))
