@@ -1,22 +1,42 @@
-"""The default recipe: chosen from the data and the time there is, with reasons."""
+"""The default recipe: chosen from the data, the device and the time there is, with reasons.
+
+Every number here is a measured one: docs/choosing.md and docs/benchmarks.md have the tables.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ganwright.base.options import override
 from ganwright.data import Dataset
-from ganwright.train.plan import speeds
+from ganwright.train.plan import Plan, speeds
 from ganwright.train.recipes import RECIPES, Recipe
 
 LEAST_SIDE = 4  # pixels that a convolutional net needs
 # With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
 LEAST_KIMG = 20.0
+# What the wide nets would see in the time: with less, narrow ones get further.
+WIDE_KIMG = 60.0
+NARROW = {
+    "generator.width": 32,
+    "discriminator.width": 32,
+    "generator_optimiser.rate": 2e-3,
+    "discriminator_optimiser.rate": 2e-3,
+    "train.batch": 32,
+}
+LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
+# Fewer different pictures than these are learned by heart unless they are changed.
+FEW_PICTURES = 2000
+FEW = {"game.augment.mode": "scheduled", "game.augment.p_kimg": 20.0}
+# On a GPU the paper's nets are within reach; there, sizes by the minutes of the run.
+GPU_SIZES = ((240.0, "l"), (30.0, "m"), (0.0, "s"))
+
 # Rows of a table and the batch for them: large ones are fast, and few rows need many steps.
 TABLE_BATCHES = ((50_000, 2048), (5_000, 1024), (0, 512))
 # Fewer rows are learned by heart without it. Dropout did as well, but shifted the columns' shares.
 FEW_ROWS, DECAY = 5_000, 1.0
-LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
 
 
 def table_recipe(rows: int) -> Recipe:
@@ -30,47 +50,109 @@ def table_recipe(rows: int) -> Recipe:
 def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe, tuple[str, ...]]:
     """A recipe for this data and budget, and the reasons in whole sentences.
 
-    A budget in kimg decides nothing here: the same command must choose the same recipe on any
-    machine.
+    `minutes` is None where the budget is in kimg, which decides nothing here: the same command must
+    choose the same recipe on any machine.
     """
     if data.spec.choices:
-        count, codes, rows = len(data.spec.choices), data.spec.size, len(data.train)
-        recipe = table_recipe(rows)
-        told = f"Batches of {recipe.train.batch}, for {rows:,} rows"
-        if rows < FEW_ROWS:
-            told += f", and weight decay {DECAY:g}: so few are soon learned by heart"
-        return recipe, (
-            f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
-            f"any subset of the columns as given. {told}",
-        )
+        return _for_rows(data)
     if data.spec.totals:
         return RECIPES["counts"].make(), (
             f"recipe counts: rows of {data.spec.size:,} counts, made from their totals and rates",
         )
-    best, cheap = RECIPES["relativistic"].make(), RECIPES["mlp-small"].make()
+    return _for_pictures(data, minutes, device)
+
+
+def expected(plan: Plan, data: Dataset) -> str:
+    """What to expect of a run, in a sentence."""
+    kimg, count = plan.expected_kimg, len(data.train)
+    minutes = kimg * 1000 / plan.images_per_s / 60
+    return (
+        f"expect about {kimg:,.0f} thousand examples in {minutes:,.1f} minutes, at {plan.images_per_s:,.0f} "
+        f"a second: each of {count:,} is seen {kimg * 1000 / count:,.1f} times"
+    )
+
+
+def _for_rows(data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
+    count, codes, rows = len(data.spec.choices), data.spec.size, len(data.train)
+    recipe = table_recipe(rows)
+    told = f"Batches of {recipe.train.batch}, for {rows:,} rows"
+    if rows < FEW_ROWS:
+        told += f", and weight decay {DECAY:g}: so few are soon learned by heart"
+    return recipe, (
+        f"recipe table: rows of {count} columns learned, as choices among {codes:,} values; it takes "
+        f"any subset of the columns as given. {told}",
+    )
+
+
+def _for_pictures(
+    data: Dataset, minutes: float | None, device: str
+) -> tuple[Recipe, tuple[str, ...]]:
+    cheap = RECIPES["mlp-small"].make()
     channels, *sides = data.spec.shape
+    size = "×".join(map(str, [*sides, channels]))
     if len(sides) != 2 or min(sides) < LEAST_SIDE:
         why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
         return cheap, (why,)
-    if minutes is not None:
-        speed = max(speeds(replace(best, data=data.options), data, device).values())
-        reach = speed * 60 * minutes / 1000
-        if reach < LEAST_KIMG and data.spec.size > LARGEST_FOR_DENSE:
-            why = (
-                f"recipe {best.name}, but the time is short: in {minutes:g} minutes it would see "
-                f"{reach:.1f} kimg here, and shapes take {LEAST_KIMG:g}; try more minutes, or "
-                "--set data.size=32"
-            )
-            return best, (why,)
-        if reach < LEAST_KIMG:
-            why = (
-                f"recipe {cheap.name}: in {minutes:g} minutes the convolutional one would see "
-                f"{reach:.1f} kimg here, and needs {LEAST_KIMG:g}"
-            )
-            return cheap, (why,)
-    size = "×".join(map(str, [*sides, channels]))
-    why = (
-        f"recipe {best.name}: pictures of {size} suit convolutions, and of those recipes it kept all "
-        "of the data's variety and took the fewest examples (docs/benchmarks.md)"
+    if device == "cuda" and min(sides) >= 8:
+        recipe, why = _for_gpu(minutes, size)
+    else:
+        recipe, why = _for_time(data, minutes, device, size)
+    recipe, few = _for_few(recipe, data)
+    return recipe, (why, few) if few else (why,)
+
+
+def _for_gpu(minutes: float | None, size: str) -> tuple[Recipe, str]:
+    scale = next(name for least, name in GPU_SIZES if (minutes or 0) >= least)
+    sizes = {"generator.size": scale, "discriminator.size": scale}
+    recipe = override(RECIPES["r3gan"].make(), sizes)
+    return recipe, (
+        f"recipe r3gan, size {scale}: residual nets for {size} pictures, which a GPU has the power for"
     )
-    return best, (why,)
+
+
+def _for_time(data: Dataset, minutes: float | None, device: str, size: str) -> tuple[Recipe, str]:
+    """The convolutional recipe, as wide as the time allows."""
+    wide = RECIPES["relativistic"].make()
+    because = (
+        f"recipe {wide.name}: {size} pictures suit convolutions, and of those recipes it kept all of the "
+        "data's variety and took the fewest examples"
+    )
+    if minutes is None:
+        return wide, because
+
+    def reach(recipe: Recipe) -> float:
+        found = speeds(replace(recipe, data=data.options), data, device)
+        return max(found.values()) * 60 * minutes / 1000
+
+    ahead = reach(wide)
+    if ahead >= WIDE_KIMG:
+        return wide, because
+    narrow = override(wide, NARROW)
+    closer = reach(narrow)
+    if closer >= LEAST_KIMG:
+        return narrow, (
+            f"recipe {wide.name}, narrow and at twice the rate: in {minutes:g} minutes it sees "
+            f"{closer:.0f} kimg here, the wide nets {ahead:.0f}, and {WIDE_KIMG:g} is where they catch up"
+        )
+    if data.spec.size > LARGEST_FOR_DENSE:
+        return narrow, (
+            f"recipe {wide.name}, narrow, but the time is short: in {minutes:g} minutes it would see "
+            f"{closer:.1f} kimg here, and shapes take {LEAST_KIMG:g}; try more minutes, or "
+            "--set data.size=32"
+        )
+    cheap = RECIPES["mlp-small"].make()
+    return cheap, (
+        f"recipe {cheap.name}: in {minutes:g} minutes a convolutional one would see "
+        f"{closer:.1f} kimg here, and needs {LEAST_KIMG:g}"
+    )
+
+
+def _for_few(recipe: Recipe, data: Dataset) -> tuple[Recipe, str]:
+    """With augmentation where the pictures are few, and what is said of it."""
+    different = len(np.unique(data.hashes[data.train]))
+    if different >= FEW_PICTURES:
+        return recipe, ""
+    return override(recipe, FEW), (
+        f"augmentation on: {different:,} different pictures, and fewer than {FEW_PICTURES:,} are soon "
+        "learned by heart (--set game.augment.mode=off to leave them as they are)"
+    )

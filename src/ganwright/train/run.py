@@ -24,7 +24,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
-from ganwright.train.choose import choose
+from ganwright.train.choose import choose, expected
 from ganwright.train.loop import Observer, Scorer, is_done, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.memory import room_for
@@ -113,9 +113,10 @@ def prepare(
     reasons: tuple[str, ...] = ()
     if base is None:
         # Checked before it is reckoned with: --set may hold any word.
-        clock = {k: v for k, v in asked.items() if k == "train.minutes"}
+        clock = {k: v for k, v in asked.items() if k in ("train.minutes", "train.kimg")}
         checked = override(TrainOptions(), _within("train", clock), owner="--set train")
-        base, reasons = choose(opened, minutes=checked.minutes, device=place)
+        ahead = checked.minutes or (DEFAULT_MINUTES if checked.kimg is None else None)
+        base, reasons = choose(opened, minutes=ahead, device=place)
     resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
     precision = precision_on(resolved.train.precision, place)
@@ -131,6 +132,8 @@ def prepare(
         taken = fit(source, resolved, opened)
         reasons = (*reasons, taken.told(source))
     plan = make_plan(resolved, opened, place)
+    if recipe is None and source is None:
+        reasons = (*reasons, expected(plan, opened))
     return Prepared(data=opened, plan=plan, reasons=reasons, source=source, taken=taken)
 
 

@@ -1,0 +1,137 @@
+"""What is chosen where no recipe is named, by data, device and time, and what is said of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ganwright as gw
+from ganwright.train import choose as choosing
+from ganwright.train import plan, prepare
+from ganwright.train.choose import FEW_PICTURES, choose
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets the machine have a speed: examples a second of the wide nets; narrow ones have double."""
+
+    def be(images_per_s: float) -> None:
+        def found(recipe: Any, data: Any, device: str) -> dict[int, float]:
+            return {1: images_per_s * (2 if recipe.generator.width == 32 else 1)}
+
+        monkeypatch.setattr(choosing, "speeds", found)
+
+    return be
+
+
+def pictures(folder: Path, count: int, side: int = 12, channels: int = 1) -> gw.Dataset:
+    rng = np.random.default_rng(0)
+    path = folder / f"{count}-{side}-{channels}.npy"
+    np.save(path, rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8))
+    return gw.open_data(path)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> gw.Dataset:
+    return pictures(tmp_path_factory.mktemp("many"), 2 * FEW_PICTURES)
+
+
+@pytest.mark.parametrize(
+    ("images_per_s", "name", "width"),
+    [(1000.0, "relativistic", 64), (120.0, "relativistic", 32), (5.0, "mlp-small", None)],
+    ids=["time enough", "little time", "hardly any"],
+)
+def test_the_time_decides_how_wide(
+    many: gw.Dataset, speed: Any, images_per_s: float, name: str, width: int | None
+) -> None:
+    speed(images_per_s)
+    recipe, reasons = choose(many, minutes=5, device="cpu")
+    assert recipe.name == name
+    assert getattr(recipe.generator, "width", None) == width
+    assert reasons[0].startswith(f"recipe {name}")
+
+
+def test_a_budget_in_examples_is_not_measured(
+    many: gw.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "speeds", lambda *_: pytest.fail("measured"))
+    recipe, _ = choose(many, minutes=None, device="cpu")
+    assert recipe.name == "relativistic"
+
+
+def test_a_large_picture_and_no_time_is_told(tmp_path: Path, speed: Any) -> None:
+    speed(0.5)
+    recipe, reasons = choose(pictures(tmp_path, 30, 64, 3), minutes=1, device="cpu")
+    assert recipe.name == "relativistic"
+    assert "try more minutes, or --set data.size=32" in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "size"),
+    [(10.0, "s"), (60.0, "m"), (600.0, "l"), (None, "s")],
+    ids=["ten", "an hour", "ten hours", "kimg"],
+)
+def test_a_gpu_gets_the_residual_nets(many: gw.Dataset, minutes: float | None, size: str) -> None:
+    recipe, reasons = choose(many, minutes=minutes, device="cuda")
+    assert recipe.name == "r3gan"
+    assert recipe.generator.size == recipe.discriminator.size == size
+    assert f"size {size}" in reasons[0]
+
+
+def test_few_pictures_are_changed_before_they_are_judged(tmp_path: Path, speed: Any) -> None:
+    speed(1000.0)
+    recipe, reasons = choose(pictures(tmp_path, 300), minutes=5, device="cpu")
+    assert recipe.game.augment.mode != "off"
+    assert re.match(r"augmentation on: \d+ different pictures", reasons[1])
+
+
+def test_copies_count_once(tmp_path: Path, speed: Any) -> None:
+    speed(1000.0)
+    rng = np.random.default_rng(0)
+    some = rng.integers(0, 256, (100, 12, 12, 1), dtype=np.uint8)
+    np.save(tmp_path / "copies.npy", np.tile(some, (50, 1, 1, 1)))
+    data = gw.open_data(tmp_path / "copies.npy")
+    assert len(data.train) > FEW_PICTURES
+    recipe, _ = choose(data, minutes=5, device="cpu")
+    assert recipe.game.augment.mode != "off"
+
+
+def test_many_pictures_are_left_as_they_are(many: gw.Dataset, speed: Any) -> None:
+    speed(1000.0)
+    recipe, reasons = choose(many, minutes=5, device="cpu")
+    assert recipe.game.augment.mode == "off"
+    assert len(reasons) == 1
+
+
+def test_it_says_what_to_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "measure", lambda trainer: 1000.0)
+    prepared = prepare("digits", kimg=60)
+    assert len(prepared.reasons) <= 3
+    n = len(prepared.data.train)
+    assert prepared.reasons[-1] == (
+        "expect about 60 thousand examples in 1.0 minutes, at 1,000 a second: each of "
+        f"{n:,} is seen {60_000 / n:,.1f} times"
+    )
+    assert prepare("digits", recipe="mlp-small", kimg=1).reasons == ()
+
+
+def test_without_a_budget_it_is_ten_minutes_that_are_reckoned_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def note(data: Any, *, minutes: float | None, device: str) -> Any:
+        asked.append(minutes)
+        return choose(data, minutes=None, device=device)
+
+    monkeypatch.setattr(plan, "measure", lambda trainer: 1000.0)
+    monkeypatch.setattr(sys.modules[prepare.__module__], "choose", note)
+    assert prepare("digits").plan.recipe.train.minutes == 10
+    prepare("digits", kimg=1)
+    prepare("digits", minutes=2)
+    assert asked == [10, None, 2]
