@@ -2,6 +2,10 @@
 
     python benchmarks/throughput.py [--recipe dcgan] [--size 32] [--channels 3] [--batch 64]
 
+Of recipes with relativistic pairs, R1 and R2 the other side is a straight port of the step as published
+(R3GAN): eager float32, batches from memory, a real batch and fresh fakes for each player, real and fake
+judged one after the other, both penalties differentiated twice at every step.
+
 The textbook loop is the one of the tutorials: eager float32, a loader that decodes and transforms
 picture by picture, fresh fakes for each player, separate batches, torch's own dropout, losses read at
 every step. Both sides build the nets from the same options and see the same pictures. Each row is
@@ -11,6 +15,7 @@ ours in another precision; a ratio above 1 means that ours is faster.
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import statistics
 import tempfile
@@ -18,15 +23,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
+from torch.utils.flop_counter import flop_registry
 
 import ganwright as gw
+from ganwright.base.options import override
 from ganwright.nets.layers import Dropout
 from ganwright.train.recipes import RECIPES, Recipe
 from ganwright.train.trainer import Trainer
@@ -82,6 +91,48 @@ def textbook(recipe: Recipe, data: gw.Dataset, folder: Path) -> Iterator[int]:
             yield len(real)
 
 
+def port(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
+    """R3GAN's step, line by line; gives the size of each batch after its step."""
+    net, o, half = recipe.net(), recipe.generator_optimiser, recipe.game.penalty.r1 / 2
+    generator, discriminator = net.build_generator(data.spec), net.build_discriminator(data.spec)
+    average = copy.deepcopy(generator)
+    betas = (o.beta1, o.beta2)
+    g_optimiser = torch.optim.Adam(generator.parameters(), lr=o.rate, betas=betas)
+    d_optimiser = torch.optim.Adam(discriminator.parameters(), lr=o.rate, betas=betas)
+    size, rng = recipe.train.batch, np.random.default_rng(0)
+
+    def reals() -> tuple[Tensor, Tensor | None]:
+        stored, labels = data.batch(rng.choice(data.train, size))
+        return data.codec.encode(stored), labels
+
+    def penalty(logits: Tensor, x: Tensor) -> Tensor:
+        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        return gradient.square().sum([1, 2, 3])
+
+    while True:
+        real, labels = reals()
+        with torch.no_grad():
+            fake = generator(torch.randn(size, recipe.latent.dim), labels)
+        real, fake = real.requires_grad_(), fake.requires_grad_()
+        told, of_fakes = discriminator(real, labels), discriminator(fake, labels)
+        slopes = penalty(told, real) + penalty(of_fakes, fake)
+        d_optimiser.zero_grad()
+        (nn.functional.softplus(of_fakes - told) + half * slopes).mean().backward()
+        d_optimiser.step()
+        discriminator.requires_grad_(False)
+        real, labels = reals()
+        fake = generator(torch.randn(size, recipe.latent.dim), labels)
+        told, of_fakes = discriminator(real, labels), discriminator(fake, labels)
+        g_optimiser.zero_grad()
+        nn.functional.softplus(told - of_fakes).mean().backward()
+        g_optimiser.step()
+        discriminator.requires_grad_(True)
+        with torch.no_grad():
+            for mean, weight in zip(average.parameters(), generator.parameters(), strict=True):
+                mean.lerp_(weight, 0.01)
+        yield size
+
+
 def ours(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
     """Our rounds."""
     trainer = Trainer(recipe, data, "cpu")
@@ -100,9 +151,10 @@ def speed(steps: Iterator[int], seconds: float) -> float:
     return count / spent
 
 
-def convolution_peak(seconds: float = 1.0) -> float:
-    """FLOP/s of a large float32 convolution: what this machine can do at best."""
-    layer, x = nn.Conv2d(128, 128, 3, padding=1), torch.randn(64, 128, 32, 32)
+def convolution_peak(kind: torch.dtype, seconds: float = 1.0) -> float:
+    """FLOP/s of a large convolution: what this machine can do at best."""
+    layer = nn.Conv2d(128, 128, 3, padding=1).to(kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.randn(64, 128, 32, 32).to(kind, memory_format=torch.channels_last)
     flops = 2 * 64 * 32 * 32 * 128 * 128 * 9
     with torch.inference_mode():
         layer(x)
@@ -111,6 +163,26 @@ def convolution_peak(seconds: float = 1.0) -> float:
             layer(x)
             count += 1
     return flops * count / spent
+
+
+class Counter(TorchDispatchMode):
+    """Counts the FLOP of convolutions and products, forward and backward."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if (flops := flop_registry.get(func._overloadpacket)) is not None:
+            self.total += flops(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+def work(steps: Iterator[int]) -> float:
+    """FLOP of one step, for each real example."""
+    next(steps)
+    with Counter() as counter:
+        count = next(steps)
+    return counter.total / count
 
 
 def write_pictures(folder: Path, size: int, channels: int) -> None:
@@ -129,6 +201,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=3)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5, help="of one turn of one side")
+    parser.add_argument("--set", nargs="*", default=[], help="key=value …")
     parser.add_argument("--turns", type=int, default=5)
     o = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -138,9 +211,11 @@ def main() -> None:
         write_pictures(folder, o.size, o.channels)
         data = gw.open_data(folder)
         base = RECIPES[o.recipe].make()
-        base = replace(base, train=replace(base.train, batch=o.batch))
+        base = override(base, {"train.batch": o.batch} | dict(i.split("=", 1) for i in o.set))
+        published = base.game.loss == "relativistic-paired"
+        other = "port" if published else "textbook"
         sides: dict[str, Callable[[], Iterator[int]]] = {
-            "textbook": lambda: textbook(base, data, folder)
+            other: lambda: port(base, data) if published else textbook(base, data, folder)
         }
         for precision in ("float32", "bfloat16"):
             recipe = replace(base, train=replace(base.train, precision=precision))
@@ -150,15 +225,25 @@ def main() -> None:
         for _ in range(o.turns):
             for side, steps in running.items():
                 found[side].append(speed(steps, o.seconds))
-    peak = convolution_peak()
-    print(f"{o.recipe}, {o.size}×{o.size}×{o.channels}, batch {o.batch}, "
-          f"{torch.get_num_threads()} threads; convolution peak {peak / 1e9:.0f} GFLOP/s\n")  # fmt: skip
-    print("| loop | images/s (median of turns) | ratio to the textbook (turn by turn) |")
-    print("|---|---|---|")
+    peaks = {name: convolution_peak(getattr(torch, name)) for name in ("float32", "bfloat16")}
+    told = ", ".join(f"{name} {peak / 1e9:.0f}" for name, peak in peaks.items())
+    print(
+        f"{o.recipe}, {o.size}×{o.size}×{o.channels}, batch {o.batch}, "
+        f"{torch.get_num_threads()} threads; convolution peak in GFLOP/s: {told}\n"
+    )
+    print(
+        f"| loop | images/s (median of turns) | ratio to the {other} (turn by turn) "
+        "| MFLOP an image | share of the peak |"
+    )
+    print("|---|---|---|---|---|")
     for side, speeds in found.items():
-        ratios = [a / b for a, b in zip(speeds, found["textbook"], strict=True)]
-        print(f"| {side} | {statistics.median(speeds):,.0f} | {statistics.median(ratios):.2f}× "
-              f"({min(ratios):.2f}–{max(ratios):.2f}) |")  # fmt: skip
+        ratios = [a / b for a, b in zip(speeds, found[other], strict=True)]
+        flops, median = work(running[side]), statistics.median(speeds)
+        share = flops * median / peaks["bfloat16" if side == "bfloat16" else "float32"]
+        print(
+            f"| {side} | {median:,.0f} | {statistics.median(ratios):.2f}× "
+            f"({min(ratios):.2f}–{max(ratios):.2f}) | {flops / 1e6:,.0f} | {share:.0%} |"
+        )
 
 
 if __name__ == "__main__":
