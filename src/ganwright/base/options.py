@@ -17,7 +17,9 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from ganwright.base.errors import OptionError, message
 
-__all__ = ["Field", "build", "flatten", "from_toml", "options", "override", "parse", "to_toml"]
+__all__ = [
+    "Field", "build", "by_commas", "flatten", "from_toml", "options", "override", "parse", "to_toml",
+]  # fmt: skip
 
 T = TypeVar("T")
 Tree = dict[str, Any]
@@ -36,6 +38,13 @@ def options(cls: type[T]) -> type[T]:
 
 def _as_word(value: Any) -> Any:
     return NONE if value is None else value
+
+
+def by_commas(value: Any) -> Any:
+    """ "a, b" as ("a", "b"), for options that are lists of words; anything else goes through unread."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
 
 
 def tree(value: Any) -> Any:
@@ -133,7 +142,8 @@ def _find(nested: Tree, path: str, owner: str, key: str) -> tuple[Tree, str]:
     for part in parents:
         node = node.get(part) if isinstance(node, dict) else None
     if not isinstance(node, dict) or name not in node:
-        allowed = list(flatten(nested))
+        group = f"{parents[0]}." if parents and parents[0] in nested else ""
+        allowed = [path for path in flatten(nested) if path.startswith(group)]
         raise OptionError(message(owner, f"unknown option '{key}'", allowed=allowed, got=key))
     return node, name
 

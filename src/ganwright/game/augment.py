@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
+from pydantic import BeforeValidator
 from torch import Tensor
 
 from ganwright.base.errors import OptionError
-from ganwright.base.options import Field, options
+from ganwright.base.options import Field, by_commas, flatten, options
 from ganwright.base.spec import Spec
 from ganwright.game.schedule import cosine
 
@@ -74,10 +75,10 @@ class AugmentOptions:
         description="each operation with chance p; with p rising along a schedule; with p by how well "
         "D knows real examples; or DiffAugment's operations, always",
     )
-    operations: tuple[Operation, ...] = Field(
+    operations: Annotated[tuple[Operation, ...], BeforeValidator(by_commas)] = Field(
         default=(),
         description="what is done; none given: all that is safe where no example is another's mirror "
-        "image or negative. Of diffaug colour, shift and cutout",
+        "image or negative. Of diffaug colour, shift and cutout. Several with commas between",
     )
     p: float = Field(
         default=0.3, ge=0, le=1, description="chance of each operation; below 1 it does not leak"
@@ -103,6 +104,26 @@ class AugmentOptions:
     def chosen(self) -> tuple[Operation, ...]:
         """The operations that are done."""
         return self.operations or (DIFFAUG if self.mode == "diffaug" else USUAL)
+
+
+def check_augment(o: AugmentOptions, spec: Spec) -> None:
+    """Raises OptionError where pictures are to be changed and there are none, or in no known way."""
+    usual = flatten(AugmentOptions())
+    given = [name for name, value in flatten(o).items() if value != usual[name]]
+    if given and spec.axes != ("channel", "height", "width"):
+        raise OptionError(
+            f"game.augment.{given[0]}: changes pictures; these are examples with axes {spec.axes}"
+        )
+    idle = [name for name in given if name in ("operations", "p")]
+    if o.mode == "off" and idle:
+        raise OptionError(
+            f"game.augment.{idle[0]}: changes nothing while game.augment.mode is off; set the mode, too"
+        )
+    alien = [name for name in o.chosen if name not in DIFFAUG]
+    if o.mode == "diffaug" and alien:
+        raise OptionError(
+            f"game.augment.operations: diffaug has {', '.join(DIFFAUG)}; got {alien[0]!r}"
+        )
 
 
 class Resample(torch.autograd.Function):
@@ -330,15 +351,7 @@ class Augment:
     """
 
     def __init__(self, o: AugmentOptions, spec: Spec, device: torch.device | str = "cpu") -> None:
-        if spec.axes != ("channel", "height", "width"):
-            raise OptionError(
-                f"game.augment: changes pictures; these are examples with axes {spec.axes}"
-            )
-        alien = [name for name in o.chosen if name not in DIFFAUG]
-        if o.mode == "diffaug" and alien:
-            raise OptionError(
-                f"game.augment.operations: diffaug has {', '.join(DIFFAUG)}; got {alien[0]!r}"
-            )
+        check_augment(o, spec)
         self.options = o
         self.channels, self.height, self.width = spec.shape
         self.half = torch.tensor([self.width / 2, self.height / 2, 1], device=device)

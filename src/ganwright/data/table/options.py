@@ -6,14 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from ganwright.base.options import Field, options
-
-
-def _read_names(value: Any) -> Any:
-    """ "a, b" as ("a", "b"); anything else goes through unread."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+from ganwright.base.options import Field, by_commas, options
 
 
 def _read_rules(value: Any) -> Any:
@@ -23,7 +16,7 @@ def _read_rules(value: Any) -> Any:
     return split_rules(value) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+Words = Annotated[tuple[str, ...], BeforeValidator(by_commas)]
 Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
 
 
