@@ -101,6 +101,13 @@ def test_it_needs_something_to_govern(setting: dict[str, Any]) -> None:
         Trainer(recipe, gw.open_data("digits"), "cpu")
 
 
+def test_it_goes_by_one_rule() -> None:
+    recipe = RECIPES["relativistic"].make()
+    recipe = replace(recipe, game=replace(recipe.game, gamma=GammaOptions(auto=True, final=0.1)))
+    with pytest.raises(OptionError, match=r"game\.gamma\.final"):
+        Trainer(recipe, gw.open_data("digits"), "cpu")
+
+
 def test_a_resumed_run_has_the_same_gamma(tiny: Any, tmp_path: Any) -> None:
     settings = {"game.gamma.auto": True, "game.gamma.speed": 20.0}
 

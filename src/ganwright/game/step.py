@@ -139,6 +139,8 @@ def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> Non
         )
     if (o.gamma.auto or o.gamma.final != 1) and not (o.penalty.r1 or o.penalty.r2):
         raise OptionError("game.gamma: governs game.penalty.r1 and r2, and both are 0")
+    if o.gamma.auto and o.gamma.final != 1:
+        raise OptionError("game.gamma.final: an automatic γ goes where D's steepness takes it")
     if not o.labels.plain and not LOSSES[o.loss].targets:
         with_targets = ", ".join(name for name, loss in LOSSES.items() if loss.targets)
         raise OptionError(
