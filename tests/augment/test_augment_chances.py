@@ -131,7 +131,17 @@ def test_its_state_goes_on_where_it_was() -> None:
         (
             {"mode": "fixed"},
             Spec(axes=("choice",), shape=(4,), choices=(2, 2)),
-            r"^game.augment: changes pictures; these are examples with axes \('choice',\)$",
+            r"^game.augment.mode: changes pictures; these are examples with axes \('choice',\)$",
+        ),
+        (
+            {"p": 0.5},
+            Spec(axes=("word",), shape=(4,)),
+            r"^game.augment.p: changes pictures; these are examples with axes \('word',\)$",
+        ),
+        (
+            {"operations": "flip, shift"},
+            PICTURE,
+            r"^game.augment.operations: changes nothing while game.augment.mode is off; set the mode, too",
         ),
         (
             {"mode": "diffaug", "operations": ("shift", "rotate")},

@@ -12,10 +12,21 @@ import torch
 
 import ganwright as gw
 from ganwright.base.errors import Interrupted, OptionError
+from ganwright.base.options import override
 from ganwright.base.runs import RunFolder
 from ganwright.base.spec import Spec
-from ganwright.game import Augment, AugmentOptions, Batch, Game, GameOptions, PenaltyOptions
+from ganwright.game import (
+    Augment,
+    AugmentOptions,
+    Batch,
+    Game,
+    GameOptions,
+    PenaltyOptions,
+    check_augment,
+)
 from ganwright.game.fused import fits
+from ganwright.train.choose import FEW
+from ganwright.train.recipes import RECIPES
 
 ADAPTIVE = {
     "game.augment.mode": "adaptive",
@@ -116,8 +127,17 @@ def test_tables_are_refused_by_the_command_too(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *line], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert "ganwright: error: game.augment: changes pictures; these are" in done.stderr
+    assert "ganwright: error: game.augment.mode: changes pictures; these are" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_what_would_do_nothing_is_refused(tiny: Any) -> None:
+    with pytest.raises(OptionError, match=r"^game.augment.p: changes nothing while .*mode is off"):
+        tiny.trainer("mlp", **{"game.augment.p": 0.5})
+    few = RECIPES["mlp"].make()
+    for settings in (FEW, {"game.augment.mode": "off"}):  # off again, where it was chosen
+        few = override(few, settings)
+    check_augment(few.game.augment, Spec(axes=("channel", "height", "width"), shape=(1, 8, 8)))
 
 
 def test_privacy_refuses_it(tiny: Any) -> None:

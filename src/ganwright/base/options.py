@@ -142,8 +142,9 @@ def _find(nested: Tree, path: str, owner: str, key: str) -> tuple[Tree, str]:
     for part in parents:
         node = node.get(part) if isinstance(node, dict) else None
     if not isinstance(node, dict) or name not in node:
-        group = f"{parents[0]}." if parents and parents[0] in nested else ""
-        allowed = [path for path in flatten(nested) if path.startswith(group)]
+        every = list(flatten(nested))
+        near = [path for path in every if parents and path.startswith(f"{parents[0]}.")]
+        allowed = near or every
         raise OptionError(message(owner, f"unknown option '{key}'", allowed=allowed, got=key))
     return node, name
 

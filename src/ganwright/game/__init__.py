@@ -1,6 +1,6 @@
 """The mathematics of the game: tensors in, tensors out; no device, log or file."""
 
-from ganwright.game.augment import Augment, AugmentOptions
+from ganwright.game.augment import Augment, AugmentOptions, check_augment
 from ganwright.game.average import Average
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.latents import LATENTS, LatentOptions, Truncate
@@ -42,6 +42,7 @@ __all__ = [
     "Targets",
     "Truncate",
     "check",
+    "check_augment",
     "check_portions",
     "check_private",
     "check_remedies",

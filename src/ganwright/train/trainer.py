@@ -27,6 +27,7 @@ from ganwright.game import (
     PrivateGame,
     Result,
     check,
+    check_augment,
     check_portions,
     check_private,
     check_remedies,
@@ -144,6 +145,7 @@ class Trainer:
     def _augment(self) -> Augment | None:
         """What changes the pictures that are judged, if that is asked for."""
         o = self.recipe.game.augment
+        check_augment(o, self.data.spec)
         return None if o.mode == "off" else Augment(o, self.data.spec, self.device)
 
     def _freeze(self, discriminator: nn.Module) -> None:
@@ -151,7 +153,7 @@ class Trainer:
         count, there = self.recipe.train.freeze_d, len(stages_of(discriminator))
         if count and self.recipe.start.model is None:
             raise OptionError(
-                f"train.freeze_d: {count} stages would stay as they are drawn; "
+                "train.freeze_d: the first stages would stay as they are drawn; "
                 "needs a model to start from, --from RUN"
             )
         if count > there:

@@ -78,6 +78,9 @@ class Fit:
         )
         for names, what in ((self.part, "in part"), (self.new, "new, by the classes")):
             text += f"; {len(names)} {what}: {', '.join(names)}" if names else ""
+        if source.model.spec.axes == ("channel", "height", "width"):
+            channels, height, width = source.model.spec.shape
+            text += f"; pictures are made {height}×{width}×{channels}, as there"
         if self.renamed:
             text += "; the classes have other names here and keep their places' embeddings"
         return text
