@@ -16,6 +16,8 @@ import pytest
 import ganwright as gw
 from ganwright.base.errors import Interrupted, RunError
 from ganwright.base.runs import RunFolder
+from ganwright.game import Result
+from ganwright.train import state
 
 RECIPES = ("relativistic", "dcgan", "wgan-gp", "mlp", "sngan", "lsgan")
 
@@ -121,6 +123,24 @@ def test_a_power_cut_equals_never_interrupted(
     run = go_on(tiny, out)
     assert tiny.weights(run.path) == expected
     assert len(events(out, "resume")) == 3
+
+
+def test_a_checkpoint_that_knows_fewer_results_goes_on(tiny: Any, tmp_path: Path) -> None:
+    """Those of version 0.2 ended with the surprise; later results were added after it."""
+    out = tmp_path / "old"
+    settings = {"train.report_kimg": 1}
+    whole = tiny.run(tmp_path / "whole", settings=settings)
+    with pytest.raises(Interrupted):
+        tiny.run(out, settings=settings, observer=tiny.Watcher(stop_at(96)))
+    found, _ = state.load(out / "checkpoint")
+    known = 1 + Result._fields.index("surprise")
+    means = found["means"]
+    assert means["count"] and known < len(means["counts"])
+    found["means"] = means | {"total": means["total"][:known], "counts": means["counts"][:known]}
+    state.save(out / "checkpoint", found["progress"]["seen"], found, regular=False)
+    go_on(tiny, out)
+    assert tiny.weights(out) == tiny.weights(whole.path)
+    assert events(out, "report")[0]["penalty"] == events(whole.path, "report")[0]["penalty"]
 
 
 def test_a_log_cut_in_the_middle_of_a_line_goes_on(tiny: Any, tmp_path: Path) -> None:

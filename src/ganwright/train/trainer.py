@@ -90,7 +90,10 @@ class Means:
         return {"total": self.total, "counts": self.counts, "count": self.count}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.total, self.counts = state["total"], state["counts"]
+        total, counts = state["total"], state["counts"]
+        newer = len(Result._fields) - len(counts)  # fields that an older version had not; the last
+        self.total = None if total is None else nn.functional.pad(total, (0, newer))
+        self.counts = [*counts, *[0] * newer]
         self.count = state["count"]
 
 
