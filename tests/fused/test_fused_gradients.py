@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.functional import softplus
 
 from ganwright.base.spec import Spec
 from ganwright.game import GameOptions, PenaltyOptions
 from ganwright.game.augment import Augment, AugmentOptions
-from ganwright.game.fused import fits, judged_with_gradient
+from ganwright.game.fused import Unfit, fits, judged_with_gradient
 from ganwright.game.penalties import squared_gradient
 from ganwright.game.step import Batch, Game
 from ganwright.nets import (
@@ -104,6 +105,29 @@ def test_what_is_not_linear_between_kinks_is_left_alone(options: Any) -> None:
     assert torch.equal(torch.get_rng_state(), state)
     for old, new in zip(before, network.state_dict().values(), strict=True):
         assert torch.equal(old, new)
+
+
+class ByLabel(nn.Module):
+    """Judges by what a small net of its own makes of the label."""
+
+    def __init__(self, bent: bool) -> None:
+        super().__init__()
+        self.first, self.embed = nn.Linear(5, 4), nn.Embedding(3, 4)
+        self.told, self.head = nn.Linear(4, 4), nn.Linear(8, 1)
+        self.bent = bent
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        told = self.embed(labels)
+        told = self.told(functional.relu(told) if self.bent else told)
+        return self.head(torch.cat([self.first(x), told], 1)).squeeze(1)
+
+
+@pytest.mark.parametrize("bent", [False, True])
+def test_layers_of_labels_are_no_layers_of_features(bent: bool) -> None:
+    network, labels = ByLabel(bent), torch.tensor([0, 1, 2])
+    assert not fits(lambda x: network(x, labels), torch.randn(3, 5))
+    with pytest.raises(Unfit, match="something other than features"):
+        judged_with_gradient(lambda x: network(x, labels), network, torch.randn(3, 5))
 
 
 def test_frozen_weights_get_nothing() -> None:

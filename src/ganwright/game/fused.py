@@ -111,7 +111,7 @@ def _lowered(*tensors: Tensor | None) -> list[Any]:
     if not torch.is_autocast_enabled(device):
         return list(tensors)
     low = torch.get_autocast_dtype(device)
-    return [t.to(low) if t is not None and t.dtype == torch.float32 else t for t in tensors]
+    return [t if t is None or t.dtype == torch.float64 else t.to(low) for t in tensors]
 
 
 def _aligned(features: Tensor) -> Tensor:
@@ -139,6 +139,8 @@ class _Recording(TorchFunctionMode):
         if func in _TIMES and len(tensors) == 2:
             return self._times(*tensors)
         if func in _KINKS:
+            if not self._is_feature(args[0]):
+                raise Unfit("a rectifier of something other than features")
             slope = kwargs.get("negative_slope", args[1] if len(args) > 1 else _KINKS[func])
             self.kinks.append(Kink(args[0].detach(), slope))
             return _aligned(func(*args, **kwargs))
@@ -179,6 +181,8 @@ class _Recording(TorchFunctionMode):
         *rest: Any,
         **more: Any,
     ) -> Tensor:
+        if not self._is_feature(x):
+            raise Unfit("a layer of something other than features")
         x, low, low_bias = _lowered(x, weight.detach(), None if bias is None else bias.detach())
         linear, weigh = _PRODUCTS[func](low, *rest, **more)
         out: Tensor = func(x, low, low_bias, *rest, **more)
@@ -315,7 +319,7 @@ def judged_with_gradient(
 
 
 def fits(judge: Map, x: Tensor) -> bool:
-    """Whether `judged_with_gradient` can be had, tried on a few examples; leaves no trace."""
+    """Whether `judged_with_gradient` can be had, tried on `x`; leaves no trace."""
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.enable_grad():
         entering = x.detach().requires_grad_()
