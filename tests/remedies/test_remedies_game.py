@@ -21,6 +21,8 @@ from ganwright.base.spec import Spec
 from ganwright.data import open_data
 from ganwright.game import (
     LOSSES,
+    Augment,
+    AugmentOptions,
     Batch,
     Game,
     GameOptions,
@@ -134,6 +136,20 @@ def test_lecam_and_consistency_are_added_to_the_loss(monkeypatch: pytest.MonkeyP
     assert told.lecam is not None and torch.allclose(told.lecam, lecam.detach())
     assert told.consistency is not None
     assert torch.allclose(told.consistency, 7 * (moved[0] + moved[1]).detach())
+
+
+@pytest.mark.parametrize("penalty", [{}, {"r1": 0.5}], ids=["together", "apart"])
+def test_pictures_are_moved_and_otherwise_augmented_alike(
+    monkeypatch: pytest.MonkeyPatch, penalty: dict[str, float]
+) -> None:
+    game, (batch, *_) = make(RemedyOptions(consistency=7), penalty=penalty)
+    game.augment = Augment(AugmentOptions(mode="fixed", p=0.8), SPEC)
+    fakes = game.generator(game.latents(BATCH)).detach()
+    told = game._discriminator_step(batch, fakes, 0)
+    assert told.consistency is not None and told.consistency > 0
+    monkeypatch.setattr("ganwright.game.step.shifted", lambda x: x)
+    told = game._discriminator_step(batch, fakes, 0)
+    assert told.consistency is not None and told.consistency < 1e-20
 
 
 def test_lecam_compares_with_batches_before() -> None:

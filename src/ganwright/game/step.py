@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
-from ganwright.game.augment import Augment, AugmentOptions, sureness
+from ganwright.game.augment import Augment, AugmentOptions, Drawn, sureness
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
@@ -181,9 +181,7 @@ class Game:
     anchors: Anchors = field(default_factory=Anchors)
     augment: Augment | None = None
     gamma: Gamma = field(default_factory=lambda: Gamma(GammaOptions()))
-    fused: bool | None = (
-        None  # whether penalties can go without differentiating twice; None: untried
-    )
+    fused: bool | None = None  # whether penalties go without differentiating twice; None: untried
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
@@ -246,15 +244,20 @@ class Game:
         examples, surprise = (made, None) if isinstance(made, Tensor) else made
         return Made(examples.to(latents.dtype), surprise)
 
+    def _view(self, x: Tensor) -> Drawn | None:
+        return None if self.augment is None else self.augment.draw(x)
+
     def _judge(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        return self._logits(x if self.augment is None else self.augment(x), condition)
+        return self._logits(viewed(x, self._view(x)), condition)
 
     def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
         with self.precision():
             logits: Tensor = self.discriminator(x, condition)
         return logits.to(x.dtype)
 
-    def _judge_with_square(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _judge_with_square(
+        self, x: Tensor, condition: Tensor | None, view: Drawn | None
+    ) -> tuple[Tensor, Tensor]:
         """Logits of examples, and ‖∇ₓD(T(x))‖² of each: in three passes where D is made for it."""
 
         def judge(seen: Tensor) -> Tensor:
@@ -263,11 +266,10 @@ class Game:
         if self.fused is None:
             self.fused = fits(judge, x)
         if self.fused:
-            see = None if self.augment is None else self.augment.draw(x)
-            logits, gradient = judged_with_gradient(judge, self.discriminator, x, see)
+            logits, gradient = judged_with_gradient(judge, self.discriminator, x, view)
             return logits, gradient.square().flatten(1).sum(1)
         x = x.detach().requires_grad_()
-        logits = self._judge(x, condition)
+        logits = self._logits(viewed(x, view), condition)
         return logits, squared_gradient(logits, x)
 
     def _discriminator_step(self, batch: Batch, fakes: Tensor, seen: int) -> Result:
@@ -275,7 +277,7 @@ class Game:
         rows = [(PENALTIES[name], weight) for name, weight in o.penalty.weights().items()]
         noise = o.noise_at(seen)
         real_x, fake_x = noisy(batch.examples, noise), noisy(fakes, noise)
-        real, fake, squares = self._judge_both(
+        real, fake, squares, views = self._judge_both(
             real_x, fake_x, batch.condition, {row.at for row, _ in rows}
         )
         value = loss.discriminator(real, fake, o.labels.draw(real)).mean()
@@ -284,13 +286,13 @@ class Game:
         for row, weight in rows:
             if callable(row.at):
                 points = row.at(real_x, fake_x)
-                _, squared = self._judge_with_square(points, batch.condition)
+                _, squared = self._judge_with_square(points, batch.condition, self._view(points))
                 penalty = penalty + weight * row.value(squared).mean()
             else:  # R1 and R2, whose weights are governed together
                 steep = steep + weight * row.value(squares[row.at]).mean()
         scale = self.gamma.scale(seen) if squares else None
         penalty = penalty if scale is None else penalty + scale * steep
-        steady = self._consistency(real_x, real, fake_x, fake, batch.condition)
+        steady = self._consistency(real_x, real, fake_x, fake, batch.condition, views)
         whole = value + penalty
         for term in (anchored, steady):
             whole = whole if term is None else whole + term
@@ -307,7 +309,7 @@ class Game:
             consistency=None if steady is None else steady.detach(),
             augment_p=None if self.augment is None else self.augment.p.clone(),
             sureness=None if self.augment is None else sureness(real, fake),
-            gamma=None if scale is None else torch.as_tensor(scale, device=real.device),
+            gamma=None if scale is None else on(real, scale),
             steepness=self.gamma.steepness(torch.cat([*squares.values()])) if squares else None,
         )
 
@@ -319,40 +321,59 @@ class Game:
         return weight * lecam(real, fake, past.real, past.fake)
 
     def _consistency(
-        self, real_x: Tensor, real: Tensor, fake_x: Tensor, fake: Tensor, condition: Tensor | None
+        self,
+        real_x: Tensor,
+        real: Tensor,
+        fake_x: Tensor,
+        fake: Tensor,
+        condition: Tensor | None,
+        views: list[Drawn | None],
     ) -> Tensor | None:
-        """How far the logits move as the pictures do, if that is asked for, weighed."""
+        """How far the logits move as the pictures do, if that is asked for, weighed.
+
+        Moved pictures are changed as they were before: else D would have to say the same of each
+        picture whatever the augmentation makes of it.
+        """
         weight = self.options.remedies.consistency
         if weight == 0:
             return None
-        moved = self._judge_both(shifted(real_x), shifted(fake_x), condition, set())
+        moved = self._judge_both(shifted(real_x), shifted(fake_x), condition, set(), views)
         return weight * (consistency(real, moved[0]) + consistency(fake, moved[1]))
 
     def _judge_both(
-        self, real: Tensor, fake: Tensor, condition: Tensor | None, wanted: set[object]
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Logits of both batches, and ‖∇D‖² at those of "real" and "fake" that are `wanted`.
+        self,
+        real: Tensor,
+        fake: Tensor,
+        condition: Tensor | None,
+        wanted: set[object],
+        views: list[Drawn | None] | None = None,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor], list[Drawn | None]]:
+        """Logits of both batches, ‖∇D‖² at those of "real" and "fake" that are `wanted`, and the views.
 
         One pass over both where it costs nothing: no batch statistics, and gradients wanted on both
-        or on neither.
+        or on neither. `views` are those of an earlier call, to be had again; else they are drawn.
         """
-        if not self.discriminator.mixes_examples and ("real" in wanted) == ("fake" in wanted):
-            both = torch.cat([real, fake])
-            twice = None if condition is None else torch.cat([condition, condition])
-            if "real" not in wanted:
-                first, second = self._judge(both, twice).chunk(2)
-                return first, second, {}
-            logits, squares = self._judge_with_square(both, twice)
-            first, second = logits.chunk(2)
-            return first, second, dict(zip(("real", "fake"), squares.chunk(2), strict=True))
-        judged, found = [], {}
-        for name, batch in (("real", real), ("fake", fake)):
+        alike = ("real" in wanted) == ("fake" in wanted)
+        together = not self.discriminator.mixes_examples and alike
+        if views is not None:
+            together = len(views) == 1
+        batches = [torch.cat([real, fake])] if together else [real, fake]
+        if together and condition is not None:
+            condition = torch.cat([condition, condition])
+        if views is None:
+            views = [self._view(batch) for batch in batches]
+        judged, squares = [], {}
+        for name, batch, view in zip(("real", "fake"), batches, views, strict=False):
             if name in wanted:
-                logits, found[name] = self._judge_with_square(batch, condition)
+                logits, squares[name] = self._judge_with_square(batch, condition, view)
             else:
-                logits = self._judge(batch, condition)
+                logits = self._logits(viewed(batch, view), condition)
             judged.append(logits)
-        return judged[0], judged[1], found
+        if together:
+            judged = list(judged[0].chunk(2))
+            if squares:
+                squares["real"], squares["fake"] = squares["real"].chunk(2)
+        return judged[0], judged[1], squares, views
 
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o, loss = self.options, LOSSES[self.options.loss]
@@ -400,6 +421,16 @@ class Game:
             nn.utils.clip_grads_with_norm_(network.parameters(), bound, length)
         optimiser.step()
         return length.detach()
+
+
+def viewed(x: Tensor, view: Drawn | None) -> Tensor:
+    """Examples as a drawn augmentation shows them, if there is one."""
+    return x if view is None else view(x)
+
+
+def on(like: Tensor, value: float | Tensor) -> Tensor:
+    """A scalar where `like` lies; a number is written there without waiting for the device."""
+    return value if isinstance(value, Tensor) else torch.full((), value, device=like.device)
 
 
 @contextmanager
