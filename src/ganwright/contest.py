@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ganwright.base.errors import Diverged, Interrupted, OptionError, WorkError
+from ganwright.base.options import written
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.evaluate.card import Card, keep
 from ganwright.evaluate.compare import judge_alike, table, table_of_seeds
+from ganwright.evaluate.features import check_features
+from ganwright.evaluate.judge import check_count
 from ganwright.evaluate.scorer import scoring
 from ganwright.report.versus import Contestant, render_comparison
 from ganwright.train.loop import Observer
@@ -82,6 +85,8 @@ class Rules:
     seed: int | None = None
     device: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    n: int | None = None  # samples of each that are judged
+    features: str | None = None
 
     def asked(self, entry: Entry) -> dict[str, Any]:
         """The arguments that say what a run is, its device left out."""
@@ -94,12 +99,12 @@ class Rules:
     def command(self, recipes: Sequence[str], seeds: int, out: Path) -> str:
         """The command line that makes the comparison again."""
         words = ["ganwright", "compare", str(self.data), "--recipes", ",".join(recipes)]
-        for name in ("minutes", "kimg", "seed"):
-            value = getattr(self, name)
-            words += [] if value is None else [f"--{name}", f"{value:g}"]
-        words += ["--seeds", str(seeds)] if seeds > 1 else []
+        given = {name: getattr(self, name) for name in ("minutes", "kimg", "seed", "features")}
+        given |= {"number": self.n, "seeds": seeds if seeds > 1 else None}
+        for name, value in given.items():
+            words += [] if value is None else [f"--{name}", str(value)]
         for name, value in self.settings.items():
-            words += ["--set", f"{name}={value}"]
+            words += ["--set", written(name, value)]
         return shlex.join([*words, "--out", str(out)])
 
 
@@ -138,8 +143,9 @@ def compare_recipes(
     >>> print(gw.compare_recipes("digits", ["relativistic", "dcgan"], minutes=2))  # doctest: +SKIP
     """
     rules = Rules(
-        data=data, minutes=minutes, kimg=kimg, seed=seed, device=device, settings=settings or {}
-    )
+        data=data, minutes=minutes, kimg=kimg, seed=seed, device=device, settings=settings or {},
+        n=n, features=features,
+    )  # fmt: skip
     place = _default_out(data) if out is None else Path(out)
     labels = _labels(recipes)
     entries, groups = _with_seeds(labels, seed, seeds)
@@ -150,7 +156,7 @@ def compare_recipes(
     runs, left_out, interrupted = _train_all(rules, entries, folders, ready, observer, progress)
     if interrupted and runs:
         progress("comparing what is finished; Ctrl-C again ends")
-    found = _judged(runs, left_out, place, n=n, features=features, seed=seed, progress=progress)
+    found = _judged(runs, left_out, place, rules, progress)
     found = replace(found, seeds=groups)
     if found.cards:
         found = replace(
@@ -212,6 +218,7 @@ def _prepare_all(
 
     Scores in training look at the same features in all, or their curves could not be compared.
     """
+    check_count(rules.n)
     ready: dict[str, Prepared] = {}
     features: str | None = None
     first: Prepared | None = None
@@ -236,6 +243,8 @@ def _prepare_all(
             ) from None
         if free:
             features = one.plan.recipe.train.score_features
+        if rules.features is not None:
+            check_features(rules.features, one.data)
         first = first or one
         if one.data.fingerprint != first.data.fingerprint:
             raise OptionError(
@@ -308,17 +317,14 @@ def _judged(
     runs: dict[str, Run],
     left_out: dict[str, str],
     place: Path,
-    *,
-    n: int | None,
-    features: str | None,
-    seed: int | None,
+    rules: Rules,
     progress: Say,
 ) -> Comparison:
     cards: dict[str, Card] = {}
     if runs:
         found = judge_alike(
             [run.path for run in runs.values()],
-            n=n, features=features, seed=seed or 0, progress=progress,
+            n=rules.n, features=rules.features, seed=rules.seed or 0, progress=progress,
         )  # fmt: skip
         for (name, run), card in zip(runs.items(), found, strict=True):
             keep(card, RunFolder(run.path))

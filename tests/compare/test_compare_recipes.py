@@ -6,10 +6,12 @@ import contextlib
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import pytest
 import ganwright as gw
 from ganwright import contest
 from ganwright.base.errors import Diverged
-from ganwright.base.options import override, to_toml
+from ganwright.base.options import override, parse, to_toml
 from ganwright.base.runs import RunFolder
 from ganwright.cli.app import run
 from ganwright.evaluate import Card, Entry
@@ -118,6 +120,9 @@ def test_resume_keeps_what_is_complete_and_goes_on(finished: tuple[Path, str]) -
         ("digits --recipes mlp,dcgan --minutes 0", "error: --minutes: minutes should be"),
         ("digits --recipes mlp,mlp-small --set generator.widht=3", "widht"),
         ("digits --recipes mlp,mlp-small --seeds 0", "--seeds: takes 1 to 20; got 0"),
+        ("digits --recipes mlp,mlp-small -n 1", "n: must be at least 2; got 1"),
+        ("digits --recipes mlp,mlp-small --features pixel", "unknown features 'pixel'"),
+        ("digits --recipes mlp,mlp-small --features columns", "'columns' is not for data of kind"),
         ("runs/a runs/b --minutes 2", "--minutes: goes with --recipes"),
         ("runs/a", "takes two runs at least; got 1"),
     ],
@@ -217,6 +222,21 @@ def test_seeds_are_compared_by_their_means(inside: Path, capsys: Capture) -> Non
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert page.count("<img") == 3 and page.count('class="line c0') == 6  # two seeds, three charts
     assert "--seeds 2" in page and "± half of their range" in page
+
+
+def test_the_command_on_the_page_makes_the_same_again() -> None:
+    settings = {"game.gamma.auto": True, "data.size": None, "data.table.kinds": ("a=text", "b")}
+    rules = contest.Rules(
+        data="my pictures", minutes=1.23456789, seed=12345678, settings=settings, n=500,
+        features="pixels",
+    )  # fmt: skip
+    words = shlex.split(rules.command(["mlp", "dcgan"], 3, Path("x")))
+    assert words[:3] == ["ganwright", "compare", "my pictures"]
+    told = dict(pairwise(words))
+    assert float(told["--minutes"]) == 1.23456789 and told["--seed"] == "12345678"
+    assert (told["--number"], told["--features"], told["--seeds"]) == ("500", "pixels", "3")
+    given = [parse(word) for option, word in pairwise(words) if option == "--set"]
+    assert given == [(k, [*v] if isinstance(v, tuple) else v) for k, v in settings.items()]
 
 
 def card_of(value: float) -> Card:

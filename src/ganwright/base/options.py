@@ -19,6 +19,7 @@ from ganwright.base.errors import OptionError, message
 
 __all__ = [
     "Field", "build", "by_commas", "flatten", "from_toml", "options", "override", "parse", "to_toml",
+    "written",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -163,6 +164,16 @@ def parse(text: str, *, owner: str = "--set") -> tuple[str, Any]:
     except tomllib.TOMLDecodeError:
         read = value.strip()
     return key.strip(), None if read == NONE else read
+
+
+def written(key: str, value: Any) -> str:
+    """``key=value`` that `parse` reads back to the same.
+
+    >>> written("game.gamma.auto", True), written("data.size", None), written("train.batch", 64)
+    ('game.gamma.auto=true', 'data.size=none', 'train.batch=64')
+    """
+    item = NONE if value is None else value
+    return f"{key}={item if isinstance(item, str) else tomlkit.item(tree(item)).as_string()}"
 
 
 def to_toml(value: Any, *, heading: str = "") -> str:

@@ -261,8 +261,7 @@ def evaluate(
     most), by the extractor `features` (default: learned from the training data). Raises DataError or
     OptionError with what is missing.
     """
-    if n is not None and n < LEAST:
-        raise OptionError(message("n", f"must be at least {LEAST}; got {n}"))
+    check_count(n)
     progress("opening the data")
     subject = subject_of(samples, against, seed)
     most = math.inf if subject.most is None else subject.most
@@ -295,6 +294,12 @@ def evaluate(
     notes = [*_notes(reference, count, n), *_told(scores)]
     left_out = {name: _why(name, text, given) for name, text in scores.refused.items()}
     return _card(reference, fake, entries, left_out, notes)
+
+
+def check_count(n: int | None) -> None:
+    """Raises OptionError for a number of samples that is too small to be judged."""
+    if n is not None and n < LEAST:
+        raise OptionError(message("n", f"must be at least {LEAST}; got {n}"))
 
 
 def look_at(subject: Subject, extractor: Extractor, n: int) -> Looked:

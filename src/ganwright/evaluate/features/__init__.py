@@ -4,6 +4,7 @@ from ganwright.evaluate.features.choose import (
     EXTRACTORS,
     LEAST_TO_LEARN,
     FeatureOptions,
+    check_features,
     choose_extractor,
 )
 from ganwright.evaluate.features.extractor import Extractor, Seen
@@ -14,5 +15,6 @@ __all__ = [
     "Extractor",
     "FeatureOptions",
     "Seen",
+    "check_features",
     "choose_extractor",
 ]

@@ -127,10 +127,14 @@ def choose_extractor(
     >>> extractor.name, extractor.width
     ('pixels', 60)
     """
+    name = CHOICE[data.codec.kind](data) if name is None else name
+    check_features(name, data)
+    return EXTRACTORS[name](data, options or FeatureOptions())
+
+
+def check_features(name: str, data: Dataset) -> None:
+    """Raises UnknownName for an extractor in no table, OptionError for one of another kind of data."""
     kind = data.codec.kind
-    name = CHOICE[kind](data) if name is None else name
-    make = EXTRACTORS[name]
-    if name not in SEES[kind]:
+    if EXTRACTORS[name] and name not in SEES[kind]:
         problem = f"'{name}' is not for data of kind {kind}"
         raise OptionError(message("features", problem, allowed=SEES[kind]))
-    return make(data, options or FeatureOptions())
