@@ -42,21 +42,21 @@ def test_a_schedule_lasts_as_long_as_the_run() -> None:
     assert with_decay(recipe, 123.0).game.gamma.decay_kimg == 123.0
 
 
-@pytest.mark.parametrize("size", [64, 3000, 196_608])
+@pytest.mark.parametrize("size", [64, 2000, 196_608])
 def test_it_begins_by_the_size_of_an_example(size: int) -> None:
-    assert float(Gamma(GammaOptions(auto=True), size).scale(0)) == pytest.approx(size / 3000)
+    assert float(Gamma(GammaOptions(auto=True), size).scale(0)) == pytest.approx(size / 2000)
 
 
 @pytest.mark.parametrize(("times", "sign"), [(3.0, 1), (1 / 3, -1)], ids=["too steep", "too flat"])
 def test_it_moves_against_the_error(times: float, sign: int) -> None:
-    gamma = Gamma(GammaOptions(auto=True, steepness=100.0, speed=0.5), size=3000)
+    gamma = Gamma(GammaOptions(auto=True, steepness=100.0, speed=0.5), size=2000)
     gamma.follow(torch.tensor(100.0 * times), 500)
     expected = sign * 0.5 * 0.5 * math.log(3)
     assert math.log(float(gamma.scale(0))) == pytest.approx(expected, rel=1e-5)
 
 
 def test_it_does_not_run_away() -> None:
-    gamma = Gamma(GammaOptions(auto=True), size=3000)
+    gamma = Gamma(GammaOptions(auto=True), size=2000)
     for _ in range(2000):
         gamma.follow(torch.tensor(math.inf), 100)
     assert float(gamma.scale(0)) == pytest.approx(30, rel=1e-4)

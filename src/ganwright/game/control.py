@@ -2,9 +2,9 @@
 
 Nobody can choose γ: published settings of one recipe go from 0.05 to 150, by resolution and variety of
 the data. What it governs is more alike: how steep the discriminator is. For examples of d numbers the
-best γ of hand sweeps had d·E‖∇D‖² of about 450 on small digits and colour pictures alike
-(docs/benchmarks.md): a change by 0.05 in every number then moves a logit by 1 at most. So γ starts at
-d / 3000, which is where it mostly ends up, and log γ moves against the error of log steepness.
+best γ of hand sweeps had d·E‖∇D‖² between 350 and 1,700 on grey digits and colour pictures alike
+(docs/benchmarks.md), at 600 a change by 0.04 in every number moves a logit by 1 at most. So γ starts at
+d / 2000, a little above where it mostly ends up, and log γ moves against the error of log steepness.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from ganwright.base.options import Field, options
 from ganwright.game.schedule import cosine
 
-NUMBERS = 3000.0  # in an example, for which γ starts at 1
+NUMBERS = 2000.0  # in an example, for which γ starts at 1
 REACH = 30.0  # times, up or down, that γ is moved from where it begins: a mistake ends somewhere
 
 
@@ -32,7 +32,7 @@ class GammaOptions:
         "r1 and r2 are then shares of γ",
     )
     steepness: float = Field(
-        default=450.0,
+        default=600.0,
         gt=0,
         description="auto: what E‖∇D‖², times the numbers in an example, is kept at",
     )
