@@ -22,9 +22,8 @@ import numpy as np
 import ganwright as gw
 from ganwright.base.options import override
 from ganwright.data import DataOptions
-from ganwright.train.plan import precision_on
 from ganwright.train.run import named
-from ganwright.train.trainer import Trainer
+from ganwright.train.trainer import Trainer, precision_on
 from quality import Judge
 
 SAMPLES = 3000

@@ -32,9 +32,9 @@ from ganwright.evaluate.distances import fid
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.judge import look, rows
 from ganwright.evaluate.stats import statistics
-from ganwright.train.plan import precision_on, with_decay
+from ganwright.train.plan import with_decay
 from ganwright.train.run import named
-from ganwright.train.trainer import Trainer
+from ganwright.train.trainer import Trainer, precision_on
 
 SAMPLES = 10_000
 MARKS = (5, 7, 10, 12, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1200)  # seconds

@@ -30,9 +30,9 @@ from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.judge import look, rows
 from ganwright.evaluate.memory import memorisation
 from ganwright.evaluate.stats import statistics
-from ganwright.train.plan import precision_on, with_decay
+from ganwright.train.plan import with_decay
 from ganwright.train.run import named
-from ganwright.train.trainer import Trainer
+from ganwright.train.trainer import Trainer, precision_on
 
 SAMPLES = 5_000
 WAYS: dict[str, dict[str, Any]] = {
