@@ -85,6 +85,7 @@ def test_a_generator_told_of_classes_begins_as_it_was(tiny: Any, unlabelled_run:
     assert reason.endswith(
         "11 of 14 tensors taken; 1 in part: generator.layers.0.weight; 2 new, by the classes: "
         + ", ".join(EMBEDDINGS)
+        + "; pictures are made 8×8×1, as there"
     )
     generator, source = begun(prepared).game.generator, gw.load(unlabelled_run).generator
     z = prepared.plan.recipe.latent.draw(0, 0, 20)
