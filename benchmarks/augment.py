@@ -97,7 +97,9 @@ def costs(shape: tuple[int, int, int], o: argparse.Namespace) -> None:
 
 
 def mine_with(options: AugmentOptions, p: float) -> AugmentOptions:
-    """The same at another p, all operations on colours at p too."""
+    """The same at another p, all operations on colours at p too; DiffAugment has none."""
+    if options.mode == "diffaug":
+        return options
     return AugmentOptions(mode=options.mode, operations=options.operations, p=p, colour_share=1)
 
 

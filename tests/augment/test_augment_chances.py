@@ -61,9 +61,8 @@ def test_operations_are_drawn_apart_and_examples_too() -> None:
 
 
 def test_schedules_of_p() -> None:
-    fixed, rising, always, watching = (
-        of(mode=mode, p=0.4, p_kimg=2) for mode in ("fixed", "scheduled", "diffaug", "adaptive")
-    )
+    fixed, rising = (of(mode=mode, p=0.4, p_kimg=2) for mode in ("fixed", "scheduled"))
+    always, watching = (of(mode=mode) for mode in ("diffaug", "adaptive"))
     for seen, expected in (
         (0, 0.0),
         (500, 0.4 * (1 - math.cos(math.pi / 4)) / 2),
@@ -141,7 +140,22 @@ def test_its_state_goes_on_where_it_was() -> None:
         (
             {"operations": "flip, shift"},
             PICTURE,
-            r"^game.augment.operations: changes nothing while game.augment.mode is off; set the mode, too",
+            r"^game.augment.operations: changes nothing while game.augment.mode is off; it is for fixed,",
+        ),
+        (
+            {"mode": "adaptive", "p": 0.5},
+            PICTURE,
+            r"^game.augment.p: changes nothing while game.augment.mode is adaptive; it is for fixed, sch",
+        ),
+        (
+            {"mode": "diffaug", "colour_share": 1.0},
+            PICTURE,
+            r"^game.augment.colour_share: changes nothing while game.augment.mode is diffaug; it is for ",
+        ),
+        (
+            {"mode": "fixed", "most": 0.5},
+            PICTURE,
+            r"^game.augment.most: changes nothing while game.augment.mode is fixed; it is for adaptive$",
         ),
         (
             {"mode": "diffaug", "operations": ("shift", "rotate")},

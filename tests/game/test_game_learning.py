@@ -77,7 +77,9 @@ def test_rates_follow_the_schedule() -> None:
 def test_a_decay_to_nowhere_is_refused() -> None:
     with pytest.raises(OptionError) as caught:
         optimiser(OptimiserOptions(decay_kimg=5), [nn.Parameter(torch.ones(1))])
-    assert str(caught.value) == "decay_kimg: needs a final_rate to come to; got 5 alone"
+    assert (
+        str(caught.value) == "decay_kimg: needs a final_rate or final_beta2 to come to; got 5 alone"
+    )
 
 
 # Schedules

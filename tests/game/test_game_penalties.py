@@ -11,7 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.base.errors import OptionError
-from ganwright.game import PENALTIES, GameOptions, PenaltyOptions, check, squared_gradient
+from ganwright.game import (
+    PENALTIES,
+    GameOptions,
+    GammaOptions,
+    PenaltyOptions,
+    check,
+    squared_gradient,
+)
 from ganwright.game.penalties import around, between, clip_weights, half, to_one
 
 every_penalty = pytest.mark.parametrize("name", list(PENALTIES))
@@ -158,3 +165,16 @@ def test_batch_statistics_and_penalties_exclude_each_other(name: str) -> None:
         f"game.penalty.{name.replace('-', '_')}: needs a discriminator that treats examples one by "
         "one; discriminator.norm must be none, layer or spectral; got 'batch'"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("steepness", "auto"), ("speed", "auto"), ("decay_kimg", "final")]
+)
+def test_what_would_not_move_gamma_is_refused(name: str, of: str) -> None:
+    gamma = GammaOptions(**{name: 5})  # type: ignore[arg-type]
+    o = GameOptions(penalty=PenaltyOptions(r1=1), gamma=gamma)
+    discriminator = nn.Identity()
+    discriminator.mixes_examples = False
+    message = f"^game.gamma.{name}: changes nothing without game.gamma.{of}; got 5 alone$"
+    with pytest.raises(OptionError, match=message):
+        check(o, nn.Identity(), discriminator)

@@ -288,6 +288,13 @@ def test_what_does_not_fit_is_told_in_one_line(
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize(("name", "of"), [("lecam_after_kimg", "lecam"), ("top_k_kimg", "top_k")])
+def test_when_a_remedy_begins_is_nothing_without_it(name: str, of: str) -> None:
+    message = rf"^game.remedies.{name}: changes nothing without game.remedies.{of}; got 5 alone$"
+    with pytest.raises(OptionError, match=message):
+        check_remedies(RemedyOptions(**{name: 5}), nn.Identity(), SPEC, 8)  # type: ignore[arg-type]
+
+
 def test_consistency_is_for_pictures() -> None:
     row = Spec(axes=("choice",), shape=(5,), choices=(2, 3))
     with pytest.raises(OptionError) as caught:

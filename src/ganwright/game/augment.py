@@ -51,6 +51,15 @@ USUAL: tuple[Operation, ...] = (
 )
 DIFFAUG: tuple[Operation, ...] = ("colour", "shift", "cutout")
 
+# Where an option does anything. A length left over from another mode says nothing wrong.
+MODES_OF = {
+    "operations": ("fixed", "scheduled", "adaptive", "diffaug"),
+    "p": ("fixed", "scheduled"),
+    "colour_share": ("fixed", "scheduled", "adaptive"),
+    "target": ("adaptive",),
+    "most": ("adaptive",),
+}
+
 # Strengths: Karras et al. 2020a, appendix B. A deviation of 0.2 is one of log₂ of a factor.
 SHIFT = 0.125  # of the side: the most of a whole shift, the deviation of a fractional one
 SCALE, STRETCH = 0.2, 0.2
@@ -114,11 +123,12 @@ def check_augment(o: AugmentOptions, spec: Spec) -> None:
         raise OptionError(
             f"game.augment.{given[0]}: changes pictures; these are examples with axes {spec.axes}"
         )
-    idle = [name for name in given if name in ("operations", "p")]
-    if o.mode == "off" and idle:
-        raise OptionError(
-            f"game.augment.{idle[0]}: changes nothing while game.augment.mode is off; set the mode, too"
-        )
+    for name in given:
+        if o.mode not in MODES_OF.get(name, (o.mode,)):
+            raise OptionError(
+                f"game.augment.{name}: changes nothing while game.augment.mode is {o.mode}; it is for "
+                f"{', '.join(MODES_OF[name])}"
+            )
     alien = [name for name in o.chosen if name not in DIFFAUG]
     if o.mode == "diffaug" and alien:
         raise OptionError(
@@ -477,9 +487,7 @@ class Augment:
         o = self.options
         one = torch.ones(dice.count, **dice.like)
         zero = torch.zeros_like(one)
-        if (
-            o.mode == "diffaug"
-        ):  # Zhao et al. 2020, appendix: contrast around the picture's own mean
+        if o.mode == "diffaug":  # Zhao et al. 2020: contrast around the picture's own mean
             bright, contrast = dice.uniform(-0.5, 0.5), dice.uniform(0.5, 1.5)
             matrix = self._matrix(contrast, contrast * dice.uniform(0, 2), zero)
             return Recolour(matrix, 1 - contrast, bright)

@@ -83,7 +83,9 @@ OPTIMISERS: Names[Row] = Names(
 def optimiser(o: OptimiserOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser that `o` asks for. Raises OptionError for half a decay, or a β2 it lacks."""
     if o.decay_kimg and not o.changes:
-        raise OptionError(f"decay_kimg: needs a final_rate to come to; got {o.decay_kimg:g} alone")
+        raise OptionError(
+            f"decay_kimg: needs a final_rate or final_beta2 to come to; got {o.decay_kimg:g} alone"
+        )
     if o.final_beta2 is not None and o.kind == "sgd":
         raise OptionError(f"final_beta2: sgd has no β2; got {o.final_beta2:g}")
     make, arguments = OPTIMISERS[o.kind]

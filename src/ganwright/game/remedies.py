@@ -59,7 +59,15 @@ class RemedyOptions:
 
 
 def check_remedies(o: RemedyOptions, discriminator: nn.Module, spec: Spec, batch: int) -> None:
-    """Raises OptionError where a remedy doesn't fit the data or the batch."""
+    """Raises OptionError where a remedy doesn't fit the data or the batch, or would do nothing."""
+    usual = RemedyOptions()
+    for name, of in (("lecam_after_kimg", "lecam"), ("top_k_kimg", "top_k")):
+        alone = getattr(o, of) == getattr(usual, of)
+        if alone and getattr(o, name) != getattr(usual, name):
+            raise OptionError(
+                f"game.remedies.{name}: changes nothing without game.remedies.{of}; "
+                f"got {getattr(o, name):g} alone"
+            )
     pack, group = getattr(discriminator, "pack", 1), getattr(discriminator, "group", 1)
     if batch % pack:
         raise OptionError(f"discriminator.pack: must divide train.batch ({batch}); got {pack}")

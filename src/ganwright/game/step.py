@@ -141,6 +141,17 @@ def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> Non
         raise OptionError("game.gamma: governs game.penalty.r1 and r2, and both are 0")
     if o.gamma.auto and o.gamma.final != 1:
         raise OptionError("game.gamma.final: an automatic γ goes where D's steepness takes it")
+    usual = GammaOptions()
+    for name, of, there in (
+        ("steepness", "auto", o.gamma.auto),
+        ("speed", "auto", o.gamma.auto),
+        ("decay_kimg", "final", o.gamma.final != usual.final),
+    ):
+        if not there and getattr(o.gamma, name) != getattr(usual, name):
+            raise OptionError(
+                f"game.gamma.{name}: changes nothing without game.gamma.{of}; "
+                f"got {getattr(o.gamma, name):g} alone"
+            )
     if not o.labels.plain and not LOSSES[o.loss].targets:
         with_targets = ", ".join(name for name, loss in LOSSES.items() if loss.targets)
         raise OptionError(
