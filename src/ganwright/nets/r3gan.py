@@ -61,7 +61,8 @@ SIZES: dict[str, Preset] = {
     "l": Preset(width=768, full=4, blocks=2, patch=1),  # the paper's
 }
 
-Stages = tuple[Annotated[int, Field(ge=1, le=65536)], ...]
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=16)]
+Blocks = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(max_length=16)]
 
 
 @options
@@ -71,11 +72,11 @@ class R3GANOptions:
     size: Literal["xs", "s", "m", "l"] = Field(
         default="xs", description="xs for a laptop's CPU … l as in the paper"
     )
-    widths: Annotated[Stages, Field(max_length=16)] = Field(
+    widths: Widths = Field(
         default=(),
         description="channels of each stage, the smallest map first; the last holds for all others",
     )
-    blocks: Annotated[Stages, Field(max_length=16)] = Field(
+    blocks: Blocks = Field(
         default=(), description="residual blocks of each stage, likewise"
     )
     patch: Literal[0, 1, 2, 4] = Field(
