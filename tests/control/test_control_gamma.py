@@ -31,6 +31,10 @@ def test_it_falls_geometrically_to_its_share() -> None:
     assert shares == pytest.approx([1, 0.1, 0.01, 0.01])
 
 
+def test_a_fall_whose_length_is_not_known_yet_has_not_begun() -> None:
+    assert Gamma(GammaOptions(final=0.01)).scale(5000) == 1
+
+
 def test_without_a_word_it_stays() -> None:
     gamma = Gamma(GammaOptions())
     gamma.follow(torch.tensor(1.0), 64)

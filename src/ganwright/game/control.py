@@ -52,7 +52,7 @@ class GammaOptions:
 
     def share(self, seen: int) -> float:
         """What the schedule leaves after `seen` examples."""
-        if self.final == 1:
+        if self.final == 1 or self.decay_kimg == 0:  # of no length yet: as learning rates
             return 1.0
         return math.exp(cosine(0.0, math.log(self.final), seen, round(self.decay_kimg * 1000)))
 
