@@ -43,7 +43,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> gw.Dataset:
 
 @pytest.mark.parametrize(
     ("images_per_s", "name", "width"),
-    [(1000.0, "relativistic", 64), (120.0, "relativistic", 32), (5.0, "mlp-small", None)],
+    [(9000.0, "relativistic", 64), (120.0, "relativistic", 32), (5.0, "mlp-small", None)],
     ids=["time enough", "little time", "hardly any"],
 )
 def test_the_time_decides_how_wide(

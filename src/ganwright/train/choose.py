@@ -18,13 +18,12 @@ LEAST_SIDE = 4  # pixels that a convolutional net needs
 # With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
 LEAST_KIMG = 20.0
 # What the wide nets would see in the time: with less, narrow ones get further.
-WIDE_KIMG = 60.0
+WIDE_KIMG = 1000.0
 NARROW = {
     "generator.width": 32,
     "discriminator.width": 32,
     "generator_optimiser.rate": 2e-3,
     "discriminator_optimiser.rate": 2e-3,
-    "train.batch": 32,
 }
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
 # Fewer different pictures than these are learned by heart unless they are changed.
