@@ -151,7 +151,7 @@ def classify(judge: Judge, pictures: np.ndarray) -> ClassCoverage:
     return class_coverage(stacked_labels(np.stack(digits, axis=1)), 1000)
 
 
-def stacked(folder: str, minutes: float, recipe: str, seed: int, out: Path) -> None:
+def stacked(folder: str, o: argparse.Namespace) -> None:
     """Trains on stacks and prints how many of the 1,000 modes there are."""
     mnist = gw.open_data(folder)
     judge, accuracy = train_judge(mnist)
@@ -160,8 +160,12 @@ def stacked(folder: str, minutes: float, recipe: str, seed: int, out: Path) -> N
         path = Path(name) / "stacks.npy"
         np.save(path, stacks(mnist, mnist.train, STACKS, seed=0))
         os.environ["GANWRIGHT_CACHE"] = name
-        settings = {"train.score_features": "off"}
-        run = gw.train(path, recipe=recipe, minutes=minutes, seed=seed, out=out, settings=settings)
+        settings = {"train.score_features": "off"} | dict(item.split("=", 1) for item in o.set)
+        minutes = None if o.stacked_kimg else o.minutes
+        run = gw.train(
+            path, recipe=o.recipe, minutes=minutes, kimg=o.stacked_kimg, seed=o.seed, out=o.out,
+            settings=settings,
+        )  # fmt: skip
     made = gw.load(run.path).sample(SAMPLES, seed=1)
     found, last = classify(judge, made), run.log[-1]
     print(f"\njudge: {accuracy:.2%} of held-out digits right; floor (K−1)/2n = {found.floor:.4f}\n")
@@ -169,7 +173,7 @@ def stacked(folder: str, minutes: float, recipe: str, seed: int, out: Path) -> N
     print("|---|---|---|---|---|---|")
     print(f"| (real stacks, held out) | | | {real.covered} | {real.kl:.4f} | {real.n:,} |")
     print(
-        f"| `{recipe}`, seed {seed} | {last['kimg']:,.0f} | {last['seconds'] / 60:.1f} | "
+        f"| `{o.recipe}`, seed {o.seed} | {last['kimg']:,.0f} | {last['seconds'] / 60:.1f} | "
         f"{found.covered} | {found.kl:.4f} | {found.n:,} |"
     )
 
@@ -183,6 +187,8 @@ def main() -> None:
     parser.add_argument("--kimg", type=float, default=2500, help="of ring and grid")
     parser.add_argument("--data", help="MNIST's folder, for stacked")
     parser.add_argument("--minutes", type=float, default=20, help="of stacked")
+    parser.add_argument("--stacked-kimg", type=float, help="of stacked, in place of minutes")
+    parser.add_argument("--set", nargs="*", default=[], help="of stacked: key=value …")
     parser.add_argument("--recipe", default="relativistic", help="of stacked")
     parser.add_argument("--out", type=Path, default=Path("benchmark-runs/stacked"))
     o = parser.parse_args()
@@ -193,7 +199,7 @@ def main() -> None:
         if name == "stacked":
             if not o.data:
                 parser.error("stacked: needs --data, MNIST's folder")
-            stacked(o.data, o.minutes, o.recipe, o.seed, o.out)
+            stacked(o.data, o)
         else:
             in_the_plane(name, {"ring": ring, "grid": grid}[name](), o.seeds, o.plain, o.kimg)
 
