@@ -29,7 +29,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> Any:
     return be
 
 
-def pictures(folder: Path, count: int, side: int = 12, channels: int = 1) -> gw.Dataset:
+def pictures(folder: Path, count: int, side: int = 16, channels: int = 1) -> gw.Dataset:
     rng = np.random.default_rng(0)
     path = folder / f"{count}-{side}-{channels}.npy"
     np.save(path, rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8))
@@ -90,10 +90,16 @@ def test_few_pictures_are_changed_before_they_are_judged(tmp_path: Path, speed: 
     assert re.match(r"augmentation on: \d+ different pictures", reasons[1])
 
 
+def test_very_small_pictures_are_left_as_they_are(tmp_path: Path, speed: Any) -> None:
+    speed(1000.0)
+    recipe, _ = choose(pictures(tmp_path, 300, 8), minutes=5, device="cpu")
+    assert recipe.game.augment.mode == "off"
+
+
 def test_copies_count_once(tmp_path: Path, speed: Any) -> None:
     speed(1000.0)
     rng = np.random.default_rng(0)
-    some = rng.integers(0, 256, (100, 12, 12, 1), dtype=np.uint8)
+    some = rng.integers(0, 256, (100, 16, 16, 1), dtype=np.uint8)
     np.save(tmp_path / "copies.npy", np.tile(some, (50, 1, 1, 1)))
     data = gw.open_data(tmp_path / "copies.npy")
     assert len(data.train) > FEW_PICTURES

@@ -26,8 +26,9 @@ NARROW = {
     "discriminator_optimiser.rate": 2e-3,
 }
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
-# Fewer different pictures than these are learned by heart unless they are changed.
-FEW_PICTURES = 2000
+# Fewer different pictures than these are learned by heart unless they are changed; of very small ones
+# each change moves whole features, and none gained by it.
+FEW_PICTURES, LEAST_SIDE_CHANGED = 1000, 16
 FEW = {"game.augment.mode": "scheduled", "game.augment.p_kimg": 20.0}
 # On a GPU the paper's nets are within reach; there, sizes by the minutes of the run.
 GPU_SIZES = ((240.0, "l"), (30.0, "m"), (0.0, "s"))
@@ -149,7 +150,7 @@ def _for_time(data: Dataset, minutes: float | None, device: str, size: str) -> t
 def _for_few(recipe: Recipe, data: Dataset) -> tuple[Recipe, str]:
     """With augmentation where the pictures are few, and what is said of it."""
     different = len(np.unique(data.hashes[data.train]))
-    if different >= FEW_PICTURES:
+    if different >= FEW_PICTURES or min(data.spec.shape[1:]) < LEAST_SIDE_CHANGED:
         return recipe, ""
     return override(recipe, FEW), (
         f"augmentation on: {different:,} different pictures, and fewer than {FEW_PICTURES:,} are soon "
