@@ -76,9 +76,7 @@ class R3GANOptions:
         default=(),
         description="channels of each stage, the smallest map first; the last holds for all others",
     )
-    blocks: Blocks = Field(
-        default=(), description="residual blocks of each stage, likewise"
-    )
+    blocks: Blocks = Field(default=(), description="residual blocks of each stage, likewise")
     patch: Literal[0, 1, 2, 4] = Field(
         default=0, description="pixels on a side that the largest map has one position for"
     )
