@@ -37,6 +37,7 @@ DEFAULT_MINUTES = 10.0
 # Makes the scorer of a run from its data and the features to look at; None where it can't score.
 Scoring = Callable[[Dataset, str], Scorer | None]
 BUDGET = ("minutes", "kimg")
+OF_PICTURES = ("data.size", "data.fit", "data.channels")
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,9 @@ def prepare(
     if about_data:
         start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
+    alien = [name for name in about_data if name in OF_PICTURES]
+    if alien and opened.codec.kind != "image":
+        raise OptionError(f"{alien[0]}: changes pictures; '{opened.name}' holds none")
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
