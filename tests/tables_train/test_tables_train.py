@@ -126,11 +126,13 @@ def test_convolutions_are_refused(csv: Path, tmp_path: Path) -> None:
         gw.train(csv, recipe="dcgan", out=tmp_path / "run", kimg=1)
 
 
-@pytest.mark.parametrize("name", ["size=32", "fit=pad", "channels=3"])
-def test_what_is_for_pictures_is_refused(csv: Path, tmp_path: Path, name: str) -> None:
-    option, _, value = name.partition("=")
-    with pytest.raises(OptionError, match=rf"data\.{option}: changes pictures"):
-        gw.train(csv, out=tmp_path / "run", kimg=0.1, settings={f"data.{option}": value})
+@pytest.mark.parametrize("setting", [("size", 32), ("fit", "pad"), ("channels", 3)])
+def test_what_is_for_pictures_is_refused(
+    csv: Path, tmp_path: Path, setting: tuple[str, Any]
+) -> None:
+    name, value = setting
+    with pytest.raises(OptionError, match=rf"data\.{name}: changes pictures"):
+        gw.train(csv, out=tmp_path / "run", kimg=0.1, settings={f"data.{name}": value})
 
 
 def test_packs_that_do_not_fill_a_batch_are_refused(csv: Path, tmp_path: Path) -> None:
