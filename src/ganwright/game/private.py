@@ -86,11 +86,9 @@ class PrivateGame(Game):
         whole = o.adversarial * value
         if o.privacy.shares and self.shares is not None:
             whole = whole + o.privacy.shares * apart(made.examples, self.shares)
-        self.generator_optimiser.zero_grad(set_to_none=True)
-        whole.backward()
         return Result(
             generator_loss=value.detach(),
-            generator_gradient=self._update(self.generator, self.generator_optimiser),
+            generator_gradient=self._learn(self.generator, self.generator_optimiser, whole),
         )
 
     def _nothing(self) -> Batch:
