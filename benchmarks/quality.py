@@ -190,6 +190,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="MNIST's folder")
     parser.add_argument("--textbook", type=float, default=10, help="minutes; 0 leaves it out")
     parser.add_argument("--ours", type=float, default=20, help="minutes")
+    parser.add_argument("--alone", type=float, default=0, help="minutes, without the labels")
     parser.add_argument(
         "--short", type=float, default=1, help="minutes of a run for the fastest start"
     )
