@@ -74,6 +74,13 @@ def test_rates_follow_the_schedule() -> None:
     assert rates == pytest.approx([0.5, quarter, 0.3, 0.1, 0.1])
 
 
+def test_a_rate_may_stand_before_it_falls() -> None:
+    o = OptimiserOptions(rate=1.0, final_rate=0.0, decay_kimg=1, decay_last=0.4)
+    rates = [o.rate_at(seen) for seen in (0, 600, 800, 1000, 2000)]
+    assert rates == pytest.approx([1, 1, 0.5, 0, 0])
+    assert o.beta2_at(600) == o.beta2
+
+
 def test_a_decay_to_nowhere_is_refused() -> None:
     with pytest.raises(OptionError) as caught:
         optimiser(OptimiserOptions(decay_kimg=5), [nn.Parameter(torch.ones(1))])

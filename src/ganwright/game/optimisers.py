@@ -30,6 +30,12 @@ class OptimiserOptions:
         ge=0,
         description="length of the decay, in thousand examples; 0: the run's budget",
     )
+    decay_last: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of that length, its end, in which the rate falls; before, it stands",
+    )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
     final_beta2: float | None = Field(
@@ -39,7 +45,7 @@ class OptimiserOptions:
 
     def rate_at(self, seen: int) -> float:
         """The learning rate after `seen` examples."""
-        return self._along(self.rate, self.final_rate, seen)
+        return self._along(self.rate, self.final_rate, seen, self.decay_last)
 
     def beta2_at(self, seen: int) -> float:
         """β2 after `seen` examples: short memory while gradients grow quickly, then long."""
@@ -50,10 +56,11 @@ class OptimiserOptions:
         """Whether anything follows the schedule."""
         return self.final_rate is not None or self.final_beta2 is not None
 
-    def _along(self, base: float, final: float | None, seen: int) -> float:
+    def _along(self, base: float, final: float | None, seen: int, last: float = 1.0) -> float:
         if final is None or self.decay_kimg == 0:
             return base
-        return cosine(base, final, seen, round(self.decay_kimg * 1000))
+        length = self.decay_kimg * 1000
+        return cosine(base, final, round(seen - (1 - last) * length), round(last * length))
 
 
 def _adam(o: OptimiserOptions) -> dict[str, Any]:

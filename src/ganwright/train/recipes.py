@@ -268,7 +268,8 @@ def _lsgan() -> Recipe:
 
 
 def _relativistic() -> Recipe:
-    adam = OptimiserOptions(rate=1e-3, final_rate=5e-5, beta1=0.0, beta2=0.99)
+    # The rate falls late: until then a constant one gets further, whatever the length of the run.
+    adam = OptimiserOptions(rate=1e-3, final_rate=5e-5, decay_last=0.3, beta1=0.0, beta2=0.99)
     return Recipe(
         name="relativistic",
         latent=LatentOptions(dim=64),
