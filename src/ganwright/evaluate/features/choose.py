@@ -135,6 +135,7 @@ def choose_extractor(
 def check_features(name: str, data: Dataset) -> None:
     """Raises UnknownName for an extractor in no table, OptionError for one of another kind of data."""
     kind = data.codec.kind
-    if EXTRACTORS[name] and name not in SEES[kind]:
+    _ = EXTRACTORS[name]  # where an unknown name is refused
+    if name not in SEES[kind]:
         problem = f"'{name}' is not for data of kind {kind}"
         raise OptionError(message("features", problem, allowed=SEES[kind]))
