@@ -107,7 +107,7 @@ def modern(seed: int, kimg: float) -> Recipe:
         game=GameOptions(
             loss="relativistic-paired",
             penalty=penalty,
-            gamma=GammaOptions(final=0.03, decay_kimg=kimg),
+            gamma=GammaOptions(final=0.02, decay_kimg=kimg),
         ),
         generator_optimiser=adam,
         discriminator_optimiser=adam,
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--plain", type=int, default=1, help="seeds of the plain GAN beside it")
     parser.add_argument("--seed", type=int, default=0, help="of stacked")
-    parser.add_argument("--kimg", type=float, default=2500, help="of ring and grid")
+    parser.add_argument("--kimg", type=float, default=2000, help="of ring and grid")
     parser.add_argument("--data", help="MNIST's folder, for stacked")
     parser.add_argument("--minutes", type=float, default=20, help="of stacked")
     parser.add_argument("--stacked-kimg", type=float, help="of stacked, in place of minutes")

@@ -37,7 +37,9 @@ EVERY: dict[str, Any] = {  # each at its own pace, and none a multiple of the ba
 }
 NARROW = {"generator.width": 4, "discriminator.width": 4}
 SMALL: dict[str, dict[str, Any]] = {
-    "relativistic": NARROW,
+    # Of a length of its own: what lasts as long as the run is another for each length of run.
+    "relativistic": NARROW
+    | {f"{who}_optimiser.decay_kimg": 0.2 for who in ("generator", "discriminator")},
     "dcgan": NARROW,
     "sngan": NARROW,
     "lsgan": NARROW,

@@ -32,7 +32,8 @@ EVERYTHING = ("flip", "rotate90", *USUAL, "luma-flip")
 def augment(
     shape: tuple[int, int, int], *operations: str, p: float = 1.0, **rest: object
 ) -> Augment:
-    options = {"mode": "fixed", "operations": operations, "p": p, "colour_share": 1.0} | rest
+    chances = {} if rest.get("mode") == "diffaug" else {"p": p, "colour_share": 1.0}
+    options = {"mode": "fixed", "operations": operations} | chances | rest
     spec = Spec(axes=("channel", "height", "width"), shape=shape)
     return Augment(AugmentOptions(**options), spec)  # type: ignore[arg-type]
 

@@ -174,7 +174,7 @@ def test_a_penalty_s_gradient_is_that_of_the_group_s_logits(
         discriminator_optimiser=torch.optim.SGD(network.parameters()),
         latents=torch.zeros,
     )
-    _, found = game._judge_with_square(x, labels)
+    _, found = game._judge_with_square(x, labels, game._view(x))
     x_ = x.clone().requires_grad_()
     (slope,) = torch.autograd.grad(network(x_, labels).sum(), x_)
     assert torch.allclose(found, slope.square().flatten(1).sum(1))

@@ -89,6 +89,8 @@ def test_beyond_repair(tiny: Any, tmp_path: Path, repairs: int) -> None:
         "discriminator_optimiser.rate": 1e6,
         "discriminator_optimiser.kind": "sgd",
         "generator_optimiser.kind": "sgd",
+        "generator_optimiser.decay_kimg": 0,
+        "discriminator_optimiser.decay_kimg": 0,
         "train.repairs": repairs,
     }
     out = tmp_path / "run"
