@@ -43,7 +43,8 @@ def train(
             steep.append(float(result.steepness))
     seconds = time.perf_counter() - began
     value, cells = judge(trainer.model().sample(SAMPLES, seed=1))
-    return value, f"{seconds:.0f} | {float(result.gamma):.3g} | {np.mean(steep):.0f} | {cells}"
+    gamma = float(result.gamma) * recipe.game.penalty.r1
+    return value, f"{seconds:.0f} | {gamma:.3g} | {np.mean(steep):.0f} | {cells}"
 
 
 def main() -> None:
@@ -79,7 +80,8 @@ def main() -> None:
         spread = statistics.mean((max(v) - min(v)) / statistics.mean(v) for v in found.values())
         told.append(
             f"{name}: auto {auto:.2f}, best by hand {means[best]:.2f} at γ = {best:g}: "
-            f"{auto / means[best] - 1:+.0%}; seeds of one setting differ by {spread:.0%}"
+            f"{auto / means[best] - 1:+.0%}"
+            + (f"; seeds of one setting differ by {spread:.0%}" if o.seeds > 1 else "; one seed")
         )
     print("\n" + "\n".join(told))
 
