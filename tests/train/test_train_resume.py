@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,45 @@ def test_more_kimg_goes_on_with_a_finished_run(tiny: Any, whole: Any, tmp_path: 
     assert tiny.weights(run.path) != expected
     go_on(tiny, run.path, kimg=0.304)
     assert tiny.weights(run.path) == expected
+
+
+LASTING = {f"{who}_optimiser.decay_kimg": 0 for who in ("generator", "discriminator")}
+
+
+def lengths(run: Path) -> set[float]:
+    """Of the rates' decays, in thousand examples."""
+    recipe = tomllib.loads((run / "recipe.toml").read_text())
+    return {recipe[f"{who}_optimiser"]["decay_kimg"] for who in ("generator", "discriminator")}
+
+
+def test_a_longer_budget_is_as_if_it_had_been_so_from_the_start(
+    tiny: Any, whole: Any, tmp_path: Path
+) -> None:
+    """Before the rate falls: a schedule as long as the run grows with it."""
+    expected, path = whole("relativistic", kimg=0.304, settings=LASTING)
+    out = tmp_path / "stopped"
+    with pytest.raises(Interrupted):
+        tiny.run(out, kimg=0.208, settings=LASTING, observer=tiny.Watcher(stop_at(96)))
+    assert lengths(out) == {0.208}
+    go_on(tiny, out, kimg=0.304)
+    assert tiny.weights(out) == expected
+    assert lengths(out) == lengths(path) == {0.304}
+
+
+def test_a_longer_budget_grows_a_second_time(tiny: Any, tmp_path: Path) -> None:
+    run = tiny.run(tmp_path / "run", kimg=0.112, settings=LASTING)
+    go_on(tiny, run.path, kimg=0.16)
+    assert lengths(run.path) == {0.16}
+    go_on(tiny, run.path, minutes=0.02)
+    (length,) = lengths(run.path)
+    assert length > 0.16
+    assert [e["planned_kimg"] for e in events(run.path, "resume")] == [0.16, length]
+
+
+def test_a_schedule_of_a_length_of_its_own_keeps_it(tiny: Any, tmp_path: Path) -> None:
+    run = tiny.run(tmp_path / "run", kimg=0.112)
+    go_on(tiny, run.path, kimg=0.16)
+    assert lengths(run.path) == {0.2}
 
 
 def test_equal_runs_are_equal_and_another_seed_is_not(tiny: Any, tmp_path: Path) -> None:

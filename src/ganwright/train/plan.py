@@ -115,15 +115,18 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
     return replace(plan, recipe=fixed)
 
 
-def with_decay(recipe: Recipe, kimg: float) -> Recipe:
-    """The recipe with the length of a decay filled in that lasts as long as the run."""
+def with_decay(recipe: Recipe, kimg: float, *, instead_of: float = 0) -> Recipe:
+    """The recipe with the length of a decay filled in that lasts as long as the run.
+
+    Those are of length 0, until it is known; or, once a budget has changed, of the length before.
+    """
 
     def decaying(o: OptimiserOptions) -> OptimiserOptions:
-        lasts = o.changes and o.decay_kimg == 0
+        lasts = o.changes and o.decay_kimg == instead_of
         return replace(o, decay_kimg=round(kimg, 3)) if lasts else o
 
     gamma = recipe.game.gamma
-    if gamma.final != 1 and gamma.decay_kimg == 0:
+    if gamma.final != 1 and gamma.decay_kimg == instead_of:
         gamma = replace(gamma, decay_kimg=round(kimg, 3))
     return replace(
         recipe,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import signal
@@ -28,7 +29,7 @@ from ganwright.train.choose import choose, expected
 from ganwright.train.loop import Observer, Scorer, is_done, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.memory import room_for
-from ganwright.train.plan import Plan, make_plan, pick_device
+from ganwright.train.plan import Plan, make_plan, pick_device, with_decay
 from ganwright.train.recipes import RECIPES, Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 from ganwright.train.transfer import Fit, Source, fit, take
@@ -217,6 +218,7 @@ def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
         "source": trainer.data.source,
         "fingerprint": trainer.data.fingerprint,
         "n": len(trainer.data.train),
+        "planned_kimg": round(plan.expected_kimg, 3),
         "device": plan.device,
         "threads": plan.recipe.train.threads,
         "generator_parameters": plan.generator_parameters,
@@ -242,22 +244,39 @@ def go_on(
 ) -> Run:
     """Goes on with a stopped run from its last checkpoint; only the budget may change.
 
-    Raises RunError when there is nothing to go on with, when the data is not the data the run was
+    Schedules that last as long as the run are as long as the new budget from then on, so that more
+    time is not spent at the rate of the end. Raises RunError when there is nothing to go on with, when the data is not the data the run was
     trained on, or when another recipe, seed or option is asked for.
     """
     resumed, opened = _found(
         data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, settings=settings
     )
+    resumed, planned = _lasting(resumed, folder)
     trainer = Trainer(resumed, opened, pick_device(device))
     found, damaged = state.load(folder.checkpoint)
     trainer.restore(found)
     folder.clear_aside()
     folder.append(
         seen=trainer.seen, kimg=trainer.seen / 1000, seconds=round(trainer.seconds, 3),
-        event="resume", damaged=damaged,
+        event="resume", damaged=damaged, planned_kimg=planned,
     )  # fmt: skip
     write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
     return _train(trainer, folder, observer, scoring)
+
+
+def _lasting(recipe: Recipe, folder: RunFolder) -> tuple[Recipe, float | None]:
+    """The recipe with schedules as long as its budget, where that has changed; and how long that is.
+
+    None where the log doesn't tell: it is of a version that let them end as they had begun.
+    """
+    told = folder.events()
+    planned = next((e["planned_kimg"] for e in reversed(told) if e.get("planned_kimg")), None)
+    last, before, now = told[-1], named(folder.recipe).train, recipe.train
+    if planned is None or not last["seconds"] or (before.kimg, before.minutes) == (now.kimg, now.minutes):
+        return recipe, planned
+    reach = last["kimg"] / last["seconds"] * 60 * now.minutes if now.minutes else math.inf
+    kimg = round(min(reach, now.kimg or math.inf), 3)
+    return with_decay(recipe, kimg, instead_of=planned), kimg
 
 
 def _found(
