@@ -97,10 +97,12 @@ def modern(seed: int, kimg: float) -> Recipe:
     Between corners of a cube there is no way. The discriminator is the wider and slower of the two:
     one of the generator's width lost modes again on some seeds, once γ was small.
     """
+    train = TrainOptions(batch=256, seed=seed, precision="float32", average_kimg=60)
     generator = OptimiserOptions(rate=5e-3, final_rate=2e-5, decay_kimg=kimg, beta1=0.0, beta2=0.99)
     return replace(
         plain(seed),
         name="relativistic",
+        train=train,
         latent=LatentOptions(kind="bernoulli", dim=16),
         generator=MLPGeneratorOptions(widths=(64, 64, 64)),
         discriminator=MLPDiscriminatorOptions(widths=(128, 128, 128)),
