@@ -130,12 +130,12 @@ def test_its_state_goes_on_where_it_was() -> None:
         (
             {"mode": "fixed"},
             Spec(axes=("choice",), shape=(4,), choices=(2, 2)),
-            r"^game.augment.mode: changes pictures; these are examples with axes \('choice',\)$",
+            r"^game.augment.mode: changes pictures; these are rows of a table$",
         ),
         (
             {"p": 0.5},
             Spec(axes=("word",), shape=(4,)),
-            r"^game.augment.p: changes pictures; these are examples with axes \('word',\)$",
+            r"^game.augment.p: changes pictures; these are rows of counts$",
         ),
         (
             {"operations": "flip, shift"},

@@ -87,14 +87,20 @@ def test_making_a_run(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_where_nothing_may_be_written_is_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(RunError, match="can't be made: nothing may be written in '.*closed'$"):
+        RunFolder(tmp_path / "closed" / "a" / "b").must_be_free()
+
+
 def test_an_empty_folder_is_free_and_a_file_is_not(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     RunFolder(tmp_path / "empty").create()
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(RunError, match="exists"):
-        RunFolder(tmp_path / "file").create()
-    with pytest.raises(RunError, match="can't be made"):
-        RunFolder(tmp_path / "file" / "below").create()
+    for name in ("file", "file/below", "file/far/below"):
+        with pytest.raises(RunError, match=f"can't be made: '{tmp_path / 'file'}' is a file; name"):
+            RunFolder(tmp_path / name).create()
     assert (tmp_path / "file").read_text() == "mine"
 
 

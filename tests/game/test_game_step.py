@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
 from ganwright.game import LOSSES, PENALTIES, Batch, Game, GameOptions, LabelOptions, PenaltyOptions
 from ganwright.game.step import frozen, noisy
@@ -384,6 +385,11 @@ def test_instance_noise_falls_with_what_was_seen() -> None:
     )
     assert GameOptions(instance_noise=0.2).noise_at(10**9) == 0.2
     assert GameOptions().noise_at(0) == 0
+
+
+def test_a_fall_of_no_instance_noise_is_refused(tiny: Any) -> None:
+    with pytest.raises(OptionError, match=r"^game.instance_noise_kimg: changes nothing without"):
+        tiny.trainer("mlp", **{"game.instance_noise_kimg": 5.0, "game.instance_noise": 0.0})
 
 
 def test_instance_noise_is_on_all_that_the_discriminator_sees() -> None:

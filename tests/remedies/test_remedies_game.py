@@ -301,7 +301,7 @@ def test_consistency_is_for_pictures() -> None:
         check_remedies(RemedyOptions(consistency=1), nn.Identity(), row, 8)
     assert str(caught.value) == (
         "game.remedies.consistency: compares a picture with the same one moved a little; "
-        "got examples with axes ('choice',)"
+        "got rows of a table"
     )
     check_remedies(RemedyOptions(lecam=1, top_k=0.5), nn.Identity(), row, 8)
 

@@ -90,13 +90,23 @@ class RunFolder:
     def must_be_free(self) -> None:
         """Raises RunError when something is there already."""
         try:
-            taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+            there = self.path.exists()
+            folder = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+            taken = there and folder.is_dir() and any(folder.iterdir())
         except OSError as error:  # no permission, a name too long
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
         if taken:
             raise RunError(
                 f"run folder '{self.path}' exists: continue it with --resume, "
                 "or name another with --out"
+            )
+        if not folder.is_dir():
+            raise RunError(
+                f"run folder '{self.path}' can't be made: '{folder}' is a file; name another with --out"
+            )
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise RunError(
+                f"run folder '{self.path}' can't be made: nothing may be written in '{folder}'"
             )
 
     def create(self) -> None:

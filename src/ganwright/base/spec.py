@@ -9,6 +9,11 @@ from typing import Any
 from ganwright.base.errors import ModelError
 
 MOST_CHOICES = 2**20  # of one example, all its fields together
+THINGS = {  # what examples with such axes are to people
+    ("channel", "height", "width"): "pictures",
+    ("choice",): "rows of a table",
+    ("word",): "rows of counts",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,11 @@ class Spec:
     totals: tuple[int, ...] = ()
     high: int = 0
     last: int = -1
+
+    @property
+    def things(self) -> str:
+        """What the examples are, in a word for messages."""
+        return THINGS.get(self.axes, f"examples with axes {self.axes}")
 
     @property
     def size(self) -> int:

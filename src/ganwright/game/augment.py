@@ -121,7 +121,7 @@ def check_augment(o: AugmentOptions, spec: Spec) -> None:
     given = [name for name, value in flatten(o).items() if value != usual[name]]
     if given and spec.axes != ("channel", "height", "width"):
         raise OptionError(
-            f"game.augment.{given[0]}: changes pictures; these are examples with axes {spec.axes}"
+            f"game.augment.{given[0]}: changes pictures; these are {spec.things}"
         )
     for name in given:
         if o.mode not in MODES_OF.get(name, (o.mode,)):

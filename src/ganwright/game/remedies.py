@@ -80,7 +80,7 @@ def check_remedies(o: RemedyOptions, discriminator: nn.Module, spec: Spec, batch
     if o.consistency and spec.axes != ("channel", "height", "width"):
         raise OptionError(
             "game.remedies.consistency: compares a picture with the same one moved a little; "
-            f"got examples with axes {spec.axes}"
+            f"got {spec.things}"
         )
 
 

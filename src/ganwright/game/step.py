@@ -158,6 +158,11 @@ def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> Non
             f"game.labels: the {o.loss} loss has no targets to smooth or flip; "
             f"those that have: {with_targets}"
         )
+    if o.instance_noise_kimg and not o.instance_noise:
+        raise OptionError(
+            "game.instance_noise_kimg: changes nothing without game.instance_noise; "
+            f"got {o.instance_noise_kimg:g} alone"
+        )
     weights = o.penalty.weights()
     if discriminator.mixes_examples and weights:
         raise OptionError(

@@ -101,7 +101,7 @@ class Rates(NamedTuple):
 def of_counts(spec: Spec) -> Spec:
     """The same spec. Raises OptionError for one of other examples."""
     if spec.axes != ("word",) or not spec.totals or not spec.shares:
-        raise OptionError(f"counts nets: need rows of counts, got examples with axes {spec.axes}")
+        raise OptionError(f"counts nets: need rows of counts, got {spec.things}")
     return spec
 
 

@@ -255,7 +255,7 @@ class Head(nn.Module):
 def picture(spec: Spec, owner: str, *, least: int = 1) -> tuple[int, int, int]:
     """(channels, height, width) of a spec. Raises OptionError where a net of pictures doesn't fit."""
     if spec.axes != ("channel", "height", "width"):
-        raise OptionError(f"{owner}: needs pictures, got examples with axes {spec.axes}")
+        raise OptionError(f"{owner}: needs pictures, got {spec.things}")
     channels, height, width = spec.shape
     if min(height, width) < least:
         raise OptionError(

@@ -196,7 +196,7 @@ class Block(nn.Module):
         return x + self.narrow(y)
 
 
-class Resample(nn.Module):
+class Resampling(nn.Module):
     """What both directions share: the kernel of bilinear resampling by 2, [1, 3, 3, 1] ⊗ [1, 3, 3, 1].
 
     Zeros stand around the map. Of an odd side, the smaller map has half a pixel more at its start.
@@ -216,7 +216,7 @@ class Resample(nn.Module):
         self.kernel: Tensor
 
 
-class Down(Resample):
+class Down(Resampling):
     """(height, width) to its half, rounded up."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:
@@ -226,7 +226,7 @@ class Down(Resample):
         return functional.conv2d(x, self.kernel, stride=2, padding=self.padding, groups=self.groups)
 
 
-class Up(Resample):
+class Up(Resampling):
     """Half of (height, width), rounded up, to the whole: four times `Down`, transposed."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:

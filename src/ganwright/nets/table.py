@@ -92,9 +92,7 @@ class Fields(nn.Module):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         if not spec.choices:
-            raise OptionError(
-                f"table nets: need rows of choices, got examples with axes {spec.axes}"
-            )
+            raise OptionError(f"table nets: need rows of a table, got {spec.things}")
         self.sizes = spec.choices
         starts = np.cumsum([0, *spec.choices])
         self.spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]

@@ -148,8 +148,10 @@ class Trainer:
     def _augment(self) -> Augment | None:
         """What changes the pictures that are judged, if that is asked for."""
         o = self.recipe.game.augment
-        check_augment(o, self.data.spec)
-        return None if o.mode == "off" else Augment(o, self.data.spec, self.device)
+        if o.mode != "off":
+            return Augment(o, self.data.spec, self.device)
+        check_augment(o, self.data.spec)  # settings of an augmentation that is off
+        return None
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Stops the learning of D's first stages. Raises OptionError where there is no sense in it."""
