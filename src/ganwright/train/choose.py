@@ -27,8 +27,9 @@ NARROW = {
     "discriminator_optimiser.rate": 2e-3,
 }
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in a picture: the most that the small dense recipe learns
-# Fewer different pictures than these are learned by heart in the end unless they are changed: the field's
-# experience. Ours is that 500 digits lose nothing by it in 80 kimg; very small ones gained nothing.
+# Fewer different pictures than these are learned by heart in the end unless they are changed. 200 flowers
+# gained 41 % of their FID by it in 300 kimg, 500 digits neither gained nor lost, very small ones gained
+# nothing; where between those and the tens of thousands it stops to pay is a guess.
 FEW_PICTURES, LEAST_SIDE_CHANGED = 1000, 16
 FEW = {"game.augment.mode": "scheduled", "game.augment.p_kimg": 20.0}
 # On a GPU the paper's nets are within reach; the sizes by the minutes of the run are a guess.
