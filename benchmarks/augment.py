@@ -23,9 +23,8 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 import ganwright as gw
 from ganwright.base.spec import Spec
-from ganwright.game import Augment, AugmentOptions, Batch, Game, optimiser
-from ganwright.game import augment as mine
-from ganwright.game.augment import USUAL
+from ganwright.game import Augment, AugmentOptions, Batch, Game, affine, optimiser
+from ganwright.game.augment import SCALE, USUAL
 from ganwright.train.recipes import RECIPES
 
 SHAPES = ((1, 28, 28), (3, 32, 32))
@@ -137,7 +136,7 @@ def quality(data: str) -> None:
     count, _, h, w = x.shape
     torch.manual_seed(0)
     angle = torch.rand(count).double() * 2 * math.pi
-    factor, moved = (torch.randn(count).double() * mine.SCALE).exp2(), torch.randn(count, 2) * 0.1
+    factor, moved = (torch.randn(count).double() * SCALE).exp2(), torch.randn(count, 2) * 0.1
     cos, sin = factor * angle.cos(), factor * angle.sin()
     rows = ((cos, -sin * h / w, moved[:, 0]), (sin * w / h, cos, moved[:, 1]))
     theta = torch.stack([torch.stack(row, 1) for row in rows], 1).double()
@@ -168,11 +167,11 @@ SHARPEN = (0.05, 0.1, 0.15)
 
 def by(strength: float, x: Tensor) -> Tensor:
     """x sharpened by another strength than ours."""
-    kept, mine.SHARPEN = mine.SHARPEN, strength
+    kept, affine.SHARPEN = affine.SHARPEN, strength
     try:
-        return mine.sharpened(x)
+        return affine.sharpened(x)
     finally:
-        mine.SHARPEN = kept
+        affine.SHARPEN = kept
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
-from ganwright.game.augment import Augment, AugmentOptions, Drawn, sureness
+from ganwright.game.affine import Drawn
+from ganwright.game.augment import Augment, AugmentOptions, sureness
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions

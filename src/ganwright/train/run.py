@@ -245,8 +245,8 @@ def go_on(
     """Goes on with a stopped run from its last checkpoint; only the budget may change.
 
     Schedules that last as long as the run are as long as the new budget from then on, so that more
-    time is not spent at the rate of the end. Raises RunError when there is nothing to go on with, when the data is not the data the run was
-    trained on, or when another recipe, seed or option is asked for.
+    time is not spent at the rate of the end. Raises RunError when there is nothing to go on with, when
+    the data is not the data the run was trained on, or when another recipe, seed or option is asked for.
     """
     resumed, opened = _found(
         data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, settings=settings
@@ -272,7 +272,11 @@ def _lasting(recipe: Recipe, folder: RunFolder) -> tuple[Recipe, float | None]:
     told = folder.events()
     planned = next((e["planned_kimg"] for e in reversed(told) if e.get("planned_kimg")), None)
     last, before, now = told[-1], named(folder.recipe).train, recipe.train
-    if planned is None or not last["seconds"] or (before.kimg, before.minutes) == (now.kimg, now.minutes):
+    if (
+        planned is None
+        or not last["seconds"]
+        or (before.kimg, before.minutes) == (now.kimg, now.minutes)
+    ):
         return recipe, planned
     reach = last["kimg"] / last["seconds"] * 60 * now.minutes if now.minutes else math.inf
     kimg = round(min(reach, now.kimg or math.inf), 3)
