@@ -1,16 +1,16 @@
 """The pictures of docs/faq.md, made afresh.
 
     python benchmarks/faq_pictures.py ring [--kimg 1000] [--seed 0]
-    python benchmarks/faq_pictures.py collapse --data MNIST_FOLDER [--minutes 3] [--seed 0]
+    python benchmarks/faq_pictures.py collapse --data MNIST_FOLDER [--kimg 30] [--seed 0]
     python benchmarks/faq_pictures.py rules --data MNIST_FOLDER
 
 ring: eight Gaussians on a ring; a GAN without any remedy through training, above, and relativistic
 pairs with R1 and R2, below (benchmarks/modes.py). Same nets, latents, seed and marks; each has the
 rates that it is usually given.
 
-collapse: MNIST without labels; real digits, a healthy recipe and one that collapses: the same nets
-without a penalty, the generator learning so much faster that it chases what the discriminator likes
-best. The picture of a VAE beside a GAN is made by benchmarks/vae.py.
+collapse: Stacked MNIST, three digits as the three colours of a picture (benchmarks/modes.py): real ones, the
+minimax game with a penalty on the discriminator's slope (R1), and the same without it. The picture of a
+VAE beside a GAN is made by benchmarks/vae.py.
 
 rules: no picture but a table: the FID of the same pictures by other rules. They are training digits
 with noise of 16 grey levels, in the place of a model's samples.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -30,32 +31,24 @@ import torch
 from PIL import Image, ImageDraw
 
 import ganwright as gw
+from choosing import ALWAYS, BASES, PENALTIES
 from ganwright.evaluate import Mixture, fid, mode_coverage, ring
 from ganwright.evaluate.features import Extractor, choose_extractor
 from ganwright.evaluate.judge import look
 from ganwright.evaluate.judge import rows as judged_rows
 from ganwright.train import Recipe
 from ganwright.train.trainer import Trainer
-from modes import MARGIN, POINTS, Plane, modern, plain
+from judge import train_judge
+from modes import MARGIN, POINTS, SAMPLES, STACKS, Plane, classify, modern, plain, stacks
 from panels import Captioned, panel, rows
 
 MARKS = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)  # of the budget
 DOTS, SIDE, FINER = 2000, 220, 3
 REAL, MADE, RULE = "#d9dee3", "#2f6fb5", "#e1e5e9"
-SHOWN, JUDGED = 64, 5000
+SHOWN = 64
 NOISE = 16  # grey levels
-HEALTHY: tuple[str, dict[str, Any]] = ("relativistic", {})
-COLLAPSING: tuple[str, dict[str, Any]] = (
-    "relativistic",
-    {
-        "game.loss": "non-saturating",
-        "game.penalty.r1": 0.0,
-        "game.penalty.r2": 0.0,
-        "generator_optimiser.rate": 4e-3,
-        "discriminator_optimiser.rate": 2e-4,
-        "game.generator_steps": 4,
-    },
-)
+MINIMAX = {"game.loss": "minimax"}
+HEALTHY, COLLAPSING = MINIMAX | PENALTIES["R1"], MINIMAX
 
 
 def in_the_plane(kimg: float, seed: int, out: Path) -> None:
@@ -116,27 +109,28 @@ def scatter(made: np.ndarray, mixture: Mixture, scale: float) -> Image.Image:
     return sheet.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
-def collapsed(source: str, minutes: float, seed: int, out: Path) -> None:
-    """Real, healthy and collapsed digits beside each other."""
-    data = gw.open_data(source)
-    real = data.examples(data.heldout[:SHOWN])
-    columns: list[Captioned] = [("Real", "never seen in training", data.codec.grid(real, 8))]
+def collapsed(source: str, kimg: float, seed: int, out: Path) -> None:
+    """Real, healthy and collapsed stacks beside each other."""
+    mnist = gw.open_data(source)
+    judge, _ = train_judge(mnist)
+    recipe, quick = BASES["quick"]
     with tempfile.TemporaryDirectory() as folder:
-        for name, (recipe, settings) in (("Healthy", HEALTHY), ("Collapsed", COLLAPSING)):
-            always = {"data.labels": False, "train.score_features": "off"}
+        path = Path(folder) / "stacks.npy"
+        np.save(path, stacks(mnist, mnist.train, STACKS, seed=0))
+        os.environ["GANWRIGHT_CACHE"] = folder
+        made = {"Real": stacks(mnist, mnist.heldout, SAMPLES, seed=1)}
+        for name, settings in (("With R1", HEALTHY), ("Without", COLLAPSING)):
             run = gw.train(
-                source, recipe=recipe, minutes=minutes, seed=seed, settings=always | settings,
+                path, recipe=recipe, kimg=kimg, seed=seed, settings=ALWAYS | quick | settings,
                 out=Path(folder) / name,
             )  # fmt: skip
-            made = run.model.sample(JUDGED, seed=seed)
-            path = Path(folder) / f"{name}.npz"
-            np.savez(path, made)
-            card = gw.evaluate(path, source, n=JUDGED)
-            fid, cover = (card.measures[m].value for m in ("fid", "coverage"))
-            shares = ", ".join(f"{k}: {v['samples']:.1%}" for k, v in card.classes.items())
-            says = f"FID {fid:,.0f}, coverage {cover:.2f}"
-            print(f"{name}: {run.log[-1]['kimg']:,.0f} kimg, {says}; {shares}", flush=True)
-            columns.append((name, says, data.codec.grid(made[:SHOWN], 8)))
+            made[name] = run.model.sample(SAMPLES, seed=seed)
+        columns: list[Captioned] = []
+        for name, pictures in made.items():
+            found = classify(judge, pictures)
+            says = f"{found.covered:,} of {found.modes:,} combinations"
+            print(f"{name}: {says}, KL {found.kl:.2f}", flush=True)
+            columns.append((name, says, gw.open_data(path).codec.grid(pictures[:SHOWN], 8)))
     panel(columns, out)
 
 
@@ -195,22 +189,21 @@ def resized(pictures: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("picture", choices=("ring", "collapse", "rules"))
-    parser.add_argument("--kimg", type=float, default=1000, help="of the ring")
-    parser.add_argument("--minutes", type=float, default=3, help="of collapse, each")
+    parser.add_argument("--kimg", type=float, help="[1000 of the ring, 30 of collapse, each]")
     parser.add_argument("--data", help="MNIST's folder, for collapse and rules")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="the PNG [docs/faq-<picture>.png]")
     o = parser.parse_args()
     out = o.out or Path(f"docs/faq-{o.picture}.png")
     if o.picture == "ring":
-        in_the_plane(o.kimg, o.seed, out)
+        in_the_plane(o.kimg or 1000, o.seed, out)
     elif not o.data:
         parser.error(f"{o.picture}: needs --data, MNIST's folder")
     elif o.picture == "rules":
         by_other_rules(o.data)
         return
     else:
-        collapsed(o.data, o.minutes, o.seed, out)
+        collapsed(o.data, o.kimg or 30, o.seed, out)
     print(out)
 
 
