@@ -1,14 +1,14 @@
 """The pictures of docs/faq.md, made afresh.
 
     python benchmarks/faq_pictures.py ring [--kimg 1000] [--seed 0]
-    python benchmarks/faq_pictures.py collapse --data MNIST_FOLDER [--kimg 30] [--seed 0]
+    python benchmarks/faq_pictures.py minimax --data MNIST_FOLDER [--kimg 30] [--seed 0]
     python benchmarks/faq_pictures.py rules --data MNIST_FOLDER
 
 ring: eight Gaussians on a ring; a GAN without any remedy through training, above, and relativistic
 pairs with R1 and R2, below (benchmarks/modes.py). Same nets, latents, seed and marks; each has the
 rates that it is usually given.
 
-collapse: Stacked MNIST, three digits as the three colours of a picture (benchmarks/modes.py): real ones, the
+minimax: Stacked MNIST, three digits as the three colours of a picture (benchmarks/modes.py): real ones, the
 minimax game with a penalty on the discriminator's slope (R1), and the same without it. The picture of a
 VAE beside a GAN is made by benchmarks/vae.py.
 
@@ -45,10 +45,9 @@ from panels import Captioned, panel, rows
 MARKS = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)  # of the budget
 DOTS, SIDE, FINER = 2000, 220, 3
 REAL, MADE, RULE = "#d9dee3", "#2f6fb5", "#e1e5e9"
-SHOWN = 64
+SHOWN = 32
 NOISE = 16  # grey levels
 MINIMAX = {"game.loss": "minimax"}
-HEALTHY, COLLAPSING = MINIMAX | PENALTIES["R1"], MINIMAX
 
 
 def in_the_plane(kimg: float, seed: int, out: Path) -> None:
@@ -109,8 +108,8 @@ def scatter(made: np.ndarray, mixture: Mixture, scale: float) -> Image.Image:
     return sheet.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
-def collapsed(source: str, kimg: float, seed: int, out: Path) -> None:
-    """Real, healthy and collapsed stacks beside each other."""
+def of_minimax(source: str, kimg: float, seed: int, out: Path) -> None:
+    """Real stacks, and those of the minimax game with a penalty and without, beside each other."""
     mnist = gw.open_data(source)
     judge, _ = train_judge(mnist)
     recipe, quick = BASES["quick"]
@@ -119,7 +118,7 @@ def collapsed(source: str, kimg: float, seed: int, out: Path) -> None:
         np.save(path, stacks(mnist, mnist.train, STACKS, seed=0))
         os.environ["GANWRIGHT_CACHE"] = folder
         made = {"Real": stacks(mnist, mnist.heldout, SAMPLES, seed=1)}
-        for name, settings in (("With R1", HEALTHY), ("Without", COLLAPSING)):
+        for name, settings in (("With R1", MINIMAX | PENALTIES["R1"]), ("Without", MINIMAX)):
             run = gw.train(
                 path, recipe=recipe, kimg=kimg, seed=seed, settings=ALWAYS | quick | settings,
                 out=Path(folder) / name,
@@ -188,9 +187,9 @@ def resized(pictures: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("picture", choices=("ring", "collapse", "rules"))
-    parser.add_argument("--kimg", type=float, help="[1000 of the ring, 30 of collapse, each]")
-    parser.add_argument("--data", help="MNIST's folder, for collapse and rules")
+    parser.add_argument("picture", choices=("ring", "minimax", "rules"))
+    parser.add_argument("--kimg", type=float, help="[1000 of the ring, 30 of minimax, each]")
+    parser.add_argument("--data", help="MNIST's folder, for minimax and rules")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="the PNG [docs/faq-<picture>.png]")
     o = parser.parse_args()
@@ -203,7 +202,7 @@ def main() -> None:
         by_other_rules(o.data)
         return
     else:
-        collapsed(o.data, o.kimg or 30, o.seed, out)
+        of_minimax(o.data, o.kimg or 30, o.seed, out)
     print(out)
 
 
