@@ -269,6 +269,6 @@ def test_rules_without_sense_are_refused() -> None:
         check(GameOptions(adversarial=0), generator(), judge)
     with pytest.raises(OptionError, match="gives no probabilities"):
         check(GameOptions(likelihood=1), torch.nn.Identity(), judge)
-    with pytest.raises(OptionError, match="need rows of choices"):
+    with pytest.raises(OptionError, match="need rows of a table, got pictures"):
         picture = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8))
         TableGeneratorOptions().build(picture, LATENT)

@@ -174,7 +174,7 @@ def test_an_existing_folder_is_refused_and_left_alone(tiny: Any, digits_run: Pat
     before = tiny.tree(digits_run)
     with pytest.raises(RunError, match="exists: continue it with --resume, or name another"):
         tiny.run(digits_run)
-    with pytest.raises(RunError, match="exists"):
+    with pytest.raises(RunError, match="is a file; name another with --out"):
         tiny.run(digits_run / "recipe.toml")
     assert tiny.tree(digits_run) == before
 
