@@ -88,7 +88,7 @@ class RunFolder:
         self.samples = self.path / "samples"
 
     def must_be_free(self) -> None:
-        """Raises RunError when something is there already."""
+        """Raises RunError when something is there already, or the folder can't be made there."""
         try:
             there = self.path.exists()
             folder = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
