@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise, product
 from typing import Any, get_args, get_type_hints
 
@@ -29,7 +30,8 @@ from ganwright.nets import (
     MLPGeneratorOptions,
     count_parameters,
 )
-from ganwright.nets.layers import GAINS, doublings
+from ganwright.nets.layers import GAINS, doublings, initialise, spectral_normalise
+from ganwright.nets.stages import stages_of
 
 LATENT, BATCH = 7, 4
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (4, 17, 50), (2, 5, 4)]
@@ -407,3 +409,26 @@ def test_logits_keep_their_precision_under_autocast() -> None:
         logits = network(x)
     assert logits.dtype == torch.float32
     assert len(logits.unique()) == len(x)
+
+
+LAYERS = {
+    "Linear": nn.Linear(6, 5),
+    **{f"Conv{n}d": getattr(nn, f"Conv{n}d")(4, 6, 3) for n in (1, 2, 3)},
+    **{f"ConvTranspose{n}d": getattr(nn, f"ConvTranspose{n}d")(4, 6, 3) for n in (1, 2, 3)},
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_of_weights_is_normalised_initialised_and_a_stage(name: str) -> None:
+    layer = copy.deepcopy(LAYERS[name])
+    network = nn.Sequential(layer)
+    before = layer.weight.detach().clone()
+    torch.manual_seed(0)
+    initialise(network, "relu")
+    assert not layer.weight.equal(before) and layer.bias.abs().max() == 0
+    assert [len(stage) for stage in stages_of(network)] == [2]
+    spectral_normalise(network)
+    for _ in range(200):
+        layer.weight  # noqa: B018 (each access is one power iteration)
+    rows = layer.weight.transpose(0, 1) if "Transpose" in name else layer.weight
+    assert torch.linalg.matrix_norm(rows.flatten(1), 2).item() == pytest.approx(1, abs=1e-4)

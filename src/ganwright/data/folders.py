@@ -53,6 +53,8 @@ def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = 
     official, notes = _official(inner), []
     if official is not None:
         inner = [parts[1:] for parts in inner]
+    keep = _with_class(inner, official)
+    if official is not None and any(official & np.array(keep)):
         notes.append("the data's own test part is held out")
     words: list[str] | None = None
     beside = None if read is None else read_sidecar(shown, read, label)
@@ -70,7 +72,6 @@ def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = 
         else:
             notes.append(f"no labels: {whose} names {len(known):,} of {len(pictures):,} pictures")
         return _arranged(pictures, words, official, ignored, notes)
-    keep = _with_class(inner, official)
     if not all(keep):
         notes.append(f"{keep.count(False):,} test pictures lie in no class's folder: left out")
         pictures = [p for p, kept in zip(pictures, keep, strict=True) if kept]
@@ -80,7 +81,9 @@ def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = 
         words = [parts[0] for parts in inner]
         folders = sorted(set(words))
         if (beside is not None and beside.shards) or _numbered(folders):
-            notes.append(f"folders {folders[0]} … {folders[-1]} are numbered parts, not classes")
+            notes.append(
+                f"folders {folders[0]} … {folders[-1]} are numbered like parts: no classes"
+            )
             words = None
     elif any(len(parts) > 1 for parts in inner):
         notes.append("no labels: some pictures lie outside the folders")

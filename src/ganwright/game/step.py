@@ -132,7 +132,7 @@ def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> Non
     """Raises OptionError where rules contradict each other or the players."""
     if (o.likelihood or o.adversarial_every > 1) and not hasattr(generator, "surprise"):
         raise OptionError(
-            "game.likelihood: this generator gives no probabilities; only 'table' nets do"
+            "game.likelihood: this generator gives no probabilities of what is hidden"
         )
     if o.likelihood == 0 and (o.adversarial == 0 or o.adversarial_every > 1):
         raise OptionError(

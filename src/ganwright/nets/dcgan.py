@@ -27,12 +27,12 @@ from ganwright.nets.layers import (
     LatentInput,
     MinibatchStd,
     Pack,
-    bounded,
     doublings,
     initialise,
     normalised,
     packed,
     picture,
+    spectral_normalise,
 )
 from ganwright.nets.mlp import Widths
 
@@ -152,7 +152,7 @@ class ConvDiscriminator(Discriminator):
         self.head = Head(features * pixels, len(spec.classes), o.pack)
         initialise(self, o.activation)
         if o.norm == "spectral":
-            bounded(self)
+            spectral_normalise(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, channels, height, width) to logits (batch / pack,)."""

@@ -27,10 +27,10 @@ from ganwright.nets.layers import (
     LatentInput,
     MinibatchStd,
     Pack,
-    bounded,
     initialise,
     normalised,
     packed,
+    spectral_normalise,
 )
 
 
@@ -130,7 +130,7 @@ class LatentSkipDiscriminator(Discriminator):
         self.head = Head(o.width + self.varied.features, len(spec.classes), o.pack)
         initialise(self, o.activation)
         if o.norm == "spectral":
-            bounded(self)
+            spectral_normalise(self)
 
     def from_input(self) -> list[list[nn.Module]]:
         """The projection, the first layer, then each layer with what stands before it."""

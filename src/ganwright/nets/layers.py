@@ -76,13 +76,18 @@ def normalised(kind: str, channels: int, *, flat: bool) -> list[nn.Module]:
     return []
 
 
-def bounded(network: nn.Module) -> None:
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+# Layers of weights, of sound and of volumes, too.
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
+
+
+def spectral_normalise(network: nn.Module) -> None:
     """Holds the spectral norm of every layer of `network` at 1 (Miyato et al. 2018).
 
     After `initialise`: the power iteration starts from the weights that it finds.
     """
     for module in list(network.modules()):
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.Embedding):
+        if isinstance(module, (*WEIGHTED, nn.Embedding)):
             spectral_norm(module)
 
 
@@ -94,11 +99,10 @@ def initialise(network: nn.Module, activation: str) -> None:
     range of tanh without saturating it. A transposed convolution of stride s spreads each input
     over kernel²/s² taps, so its fan-in is smaller than torch's count. Embeddings keep their own.
     """
-    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-    layers = [module for module in network.modules() if isinstance(module, kinds)]
+    layers = [module for module in network.modules() if isinstance(module, WEIGHTED)]
     for layer in layers:
         gain = 1.0 if layer is layers[-1] else GAINS[activation]
-        if isinstance(layer, nn.ConvTranspose2d):
+        if isinstance(layer, TRANSPOSED):
             fan_in = layer.weight[:, 0].numel() / math.prod(layer.stride)
         else:
             fan_in = layer.weight[0].numel()

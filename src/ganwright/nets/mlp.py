@@ -23,10 +23,10 @@ from ganwright.nets.layers import (
     LatentInput,
     MinibatchStd,
     Pack,
-    bounded,
     initialise,
     normalised,
     packed,
+    spectral_normalise,
 )
 
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=65536)], ...], Field(max_length=256)]
@@ -99,7 +99,7 @@ class MLPDiscriminator(Discriminator):
         self.head = Head(o.widths[-1] + self.varied.features, len(spec.classes), o.pack)
         initialise(self, o.activation)
         if o.norm == "spectral":
-            bounded(self)
+            spectral_normalise(self)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """(batch, *shape) to logits (batch / pack,)."""

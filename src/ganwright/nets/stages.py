@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
-STARTS = (nn.Linear, nn.Conv2d)  # each layer of weights begins a stage
+from ganwright.nets.layers import WEIGHTED
 
 
 @runtime_checkable
@@ -31,7 +31,7 @@ def stages_of(discriminator: nn.Module) -> list[list[nn.Parameter]]:
     for name, module in discriminator.named_modules():
         if "head" in name.split("."):
             continue
-        if isinstance(module, STARTS):
+        if isinstance(module, WEIGHTED):  # each layer of weights begins a stage
             found.append([])
         if found:
             found[-1] += module.parameters(recurse=False)

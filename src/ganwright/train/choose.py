@@ -92,7 +92,10 @@ def _for_pictures(
     cheap = RECIPES["mlp-small"].make()
     channels, *sides = data.spec.shape
     size = "×".join(map(str, [*sides, channels]))
-    if len(sides) != 2 or min(sides) < LEAST_SIDE:
+    if len(sides) != 2:
+        why = f"recipe {cheap.name}: dense nets fit {data.spec.things}, as they fit anything"
+        return cheap, (why,)
+    if min(sides) < LEAST_SIDE:
         why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
         return cheap, (why,)
     if device == "cuda" and min(sides) >= 8:

@@ -39,7 +39,7 @@ def _opened(table: Any, held: float) -> Dataset:
         return frame_dataset(table, options, whole=True)
     data = open_data(table, options=options)
     if data.table is None:
-        raise DataError(f"'{table}' holds pictures, not a table")
+        raise DataError(f"'{table}' holds {data.spec.things}, not a table")
     return data
 
 
