@@ -14,8 +14,8 @@ from torch.nn.functional import softplus
 
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
-from ganwright.game import Batch, GameOptions, PenaltyOptions, PrivacyOptions, check_private
-from ganwright.game.privacy import check_rows, clipped_gradients
+from ganwright.game import Batch, GameOptions, PenaltyOptions, PrivacyOptions, check
+from ganwright.game.privacy import clipped_gradients
 from ganwright.game.private import PrivateGame, apart
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
@@ -168,14 +168,14 @@ PRIVATE = PrivacyOptions(noise=1.0)
 def test_what_would_look_at_real_rows_is_refused(options: GameOptions, said: str) -> None:
     played = game()
     with pytest.raises(OptionError, match=said):
-        check_private(options, played.generator, played.discriminator)
+        check(options, played.generator, played.discriminator)
 
 
 def test_a_generator_that_is_given_real_cells_is_refused() -> None:
     played = game()
     filler = TableGeneratorOptions(width=16).build(ROWS, 4)
     with pytest.raises(OptionError, match=r"generator\.whole=true"):
-        check_private(played.options, filler, played.discriminator)
+        check(played.options, filler, played.discriminator)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_discriminator_without_gradients_row_by_row_is_refused(
     network: nn.Module, said: str
 ) -> None:
     with pytest.raises(OptionError, match=said):
-        check_rows(network)
+        check(GameOptions(privacy=PRIVATE), nn.Identity(), network)
 
 
 def test_a_whole_generator_asks_no_cell_and_keeps_what_is_known() -> None:

@@ -28,10 +28,9 @@ from ganwright.game import (
     GameOptions,
     PenaltyOptions,
     PortionedGame,
+    PrivacyOptions,
     RemedyOptions,
-    check_portions,
-    check_private,
-    check_remedies,
+    check,
 )
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.train import RECIPES, state
@@ -39,6 +38,13 @@ from ganwright.train.trainer import Trainer
 
 SPEC = Spec(axes=("channel", "height", "width"), shape=(1, 4, 4))
 BATCH = 8
+
+
+def check_with(remedies: RemedyOptions, spec: Spec) -> None:
+    o = GameOptions(remedies=remedies)
+    check(o, nn.Identity(), nn.Identity(), spec=spec, batch=BATCH)
+
+
 REMEDIES: dict[str, dict[str, Any]] = {
     "pack": {"discriminator.pack": 2},
     "minibatch-std": {"discriminator.minibatch_std": 4},
@@ -292,37 +298,56 @@ def test_what_does_not_fit_is_told_in_one_line(
 def test_when_a_remedy_begins_is_nothing_without_it(name: str, of: str) -> None:
     message = rf"^game.remedies.{name}: changes nothing without game.remedies.{of}; got 5 alone$"
     with pytest.raises(OptionError, match=message):
-        check_remedies(RemedyOptions(**{name: 5}), nn.Identity(), SPEC, 8)  # type: ignore[arg-type]
+        check(
+            GameOptions(remedies=RemedyOptions(**{name: 5})),
+            nn.Identity(),
+            nn.Identity(),
+            spec=SPEC,
+            batch=8,
+        )  # type: ignore[arg-type]
 
 
 def test_consistency_is_for_pictures() -> None:
     row = Spec(axes=("choice",), shape=(5,), choices=(2, 3))
     with pytest.raises(OptionError) as caught:
-        check_remedies(RemedyOptions(consistency=1), nn.Identity(), row, 8)
+        check(
+            GameOptions(remedies=RemedyOptions(consistency=1)),
+            nn.Identity(),
+            nn.Identity(),
+            spec=row,
+            batch=8,
+        )
     assert str(caught.value) == (
         "game.remedies.consistency: compares a picture with the same one moved a little; "
         "got rows of a table"
     )
-    check_remedies(RemedyOptions(lecam=1, top_k=0.5), nn.Identity(), row, 8)
+    check(
+        GameOptions(remedies=RemedyOptions(lecam=1, top_k=0.5)),
+        nn.Identity(),
+        nn.Identity(),
+        spec=row,
+        batch=8,
+    )
 
 
 @pytest.mark.parametrize("name", ["lecam", "consistency"])
 def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
     discriminator = MLPDiscriminatorOptions(widths=(8,)).build(SPEC, 4)
-    o = GameOptions(remedies=RemedyOptions(**{name: 1.0}))  # type: ignore[arg-type]
+    private = PrivacyOptions(noise=1.0)
+    o = GameOptions(remedies=RemedyOptions(**{name: 1.0}), privacy=private)  # type: ignore[arg-type]
     with pytest.raises(OptionError) as caught:
-        check_private(o, nn.Identity(), discriminator)
+        check(o, nn.Identity(), discriminator)
     assert str(caught.value) == (
         f"game.remedies.{name}: shows real rows to the discriminator beside the noisy sum; "
         "with game.privacy it must be 0"
     )
     # The best fakes are chosen without any.
-    o = GameOptions(remedies=RemedyOptions(top_k=0.5))
-    check_private(o, nn.Identity(), discriminator)
+    o = GameOptions(remedies=RemedyOptions(top_k=0.5), privacy=private)
+    check(o, nn.Identity(), discriminator)
     for more in ({"pack": 2}, {"minibatch_std": 2}):
         mixed = MLPDiscriminatorOptions(widths=(8,), **more).build(SPEC, 4)  # type: ignore[arg-type]
         with pytest.raises(OptionError, match="judges rows one by one"):
-            check_private(o, nn.Identity(), mixed)
+            check(o, nn.Identity(), mixed)
 
 
 def test_a_batch_in_portions_has_the_same_anchors() -> None:
@@ -340,5 +365,5 @@ def test_a_batch_in_portions_has_the_same_anchors() -> None:
 def test_portions_refuse_to_rank_a_part_of_the_batch() -> None:
     o = GameOptions(remedies=RemedyOptions(top_k=0.5), penalty=PenaltyOptions(r1=1))
     with pytest.raises(OptionError) as caught:
-        check_portions(o, nn.Identity(), nn.Identity(), 2)
+        check(o, nn.Identity(), MLPDiscriminatorOptions().build(SPEC, 4), microbatch=2)
     assert str(caught.value) == "train.microbatch: game.remedies.top_k ranks the whole batch"

@@ -13,8 +13,15 @@ from torch.nn.functional import cross_entropy, embedding_bag
 
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
-from ganwright.game import Batch, Game, GameOptions, OptimiserOptions, PenaltyOptions, optimiser
-from ganwright.game.step import check
+from ganwright.game import (
+    Batch,
+    Game,
+    GameOptions,
+    OptimiserOptions,
+    PenaltyOptions,
+    check,
+    optimiser,
+)
 from ganwright.nets import table as nets
 from ganwright.nets.table import (
     TableDiscriminatorOptions,

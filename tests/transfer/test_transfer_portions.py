@@ -23,7 +23,7 @@ from ganwright.game import (
     PenaltyOptions,
     PortionedGame,
     RemedyOptions,
-    check_portions,
+    check,
 )
 from ganwright.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
 from ganwright.train import plan
@@ -56,7 +56,7 @@ def game(o: GameOptions, microbatch: int | None, **d: Any) -> tuple[Game, Callab
     }  # fmt: skip
     if microbatch is None:
         return Game(**parts), reals
-    check_portions(o, generator, discriminator, microbatch)
+    check(o, generator, discriminator, microbatch=microbatch)
     return PortionedGame(microbatch=microbatch, **parts), reals
 
 

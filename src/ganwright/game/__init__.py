@@ -7,11 +7,12 @@ from ganwright.game.latents import LATENTS, LatentOptions, Truncate
 from ganwright.game.losses import LOSSES, LabelOptions, Loss, Targets
 from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_beta2, set_rate
 from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
-from ganwright.game.portions import PortionedGame, check_portions
+from ganwright.game.portions import PortionedGame
 from ganwright.game.privacy import Accountant, Ledger, PrivacyOptions
-from ganwright.game.private import PrivateGame, check_private
-from ganwright.game.remedies import RemedyOptions, check_remedies
-from ganwright.game.step import Batch, Game, GameOptions, PenaltyOptions, Result, check
+from ganwright.game.private import PrivateGame
+from ganwright.game.remedies import RemedyOptions
+from ganwright.game.rules import check
+from ganwright.game.step import Batch, Game, GameOptions, PenaltyOptions, Result
 
 __all__ = [
     "LATENTS",
@@ -43,9 +44,6 @@ __all__ = [
     "Truncate",
     "check",
     "check_augment",
-    "check_portions",
-    "check_private",
-    "check_remedies",
     "optimiser",
     "set_beta2",
     "set_rate",

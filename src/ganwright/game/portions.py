@@ -15,44 +15,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganwright.base.errors import OptionError
-from ganwright.game.step import Batch, Game, GameOptions, Result
+from ganwright.game.step import Batch, Game, Result
 
 NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum; no means over portions
-
-
-def check_portions(
-    o: GameOptions, generator: nn.Module, discriminator: nn.Module, microbatch: int
-) -> None:
-    """Raises OptionError where the whole batch is needed at once."""
-    for name, network in (("generator", generator), ("discriminator", discriminator)):
-        if any(isinstance(module, _BatchNorm) for module in network.modules()):
-            raise OptionError(
-                f"train.microbatch: batch norm takes statistics of the whole batch; {name}.norm "
-                "must be another"
-            )
-    if o.loss == "relativistic-average":
-        raise OptionError(
-            "train.microbatch: the relativistic-average loss compares with the mean of the whole "
-            "batch; the relativistic-paired loss goes pair by pair"
-        )
-    if o.penalty.dragan:
-        raise OptionError(
-            "train.microbatch: game.penalty.dragan takes the deviation of the whole batch; "
-            "game.penalty.gradient_penalty and r1 go example by example"
-        )
-    if o.remedies.top_k < 1:
-        raise OptionError("train.microbatch: game.remedies.top_k ranks the whole batch")
-    if o.privacy.on:
-        raise OptionError("train.microbatch: doesn't go with game.privacy")
-    group = int(getattr(discriminator, "group", 1))
-    if microbatch % group:
-        raise OptionError(
-            f"train.microbatch: must be a multiple of {group}, the examples that the discriminator "
-            f"judges together; got {microbatch}"
-        )
 
 
 @dataclass

@@ -138,22 +138,6 @@ class Ledger:
 # --- gradients row by row ----------------------------------------------------------------------
 
 
-def check_rows(discriminator: nn.Module) -> None:
-    """Raises OptionError for a discriminator whose gradients can't be told apart row by row."""
-    if discriminator.mixes_examples or getattr(discriminator, "group", 1) > 1:
-        raise OptionError(
-            "game.privacy: needs a discriminator that judges rows one by one; "
-            "set discriminator.pack=1, no discriminator.minibatch_std, and no batch norm"
-        )
-    for module in discriminator.modules():
-        owns = any(True for _ in module.parameters(recurse=False))
-        if owns and not (isinstance(module, nn.Linear) or hasattr(module, "squared_row_norms")):
-            raise OptionError(
-                "game.privacy: needs a discriminator of dense layers without normalisation, 'table' "
-                f"or 'mlp'; this one has a {type(module).__name__}"
-            )
-
-
 def clipped_gradients(
     network: nn.Module, judge: Callable[[], Tensor], bound: float
 ) -> tuple[list[Tensor], Tensor]:

@@ -6,44 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganwright.base.errors import OptionError
 from ganwright.game.losses import LOSSES
 from ganwright.game.penalties import clip_weights
-from ganwright.game.privacy import check_rows, clipped_gradients
-from ganwright.game.step import Batch, Game, GameOptions, Made, Result, frozen, noisy
-
-
-def check_private(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Raises OptionError where anything but the noisy sum would look at real rows."""
-    if LOSSES[o.loss].relative:
-        fit = ", ".join(name for name, loss in LOSSES.items() if not loss.relative)
-        raise OptionError(
-            f"game.loss: {o.loss} shows real rows to the generator; with game.privacy one of: {fit}"
-        )
-    if o.likelihood:
-        raise OptionError(
-            "game.likelihood: shows real rows to the generator; with game.privacy it must be 0"
-        )
-    if weights := o.penalty.weights():
-        raise OptionError(
-            f"game.penalty.{next(iter(weights)).replace('-', '_')}: has no gradient row by row; with "
-            "game.privacy bound the discriminator by game.clip_weights"
-        )
-    for name in ("lecam", "consistency"):
-        if getattr(o.remedies, name):
-            raise OptionError(
-                f"game.remedies.{name}: shows real rows to the discriminator beside the noisy sum; "
-                "with game.privacy it must be 0"
-            )
-    if o.augment.mode != "off":
-        raise OptionError("game.augment: doesn't go with game.privacy")
-    if getattr(generator, "fills", False):
-        raise OptionError(
-            "game.privacy: the generator must not be given cells of real rows; set generator.whole=true"
-        )
-    check_rows(discriminator)
+from ganwright.game.privacy import clipped_gradients
+from ganwright.game.step import Batch, Game, Made, Result, frozen, noisy
 
 
 @dataclass

@@ -13,11 +13,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
-from ganwright.base.spec import Spec
 from ganwright.game.schedule import linear
 
 FOLLOW = 0.01  # share of a batch's mean in the anchors; the paper's decay of 0.99
@@ -56,32 +54,6 @@ class RemedyOptions:
     def share_at(self, seen: int) -> float:
         """The share of fakes that the generator learns from after `seen` examples."""
         return linear(1.0, self.top_k, seen, round(self.top_k_kimg * 1000))
-
-
-def check_remedies(o: RemedyOptions, discriminator: nn.Module, spec: Spec, batch: int) -> None:
-    """Raises OptionError where a remedy doesn't fit the data or the batch, or would do nothing."""
-    usual = RemedyOptions()
-    for name, of in (("lecam_after_kimg", "lecam"), ("top_k_kimg", "top_k")):
-        alone = getattr(o, of) == getattr(usual, of)
-        if alone and getattr(o, name) != getattr(usual, name):
-            raise OptionError(
-                f"game.remedies.{name}: changes nothing without game.remedies.{of}; "
-                f"got {getattr(o, name):g} alone"
-            )
-    pack, group = getattr(discriminator, "pack", 1), getattr(discriminator, "group", 1)
-    if batch % pack:
-        raise OptionError(f"discriminator.pack: must divide train.batch ({batch}); got {pack}")
-    if batch % group:
-        packs = f" packs of {pack}" if pack > 1 else ""
-        raise OptionError(
-            f"discriminator.minibatch_std: groups of {group // pack}{packs} must divide train.batch "
-            f"({batch})"
-        )
-    if o.consistency and spec.axes != ("channel", "height", "width"):
-        raise OptionError(
-            "game.remedies.consistency: compares a picture with the same one moved a little; "
-            f"got {spec.things}"
-        )
 
 
 @dataclass

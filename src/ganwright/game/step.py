@@ -14,7 +14,6 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.game.affine import Drawn
 from ganwright.game.augment import Augment, AugmentOptions, sureness
@@ -126,50 +125,6 @@ class Result(NamedTuple):
     sureness: Tensor | None = None
     gamma: Tensor | None = None
     steepness: Tensor | None = None
-
-
-def check(o: GameOptions, generator: nn.Module, discriminator: nn.Module) -> None:
-    """Raises OptionError where rules contradict each other or the players."""
-    if (o.likelihood or o.adversarial_every > 1) and not hasattr(generator, "surprise"):
-        raise OptionError(
-            "game.likelihood: this generator gives no probabilities of what is hidden"
-        )
-    if o.likelihood == 0 and (o.adversarial == 0 or o.adversarial_every > 1):
-        raise OptionError(
-            "game.adversarial: without game.likelihood the generator would have nothing to learn by"
-        )
-    if (o.gamma.auto or o.gamma.final != 1) and not (o.penalty.r1 or o.penalty.r2):
-        raise OptionError("game.gamma: governs game.penalty.r1 and r2, and both are 0")
-    if o.gamma.auto and o.gamma.final != 1:
-        raise OptionError("game.gamma.final: an automatic γ goes where D's steepness takes it")
-    usual = GammaOptions()
-    for name, of, there in (
-        ("steepness", "auto", o.gamma.auto),
-        ("speed", "auto", o.gamma.auto),
-        ("decay_kimg", "final", o.gamma.final != usual.final),
-    ):
-        if not there and getattr(o.gamma, name) != getattr(usual, name):
-            raise OptionError(
-                f"game.gamma.{name}: changes nothing without game.gamma.{of}; "
-                f"got {getattr(o.gamma, name):g} alone"
-            )
-    if not o.labels.plain and not LOSSES[o.loss].targets:
-        with_targets = ", ".join(name for name, loss in LOSSES.items() if loss.targets)
-        raise OptionError(
-            f"game.labels: the {o.loss} loss has no targets to smooth or flip; "
-            f"those that have: {with_targets}"
-        )
-    if o.instance_noise_kimg and not o.instance_noise:
-        raise OptionError(
-            "game.instance_noise_kimg: changes nothing without game.instance_noise; "
-            f"got {o.instance_noise_kimg:g} alone"
-        )
-    weights = o.penalty.weights()
-    if discriminator.mixes_examples and weights:
-        raise OptionError(
-            f"game.penalty.{next(iter(weights)).replace('-', '_')}: needs a discriminator that treats "
-            "examples one by one; discriminator.norm must be none, layer or spectral; got 'batch'"
-        )
 
 
 class Made(NamedTuple):

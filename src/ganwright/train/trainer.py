@@ -28,9 +28,6 @@ from ganwright.game import (
     Result,
     check,
     check_augment,
-    check_portions,
-    check_private,
-    check_remedies,
     optimiser,
     set_beta2,
     set_rate,
@@ -107,9 +104,12 @@ class Trainer:
         net = recipe.net()
         generator = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
-        check(recipe.game, generator, discriminator)
-        check_remedies(recipe.game.remedies, discriminator, data.spec, recipe.train.batch)
-        self.accountant = self._accountant(generator, discriminator)
+        batch, portion = recipe.train.batch, recipe.train.microbatch
+        portion = None if portion is None or portion >= batch else portion
+        check(
+            recipe.game, generator, discriminator, spec=data.spec, batch=batch, microbatch=portion
+        )
+        self.accountant = self._accountant()
         self.ledger = Ledger(seed) if recipe.game.privacy.repeatable else Ledger()
         self.average = Average(generator)
         play: Callable[..., Game] = Game
@@ -118,10 +118,8 @@ class Trainer:
                 torch.tensor(data.spec.shares, device=self.device) if data.spec.shares else None
             )
             play = partial(PrivateGame, rows=recipe.train.batch, shares=shares)
-        microbatch = recipe.train.microbatch
-        if microbatch is not None and microbatch < recipe.train.batch:
-            check_portions(recipe.game, generator, discriminator, microbatch)
-            play = partial(PortionedGame, microbatch=microbatch)
+        if portion is not None:
+            play = partial(PortionedGame, microbatch=portion)
         self._freeze(discriminator)
         self.game = play(
             options=recipe.game,
@@ -167,17 +165,12 @@ class Trainer:
             )
         freeze(discriminator, count)
 
-    def _accountant(self, generator: nn.Module, discriminator: nn.Module) -> Accountant | None:
-        """Who keeps account of privacy. Raises OptionError where the recipe would break it."""
-        rules = self.recipe.game
-        if not rules.privacy.on:
+    def _accountant(self) -> Accountant | None:
+        """Who keeps account of privacy."""
+        rules = self.recipe.game.privacy
+        if not rules.on:
             return None
-        if self.data.spec.classes:
-            raise OptionError(
-                "game.privacy: labels of real examples would not be covered; needs data without classes"
-            )
-        check_private(rules, generator, discriminator)
-        return Accountant(rules.privacy, len(self.data.train), self.recipe.train.batch)
+        return Accountant(rules, len(self.data.train), self.recipe.train.batch)
 
     @property
     def exhausted(self) -> bool:
