@@ -14,6 +14,7 @@ from ganwright.evaluate.judge import evaluate as judge
 from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
 from ganwright.train.loop import Observer
+from ganwright.train.progress import shown
 from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
@@ -34,6 +35,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
     observer: Observer | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Trains a model on `data` and returns the run.
 
@@ -57,10 +59,12 @@ def train(
                 "out: a table in memory has no name to find its run by; give the folder"
             )
         folder = RunFolder(default_out(data) if out is None else out)
-        return go_on(
-            data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-            settings={**(settings or {}), **starting(start)}, observer=observer, scoring=scoring,
-        )  # fmt: skip
+        with shown(progress if observer is None else False) as bar:
+            return go_on(
+                data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
+                settings={**(settings or {}), **starting(start)}, observer=observer or bar,
+                scoring=scoring,
+            )  # fmt: skip
     if out is not None:
         RunFolder(out).must_be_free()
     prepared = prepare(
@@ -68,7 +72,8 @@ def train(
         settings=settings,
     )  # fmt: skip
     folder = RunFolder(Path("runs") / prepared.data.name if out is None else out)
-    return begin(prepared, folder, observer=observer, scoring=scoring)
+    with shown(progress if observer is None else False) as bar:
+        return begin(prepared, folder, observer=observer or bar, scoring=scoring)
 
 
 def evaluate(
@@ -114,6 +119,7 @@ def fill(
     minutes: float | None = None,
     seed: int = 0,
     device: str = "auto",
+    progress: bool | None = None,
 ) -> Any:
     """The table with its missing cells filled from what is known of each row; the rest untouched.
 
@@ -121,13 +127,13 @@ def fill(
     table itself first, for `minutes` (None: by its rows). `table` is a DataFrame of pandas or
     polars or a pyarrow Table, and the same kind comes back, or a file, which comes back as a
     pandas DataFrame. `how` is "mean", the best guess, or "draw"; with `draws` a list of so many
-    tables comes back, each a draw. Raises OptionError, DataError, ModelError.
+    tables comes back, each a draw. `progress` as for `train`. Raises OptionError, DataError, ModelError.
 
     >>> import ganwright as gw
     >>> whole = gw.fill(frame)                      # doctest: +SKIP
     """
     if table is None:
-        learned = learn(model, minutes=minutes, seed=seed, device=device)
+        learned = learn(model, minutes=minutes, seed=seed, device=device, progress=progress)
         return filling.fill(learned, model, how=how, draws=draws, seed=seed)
     return filling.fill(_model(model), table, how=how, draws=draws, seed=seed)
 

@@ -7,6 +7,7 @@ both are checked before memory is taken, so a model from a stranger is safe to l
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,10 +31,11 @@ from ganwright.data import codec_from_json
 from ganwright.data.codec import Codec
 from ganwright.data.table.where import Condition
 from ganwright.game import LatentOptions, Truncate
-from ganwright.nets import DiscriminatorOptions, GeneratorOptions
+from ganwright.nets import DiscriminatorOptions, GeneratorOptions, count_parameters
 
 FORMAT, VERSION = "ganwright-model", 1
 WEIGHTS, FACTS = "model.safetensors", "model.json"
+SHOWN = 32  # samples in a notebook
 LARGEST_FACTS = 32 << 20  # bytes of model.json; more is no model
 # Samples are made in blocks cut at multiples of the generator's `block`, whatever the caller asks
 # for: the same sample then always comes out of the same arithmetic, to the last bit.
@@ -76,6 +78,19 @@ class Model:
     recipe: dict[str, Any]
     data: dict[str, Any]
     seen: int
+
+    def __repr__(self) -> str:
+        """What it makes, by which nets, how large and how far trained."""
+        weights = count_parameters(self.generator)
+        return (
+            f"Model({self.codec.makes}, {self.net.generator.kind} generator of {weights:,} weights, "
+            f"{self.seen / 1000:,.1f} kimg)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Some samples, for a notebook."""
+        head = f"<p><code>{html.escape(repr(self))}</code></p>"
+        return head + self.codec.html(self.sample(SHOWN))
 
     def sample(
         self,

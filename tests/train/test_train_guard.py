@@ -12,9 +12,9 @@ import torch
 import ganwright as gw
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.base.runs import RunFolder
-from ganwright.cli.progress import notice
 from ganwright.model import Model
 from ganwright.train import state
+from ganwright.train.progress import notice
 
 
 def guards(out: Path) -> list[dict[str, Any]]:

@@ -109,8 +109,8 @@ def command(
             "--against: doesn't go with --recipes: what was held out is the reference"
         )
 
-    from ganwright.cli.progress import watch
     from ganwright.contest import compare_recipes
+    from ganwright.train.progress import watch
 
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     chosen = dict(parse(text) for text in settings or [])

@@ -71,9 +71,9 @@ def command(
     from ganwright.base.errors import OptionError
     from ganwright.base.options import parse
     from ganwright.base.runs import RunFolder
-    from ganwright.cli.progress import watch
     from ganwright.evaluate.scorer import Scorer, scoring
     from ganwright.train import run as runs
+    from ganwright.train.progress import watch
 
     def score_by(data: Dataset, features: str) -> Scorer | None:
         return scoring(data, features, say=lambda text: print(text, file=sys.stderr))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,6 +53,19 @@ class ImageCodec:
         "pixels",
         "learned",
     )  # features of scores in training: of a short run, of a long one
+
+    @property
+    def makes(self) -> str:
+        """What the examples are, for people."""
+        of = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}[self.channels]
+        return f"images of {self.height}×{self.width} {of}"
+
+    def html(self, samples: np.ndarray) -> str:
+        """Samples as a grid in a notebook."""
+        file = io.BytesIO()
+        self.grid(samples).save(file, format="PNG")
+        data = base64.b64encode(file.getvalue()).decode()
+        return f'<img alt="{len(samples)} {self.makes}" src="data:image/png;base64,{data}">'
 
     def encode(self, stored: torch.Tensor) -> torch.Tensor:
         """Stored (b, H, W, C) → float32 (b, C, H, W) in [-1, 1], channels last in memory."""

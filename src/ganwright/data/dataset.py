@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,9 @@ from ganwright.data.split import halves
 if TYPE_CHECKING:
     import pyarrow as pa
     import torch
+
+
+SHOWN = 32  # examples in a notebook
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,12 @@ class Dataset:
             f"Dataset({self.name!r}, {len(self):,} of {shape} {self.codec.dtype}, "
             f"{len(self.spec.classes)} classes, {len(self.heldout):,} held out)"
         )
+
+    def _repr_html_(self) -> str:
+        """Some examples, for a notebook."""
+        head = f"<p><code>{html.escape(repr(self))}</code></p>"
+        some = self.examples(np.arange(min(len(self), SHOWN)))
+        return head + self.codec.html(self.codec.join([some]))
 
     def examples(self, indices: np.ndarray) -> Any:
         """The examples at `indices` in the form that samples have.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
@@ -92,6 +93,28 @@ class Card:
     def others(self) -> tuple[str, ...]:
         """Names of the further references that stand beside the samples."""
         return tuple(dict.fromkeys(name for e in self.measures.values() for name in e.others))
+
+    def __repr__(self) -> str:
+        """The first measures, and of how many examples."""
+        some = [f"{name} {_short(entry.value)}" for name, entry in list(self.measures.items())[:3]]
+        return f"Card({', '.join(some)}; {self.n:,} samples against {self.against['n']:,})"
+
+    def _repr_html_(self) -> str:
+        """The card for a notebook: the verdict, and the measures as a table."""
+        names = ("measure", "value", "95 % interval", "real", "simplest", "better")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        rows = []
+        for name, entry in self.measures.items():
+            interval = "" if entry.low is None else f"{_short(entry.low)} … {_short(entry.high)}"
+            cells = (
+                title(name), _short(entry.value), interval, _short(entry.floor),
+                _short(entry.baseline), entry.better,
+            )  # fmt: skip
+            rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        told = "".join(f"<p>warning: {html.escape(text)}</p>" for text in self.warnings)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{html.escape(self.verdict)}</p>{table}{told}"
 
     def __str__(self) -> str:
         lines = [

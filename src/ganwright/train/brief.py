@@ -20,6 +20,8 @@ from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.model import Model
 from ganwright.train.choose import table_recipe
+from ganwright.train.loop import Observer, Silent
+from ganwright.train.progress import shown
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
@@ -39,6 +41,7 @@ class Briefing:
     seed: int = 0
     device: str = "cpu"
     settings: dict[str, Any] | None = None
+    progress: bool | None = None  # whether it is shown; None: in a terminal or a notebook
 
 
 def train_in_memory(data: Dataset, briefing: Briefing, stop_by: np.ndarray | None = None) -> Model:
@@ -47,11 +50,13 @@ def train_in_memory(data: Dataset, briefing: Briefing, stop_by: np.ndarray | Non
     `stop_by` are held-out rows (default: all of them): the model that they surprise least is kept,
     and training ends when no better one comes. Raises Diverged.
     """
-    with torch.random.fork_rng():  # the caller's own random numbers are not ours to seed
-        return _train(data, briefing, data.heldout if stop_by is None else stop_by)
+    held = data.heldout if stop_by is None else stop_by
+    # The caller's own random numbers are not ours to seed.
+    with torch.random.fork_rng(), shown(briefing.progress) as observer:
+        return _train(data, briefing, held, observer or Silent())
 
 
-def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray) -> Model:
+def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray, observer: Observer) -> Model:
     recipe = _recipe(data, briefing)
     trainer = Trainer(recipe, data, briefing.device)
     assert recipe.train.kimg is not None
@@ -60,8 +65,13 @@ def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray) -> Model:
     watch = _Watch(data, stop_by, trainer)
     ends = None if briefing.minutes is None else time.monotonic() + 60 * briefing.minutes
     every = max(1, rounds // CHECKS)
+    began = time.monotonic()
     for number in range(1, rounds + 1):
-        trainer.round()
+        trainer.means.add(trainer.round())
+        trainer.seconds = time.monotonic() - began
+        observer.step(trainer, trainer.seconds)
+        if number % every == 0:
+            observer.report(_report(trainer), trainer)
         late = ends is not None and time.monotonic() > ends
         if (number % every == 0 or number == rounds or late) and watch.tired():
             break
@@ -70,6 +80,13 @@ def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray) -> Model:
     if not trainer.healthy():
         raise Diverged("training diverged; a lower rate or more rows may help")
     return watch.model()
+
+
+def _report(trainer: Trainer) -> dict[str, Any]:
+    """What a run's log would say here."""
+    facts = {"event": "report", "seen": trainer.seen, "kimg": trainer.seen / 1000}
+    speed = trainer.seen / max(trainer.seconds, 1e-9)
+    return facts | {"seconds": trainer.seconds, "images_per_s": speed, **trainer.means.take()}
 
 
 def _recipe(data: Dataset, briefing: Briefing) -> Recipe:

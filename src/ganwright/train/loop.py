@@ -35,6 +35,14 @@ class Observer(Protocol):
         """After every grid of samples."""
 
 
+class Silent:
+    """The observer that does nothing."""
+
+    def step(self, trainer: Trainer, seconds: float) -> None: ...
+    def report(self, event: dict[str, Any], trainer: Trainer) -> None: ...
+    def snapshot(self, path: Path, trainer: Trainer) -> None: ...
+
+
 # Scores a model on held-out examples: flat numbers, of which "surprise" selects where the model gives
 # it, otherwise "fid" (lower is better).
 Scorer = Callable[[Model], dict[str, float]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from typing import Any
 import torch
 
 from ganwright._version import __version__
-from ganwright.base.errors import OptionError, RunError
+from ganwright.base.errors import ModelError, OptionError, RunError
 from ganwright.base.options import flatten, from_toml, override, to_toml
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.base.threads import on_threads
@@ -26,7 +27,7 @@ from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose, expected
-from ganwright.train.loop import Observer, Scorer, is_done, recipe_heading
+from ganwright.train.loop import Observer, Scorer, Silent, is_done, recipe_heading
 from ganwright.train.loop import train as loop
 from ganwright.train.memory import room_for
 from ganwright.train.plan import Plan, make_plan, pick_device, with_decay
@@ -47,6 +48,25 @@ class Run:
 
     path: Path
 
+    def __repr__(self) -> str:
+        """What was trained, how far, and how good the last evaluation found it."""
+        told, card = self.log, self.card
+        start = next((e for e in told if e["event"] == "start"), {})
+        parts = [repr(str(self.path)), f"recipe {start.get('recipe', '?')}"]
+        parts += [f"{told[-1]['kimg']:,.1f} kimg"] if told else ["not begun"]
+        if card is not None:
+            name, entry = next(iter(card["measures"].items()))
+            parts.append(f"{name} {entry['value']:.3g}")
+        return f"Run({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """The run and some of its samples, for a notebook."""
+        head = f"<p><code>{html.escape(repr(self))}</code></p>"
+        try:
+            return head + self.model._repr_html_()
+        except ModelError:  # stopped before there was one
+            return head
+
     @cached_property
     def model(self) -> Model:
         """The trained model."""
@@ -62,14 +82,6 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """The run's log, one dict per line."""
         return RunFolder(self.path).events()
-
-
-class Silent:
-    """The observer that does nothing."""
-
-    def step(self, trainer: Trainer, seconds: float) -> None: ...
-    def report(self, event: dict[str, Any], trainer: Trainer) -> None: ...
-    def snapshot(self, path: Path, trainer: Trainer) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,13 +23,18 @@ _MOST = 2000  # rows that costs and p-values are read from
 
 
 def learn(
-    table: Any, *, minutes: float | None = None, seed: int = 0, device: str = "auto"
+    table: Any,
+    *,
+    minutes: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool | None = None,
 ) -> Model:
     """A model of the table in a file or frame, trained in memory. Raises DataError, OptionError."""
     data = _opened(table, _HELD)
     if len(data) < _LEAST_ROWS:
         data = _opened(table, 0.0)
-    briefing = Briefing(minutes=minutes, seed=seed, device=pick_device(device))
+    briefing = Briefing(minutes=minutes, seed=seed, device=pick_device(device), progress=progress)
     return train_in_memory(data, briefing)
 
 

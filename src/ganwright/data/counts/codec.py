@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -161,6 +162,18 @@ class CountsCodec:
         raise OptionError(f"where: counts are made without conditions; got {where!r}")
 
     # --- the user's edge -----------------------------------------------------------------------
+
+    @property
+    def makes(self) -> str:
+        """What the examples are, for people."""
+        return f"rows of {self.width:,} counts"
+
+    def html(self, samples: Any) -> str:
+        """The most frequent words of the first samples, in a notebook."""
+        import scipy.sparse as sp
+
+        text = self.preview(Counts(sp.csr_matrix(samples)))
+        return f"<pre>{html.escape(text)}</pre>"
 
     def join(self, blocks: Iterable[Counts]) -> Any:
         """Blocks of rows as the user's own: a scipy CSR matrix, or a DataFrame."""

@@ -39,6 +39,9 @@ _MANY = 1 << 16  # choices, from which on the size of a model's JSON is looked a
 _LARGEST_JSON = 28 << 20  # bytes, of the 32 MiB that a model may have
 
 
+_HEAD = 8  # rows in a notebook
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableCodec:
     """Rows of a table ↔ codes (b, C) ↔ what the nets see: one-hots (b, ΣK).
@@ -132,6 +135,15 @@ class TableCodec:
     def shape(self) -> tuple[int, ...]:
         """Of what the nets see."""
         return (self.width,)
+
+    @property
+    def makes(self) -> str:
+        """What the examples are, for people."""
+        return f"rows of {len(self.columns)} columns"
+
+    def html(self, samples: pd.DataFrame) -> str:
+        """The first samples as a table in a notebook."""
+        return str(samples.head(_HEAD).to_html(index=False))
 
     @property
     def chances(self) -> int:

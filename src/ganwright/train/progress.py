@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from PIL import Image
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -34,6 +33,24 @@ def watch() -> Iterator[Observer]:
             yield Bar(live)
     else:
         yield Lines()
+
+
+@contextmanager
+def shown(progress: bool | None) -> Iterator[Observer | None]:
+    """The observer for a call from Python: None, which shows nothing, where `progress` is False.
+
+    None as `progress` shows it where a person looks: in a terminal or a notebook.
+    """
+    notebook = "ipykernel" in sys.modules
+    if progress is None:
+        progress = notebook or sys.stderr.isatty()
+    if not progress:
+        yield None
+    elif notebook:  # where what goes to stderr looks like an error
+        yield Lines(sys.stdout)
+    else:
+        with watch() as observer:
+            yield observer
 
 
 def share_done(o: TrainOptions, seen: int, seconds: float) -> float:
@@ -63,8 +80,9 @@ def facts(event: dict[str, Any], budget: TrainOptions) -> str:
 class Lines:
     """Plain lines, one every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
         self.last = -PLAIN_S
+        self.file = sys.stderr if file is None else file
 
     def step(self, trainer: Trainer, seconds: float) -> None:
         """Nothing: a line for every round would drown the rest."""
@@ -73,9 +91,9 @@ class Lines:
         now = time.monotonic()
         if event["event"] == "report" and now - self.last >= PLAIN_S:
             self.last = now
-            print(facts(event, trainer.recipe.train), file=sys.stderr, flush=True)
+            print(facts(event, trainer.recipe.train), file=self.file, flush=True)
         elif (text := notice(event)) is not None:
-            print(text, file=sys.stderr, flush=True)
+            print(text, file=self.file, flush=True)
 
     def snapshot(self, path: Path, trainer: Trainer) -> None:
         """Nothing: the grid is in the run folder."""
@@ -140,6 +158,8 @@ def notice(event: dict[str, Any]) -> str | None:
 
 def in_blocks(path: Path, columns: int) -> Text:
     """The top of a picture as half-block characters: two pixels a character."""
+    from PIL import Image
+
     with Image.open(path) as picture:
         colour = picture.convert("RGB")
     width = min(columns - 1, 80)
