@@ -37,10 +37,7 @@ for name in {[f.stem for f in FILES]!r}:
 
 TINY = {  # those that need no data but what comes along
     "modes": "ring --seeds 1 --plain 0 --kimg 1",
-    "throughput": "--size 8 --channels 1 --batch 8 --seconds 0.1 --turns 1",
-    "transfer": "--kimg 0.05 --source-kimg 0.05 --few 40 --seeds 1 --freeze 1",
     "convolutions": "--side 4 --batch 2 --seconds 0.001",
-    "augment": "--batch 4 --turns 1",
 }
 
 

@@ -181,7 +181,9 @@ def test_python_blocks_name_what_there_is(page: Path) -> None:
 def test_the_readmes_python_runs(tiny: Any, inside: Path) -> None:
     (block,) = [b for b in blocks(ROOT / "README.md", "python") if "gw.train" in b]
     quick = block.replace("minutes=1", 'kimg=0.05, recipe="mlp-small"')
-    quick = quick.replace('gw.evaluate("runs/digits")', 'gw.evaluate("runs/digits", n=20)')
+    quick = quick.replace(
+        'gw.evaluate("runs/digits")', 'gw.evaluate("runs/digits", n=20, features="pixels")'
+    )
     found: dict[str, Any] = {}
     exec(compile(quick, "README.md", "exec"), found)
     assert found["x"].shape == (64, 8, 8, 1) and found["x"].dtype == np.uint8
