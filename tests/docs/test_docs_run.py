@@ -43,6 +43,11 @@ def commands(page: Path, program: str) -> Iterator[str]:
                     yield re.sub(r"\$\w+", "32", text)
 
 
+def in_tables(page: Path) -> Iterator[str]:
+    for row in re.findall(r"^\|.*\|$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        yield from re.findall(r"`(ganwright [^`]+)`", row)
+
+
 def each(program: str) -> list[Any]:
     found = [(page, line) for page in PAGES for line in commands(page, program)]
     return [pytest.param(line, id=f"{page.stem}: {line[:70]}") for page, line in found]
@@ -68,7 +73,7 @@ def understood(line: str) -> None:
         raise refused[0]
 
 
-@pytest.mark.parametrize("line", each("ganwright"))
+@pytest.mark.parametrize("line", each("ganwright") + list(in_tables(ROOT / "README.md")))
 def test_every_command_is_understood(line: str) -> None:
     understood(line)
 
