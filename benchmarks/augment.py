@@ -56,7 +56,7 @@ def costs(shape: tuple[int, int, int], o: argparse.Namespace) -> None:
     spec, recipe = Spec(axes=("channel", "height", "width"), shape=shape), RECIPES[o.recipe].make()
     net = recipe.net()
     generator, discriminator = (
-        build(spec).to(o.device, memory_format=torch.channels_last)
+        build(spec).to(o.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         for build in (net.build_generator, net.build_discriminator)
     )
     game = Game(

@@ -100,7 +100,7 @@ def ours(data: Dataset, n: int, o: argparse.Namespace) -> Counts:
     settings = {"data.form": "counts"}
     run = gw.train(o.documents, out=out, minutes=o.minutes, seed=o.seed, settings=settings)
     made = joined((b.examples for b in run.model.stream(n, seed=1)), data.codec.width)
-    print(run.model.codec.preview(made))
+    print(run.model.codec.preview(made))  # type: ignore[union-attr]
     return made
 
 

@@ -72,7 +72,7 @@ def in_the_plane(kimg: float, seed: int, out: Path) -> None:
 def through_time(
     name: str, recipe: Recipe, data: Any, mixture: Mixture, scale: float, kimg: float
 ) -> list[Captioned]:
-    trainer, cells = Trainer(recipe, data, "cpu"), []
+    trainer, cells = Trainer(recipe, data, "cpu"), []  # type: ignore[var-annotated]
     latents = recipe.latent.draw(recipe.train.seed + 1, 0, 10_000)
     for share in MARKS:
         while trainer.seen < share * kimg * 1000:

@@ -35,15 +35,15 @@ def train(
     """One run: the FID, and the cells of its row."""
     base = {f"{who}_optimiser.final_rate": None for who in ("generator", "discriminator")}
     recipe = override(named("relativistic"), base | settings)
-    recipe = replace(recipe, train=replace(recipe.train, precision=precision_on("auto", "cpu")))
+    recipe = replace(recipe, train=replace(recipe.train, precision=precision_on("auto", "cpu")))  # type: ignore[arg-type]
     trainer, began, steep = Trainer(recipe, data, "cpu"), time.perf_counter(), []
     while trainer.seen < kimg * 1000:
         result = trainer.round()
         if trainer.seen > kimg * 500:
-            steep.append(float(result.steepness))
+            steep.append(float(result.steepness))  # type: ignore[arg-type]
     seconds = time.perf_counter() - began
     value, cells = judge(trainer.model().sample(SAMPLES, seed=1))
-    gamma = float(result.gamma) * recipe.game.penalty.r1
+    gamma = float(result.gamma) * recipe.game.penalty.r1  # type: ignore[arg-type]
     return value, f"{seconds:.0f} | {gamma:.3g} | {np.mean(steep):.0f} | {cells}"
 
 
@@ -64,7 +64,7 @@ def main() -> None:
         data = gw.open_data(path)
         if max(data.spec.shape[1:]) > 32:
             data = gw.open_data(path, options=override(DataOptions(), {"size": 32}))
-        judge, found = Judge(data), {}
+        judge, found = Judge(data), {}  # type: ignore[var-annotated]
         for gamma in [None, *o.gammas]:
             for seed in range(o.seeds):
                 asked: dict[str, Any] = {"train.seed": seed, "game.gamma.auto": gamma is None}

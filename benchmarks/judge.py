@@ -75,11 +75,11 @@ def train_judge(data: Dataset, *, passes: int = 4, seed: int = 0) -> tuple[Judge
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for _ in range(steps):
         stored, labels = data.batch(rng.choice(data.train, 128, replace=False))
-        loss = nn.functional.cross_entropy(judge(data.codec.encode(stored)), labels)
+        loss = nn.functional.cross_entropy(judge(data.codec.encode(stored)), labels)  # type: ignore[arg-type]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
     stored, labels = data.batch(data.heldout)
-    right = judge.see(stored.numpy()).argmax(1) == labels.numpy()
+    right = judge.see(stored.numpy()).argmax(1) == labels.numpy()  # type: ignore[union-attr]
     return judge, float(right.mean())

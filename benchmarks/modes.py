@@ -203,7 +203,7 @@ def main() -> None:
                 parser.error("stacked: needs --data, MNIST's folder")
             stacked(o.data, o)
         else:
-            in_the_plane(name, {"ring": ring, "grid": grid}[name](), o.seeds, o.plain, o.kimg)
+            in_the_plane(name, {"ring": ring, "grid": grid}[name](), o.seeds, o.plain, o.kimg)  # type: ignore[dict-item]
 
 
 if __name__ == "__main__":

@@ -105,8 +105,8 @@ def textbook(data: gw.Dataset) -> Side:
     channels, side, _ = data.spec.shape
     generator, discriminator = textbook_nets(side, channels)
     adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
-    g_optimiser = torch.optim.Adam(generator.parameters(), **adam)
-    d_optimiser = torch.optim.Adam(discriminator.parameters(), **adam)
+    g_optimiser = torch.optim.Adam(generator.parameters(), **adam)  # type: ignore[arg-type]
+    d_optimiser = torch.optim.Adam(discriminator.parameters(), **adam)  # type: ignore[arg-type]
     criterion, rng = nn.BCELoss(), np.random.default_rng(0)
 
     def steps() -> Iterator[int]:
@@ -144,7 +144,7 @@ def ours(
     from ganwright.base.options import override
 
     base = override(named(recipe), {"train.seed": seed, "train.minutes": minutes} | settings)
-    base = replace(base, train=replace(base.train, precision=precision_on("auto", "cpu")))
+    base = replace(base, train=replace(base.train, precision=precision_on("auto", "cpu")))  # type: ignore[arg-type]
     probe = Trainer(base, data, "cpu")
     began = time.process_time()
     while (spent := time.process_time() - began) < 3:

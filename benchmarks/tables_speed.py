@@ -230,4 +230,4 @@ def add(subparsers: Any) -> None:
 
 if __name__ == "__main__":
     sides = {"train": _train, "fit": _fit, "make": _make, "generate": _generate}
-    print(json.dumps(sides[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps(sides[sys.argv[1]](*sys.argv[2:])))  # type: ignore[operator]

@@ -219,7 +219,7 @@ def main() -> None:
         }
         for precision in ("float32", "bfloat16"):
             recipe = replace(base, train=replace(base.train, precision=precision))
-            sides[precision] = lambda recipe=recipe: ours(recipe, data)
+            sides[precision] = lambda recipe=recipe: ours(recipe, data)  # type: ignore[misc]
         running = {side: make() for side, make in sides.items()}
         found: dict[str, list[float]] = {side: [] for side in sides}
         for _ in range(o.turns):

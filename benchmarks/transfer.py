@@ -59,7 +59,7 @@ def main() -> None:
         def judge(name: str, run: gw.Run) -> None:
             card = gw.evaluate(run.model, real, features="learned")
             found.setdefault(name, []).append(card.measures["fid"].value)
-            found.setdefault("floor", []).append(card.measures["fid"].floor)
+            found.setdefault("floor", []).append(card.measures["fid"].floor)  # type: ignore[arg-type]
             print(f"{name:24} {card.measures['fid'].value:8.2f}", file=sys.stderr, flush=True)
 
         for seed in range(a.seeds):

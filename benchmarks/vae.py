@@ -152,7 +152,7 @@ def main() -> None:
                 put("(real, in the samples' place)", [card.measures[m].floor for m in SHOWN], 1, 1)
             own = sharpness(pictures)
             values = [card.measures[m].value for m in SHOWN]
-            put(name, values, own[0] / edges, own[1] / detail)
+            put(name, values, own[0] / edges, own[1] / detail)  # type: ignore[arg-type]
             says = f"FID {values[0]:.1f}, recall {card.measures['recall'].value:.2f}"
             columns.append((name.strip("`"), says, data.codec.grid(pictures[:64], 8)))
     panel(columns, o.png)

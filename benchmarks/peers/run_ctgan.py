@@ -32,7 +32,7 @@ from tables_data import SOURCES, read, split
 PREPARING = {"seconds": 0.0, "cpu_s": 0.0}
 
 
-class Transformer(package.DataTransformer):  # type: ignore[misc]
+class Transformer(package.DataTransformer):
     """Its transformer, with the time it takes: preparing is no training."""
 
     def fit(self, *given: Any, **named: Any) -> Any:

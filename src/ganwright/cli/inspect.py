@@ -22,7 +22,7 @@ def command(
     data: Annotated[
         str,
         typer.Argument(
-            help="'digits', a folder, .zip, .npz, .npy, idx file, a CSV of files or a table."
+            help="'digits', 'shapes', a folder, .zip, .npz, .npy, idx file, a CSV of files or a table."
         ),
     ],
     settings: Annotated[

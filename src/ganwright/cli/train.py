@@ -29,8 +29,8 @@ def command(
     data: Annotated[
         str,
         typer.Argument(
-            help="'digits'; a folder, .zip, .npz, .npy, idx file or CSV of pictures; a table (.csv, "
-            ".parquet …); texts or a sparse .npz to count."
+            help="'digits' or 'shapes'; a folder, .zip, .npz, .npy, idx file or CSV of pictures; a "
+            "table (.csv, .parquet …); texts or a sparse .npz to count."
         ),
     ],
     recipe: Annotated[

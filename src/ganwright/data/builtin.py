@@ -1,4 +1,4 @@
-"""Data that comes along: the digits of scikit-learn."""
+"""Data that comes along: the digits of scikit-learn, and drawn shapes."""
 
 from __future__ import annotations
 
@@ -36,4 +36,30 @@ def digits_source() -> Source:
     )
 
 
-BUILTIN: Names[Callable[[], Source]] = Names("data", {"digits": digits_source})
+def shapes_source() -> Source:
+    """4,000 drawings of 32×32 in colour, of known factors (`data/shapes.py`); classes: the forms."""
+    from ganwright.data import shapes
+
+    what = shapes.factors()
+    images = shapes.draw(what)
+
+    @contextmanager
+    def opened() -> Iterator[ArrayReader]:
+        yield ArrayReader([images])
+
+    return Source(
+        name="shapes",
+        kind="built-in",
+        path="shapes",
+        identity="shapes 1",
+        count=len(images),
+        name_of=namer(["shapes"], [len(images)]),
+        opened=opened,
+        labels=what.form.astype(np.int64),
+        classes=shapes.FORMS,
+    )
+
+
+BUILTIN: Names[Callable[[], Source]] = Names(
+    "data", {"digits": digits_source, "shapes": shapes_source}
+)
