@@ -36,7 +36,10 @@ def test_unseen_real_data_scores_like_real_data(
 ) -> None:
     card = judged(unseen, features=features)
     assert gap(card.measures["fid"]) < 0.05
-    assert card.verdict.startswith("Very good") and "no closer to the training data" in card.verdict
+    assert (
+        card.verdict.startswith(("Good to very good", "Very good"))
+        and "no closer to the training data" in card.verdict
+    )
     assert collapse(card.measures) == []
     for name, entry in card.measures.items():
         if entry.floor is None or entry.baseline is None or name in ("copies", "unique"):

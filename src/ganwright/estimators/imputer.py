@@ -49,6 +49,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         random_state: Any = None,
+        progress: bool | None = None,
     ) -> None:
         self.how = how
         self.draws = draws
@@ -58,6 +59,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         self.settings = settings
         self.device = device
         self.random_state = random_state
+        self.progress = progress
 
     def fit(self, X: Any, y: Any = None) -> GANImputer:
         """Learns from X (n, d), a frame or an array, with missing values in it or not."""

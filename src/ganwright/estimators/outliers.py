@@ -47,6 +47,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         random_state: Any = None,
+        progress: bool | None = None,
     ) -> None:
         self.contamination = contamination
         self.passes = passes
@@ -55,6 +56,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         self.settings = settings
         self.device = device
         self.random_state = random_state
+        self.progress = progress
 
     def fit(self, X: Any, y: Any = None) -> GANOutlierDetector:
         """Learns from X (n, d), a frame or an array, mostly of normal rows."""

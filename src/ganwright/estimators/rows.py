@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,12 @@ CONSTRAINTS = {
     "settings": [Mapping, None],
     "device": [str],
     "random_state": ["random_state"],
+    "progress": ["boolean", None],
 }
+
+
+class DataNote(UserWarning):
+    """What was noticed about the data, and what is made of it."""
 
 
 def is_frame(X: Any) -> bool:
@@ -42,7 +48,9 @@ class RowEstimator(BaseEstimator):
     `passes` over the rows, or `minutes`, bound the training (None: by their number); `kinds`
     overrules what a column is (``{"zip": "category"}``); `settings` are options of the recipe by
     dotted path (``{"generator.width": 128}``); `device` is auto, cpu, cuda or mps. The same
-    `random_state` gives the same model on a CPU, unless `minutes` end the training.
+    `random_state` gives the same model on a CPU, unless `minutes` end the training. `progress`
+    shows how far it is: None in a terminal or a notebook, True anywhere, False nowhere. What the
+    command line would note about the data is a warning, and in `notes_`.
     """
 
     passes: float | None
@@ -51,6 +59,8 @@ class RowEstimator(BaseEstimator):
     settings: Mapping[str, Any] | None
     device: str
     random_state: Any
+    progress: bool | None
+    notes_: tuple[str, ...]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -122,7 +132,12 @@ class RowEstimator(BaseEstimator):
                     kinds.setdefault(name, "number")
         words = [f"{name}={kind}" for name, kind in kinds.items()]
         options = build(DataOptions, {"holdout": held, "table": {"kinds": words}}, owner="kinds")
-        return frame_dataset(frame, options, whole=whole)
+        data = frame_dataset(frame, options, whole=whole)
+        # Here nothing is judged, so which column is predicted in judging doesn't matter.
+        self.notes_ = tuple(n for n in data.notes if "is the column to predict" not in n)
+        for note in self.notes_:
+            warnings.warn(note, DataNote, stacklevel=3)
+        return data
 
     def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:
         from ganwright.train.brief import Briefing, train_in_memory
@@ -134,6 +149,7 @@ class RowEstimator(BaseEstimator):
             seed=seed,
             device=pick_device(self.device),
             settings=dict(self.settings or {}),
+            progress=self.progress,
         )
         return train_in_memory(data, briefing, stop_by)
 

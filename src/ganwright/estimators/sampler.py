@@ -62,6 +62,7 @@ class GANSampler(RowEstimator, _Sampler):
         settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         random_state: Any = None,
+        progress: bool | None = None,
     ) -> None:
         self.sampling_strategy = sampling_strategy
         self.passes = passes
@@ -70,6 +71,7 @@ class GANSampler(RowEstimator, _Sampler):
         self.settings = settings
         self.device = device
         self.random_state = random_state
+        self.progress = progress
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

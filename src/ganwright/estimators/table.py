@@ -32,6 +32,7 @@ class TableGAN(RowEstimator):
         settings: Mapping[str, Any] | None = None,
         device: str = "auto",
         random_state: Any = None,
+        progress: bool | None = None,
     ) -> None:
         self.passes = passes
         self.minutes = minutes
@@ -39,6 +40,7 @@ class TableGAN(RowEstimator):
         self.settings = settings
         self.device = device
         self.random_state = random_state
+        self.progress = progress
 
     def fit(self, X: Any, y: Any = None) -> TableGAN:
         """Learns from X (n, d), a frame or an array."""

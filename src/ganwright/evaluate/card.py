@@ -202,7 +202,7 @@ def gap(entry: Entry) -> float:
     return (entry.value - entry.floor) / (entry.baseline - entry.floor)
 
 
-def verdict(measures: dict[str, Entry], classes: Classes, reference: int) -> str:
+def verdict(measures: dict[str, Entry], classes: Classes, reference: int, width: int = 1) -> str:
     """One paragraph in plain words: are these samples usable, and why."""
     n = next((entry.n for name, entry in measures.items() if name == "unique"), 0)
     if min(n, reference) < FEWEST:
@@ -211,48 +211,101 @@ def verdict(measures: dict[str, Entry], classes: Classes, reference: int) -> str
             f"it takes {FEWEST} of each, better thousands."
         )
     parts = (
-        _level(measures, classes), _variety(measures), _useful(measures), _told(measures),
+        _level(measures, classes, reference, width), _variety(measures), _useful(measures), _told(measures),
         _memory(measures),
     )  # fmt: skip
     return " ".join(part for part in parts if part)
 
 
-def _level(measures: dict[str, Entry], classes: Classes) -> str:
-    if "fid" not in measures or math.isnan(share := gap(measures["fid"])):
+def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: int) -> str:
+    """The level that the numbers allow, or the range of levels that their intervals leave open."""
+    if "fid" not in measures or math.isnan(gap(measures["fid"])):
         return ""
     fid = measures["fid"]
-    worst = max(share, *_shortfalls(measures))
-    level = next(i for i, (most, _) in enumerate(LEVELS) if worst < most)
+    best = _rank(_shortfalls(measures))
+    worst = max(best, _rank(_shortfalls(measures, doubting=True)))
+    if _too_few(measures, reference, width):
+        worst = max(worst, 1)  # by so few nothing is sure to be as good as real data
     if collapse(measures) or missing(measures, classes) or copied(measures):
-        level = max(level, FAIR)
-    return (
-        f"{LEVELS[level][1]} (FID {_short(fid.value)}, where real data has {_short(fid.floor)} "
+        best, worst = max(best, FAIR), max(worst, FAIR)
+    numbers = (
+        f"(FID {_short(fid.value)}, where real data has {_short(fid.floor)} "
         f"and the simplest model {_short(fid.baseline)})."
+    )
+    if best == worst:
+        return f"{LEVELS[best][1]} {numbers}"
+    high, low = (LEVELS[i][1].partition(":")[0] for i in (best, worst))
+    return (
+        f"{low} to {high[0].lower()}{high[1:]}: {fid.n:,} samples against {reference:,} real examples "
+        f"can't tell which {numbers}"
     )
 
 
-def _shortfalls(measures: dict[str, Entry]) -> list[float]:
-    """What the shares lack of the floor, and how much better than it a classifier tells apart.
+def _rank(shortfalls: list[float]) -> int:
+    return next(i for i, (most, _) in enumerate(LEVELS) if max(shortfalls) < most)
 
-    A simplest model can be so poor that FID alone calls everything good. Of rows of a table, too, what
-    use and trends lack, on the way from the floor to the simplest model. Taken at the ends of the
-    intervals that speak for the samples, so that noise alone condemns nothing.
+
+def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> list[float]:
+    """How far each measure falls short of real data, as shares; the largest decides.
+
+    Of FID its way to the simplest model, of shares what they lack of the floor, of a classifier how much
+    better it does than on real data, of rows of a table what use and trends lack on the way to the
+    simplest model. Taken at the ends of the intervals that speak for the samples, so that noise alone
+    condemns nothing. `doubting` takes FID at its other end, and what is worse than real data by more
+    than its interval as it was measured.
     """
-    found = [0.0]
+
+    def at(entry: Entry) -> float:
+        end = entry.high if entry.better == "higher" else entry.low
+        if end is None:
+            return entry.value
+        worse = entry.floor is not None and gap(replace(entry, value=end)) > 0
+        return entry.value if doubting and worse else end
+
+    fid = measures["fid"]
+    found = [0.0, gap(replace(fid, value=fid.high) if doubting and _tells(fid) else fid)]  # type: ignore[arg-type]
     for name in ("precision", "recall", "coverage"):
         entry = measures.get(name)
         if entry is not None and entry.floor:
-            best = entry.value if entry.high is None else entry.high
-            found.append((entry.floor - best) / entry.floor)
+            found += [(entry.floor - at(entry)) / entry.floor, _way(entry, at(entry))]
     for name in ("auc", "detection"):
         if (auc := measures.get(name)) is not None:
-            best = auc.value if auc.low is None else auc.low
-            found.append(best - max(0.5, auc.floor or 0.5))
+            found.append(at(auc) - max(0.5, auc.floor or 0.5))
     for name in ("utility", "trends"):
         if name in measures:
-            entry = measures[name]
-            found.append(gap(entry if entry.high is None else replace(entry, value=entry.high)))
+            found.append(gap(replace(measures[name], value=at(measures[name]))))
     return [one for one in found if not math.isnan(one)]
+
+
+def _way(entry: Entry, value: float) -> float:
+    """`gap` where the interval is short enough to tell real data from the simplest model; else 0.
+
+    At most that of the level "Fair": such a model may be quite good by a single share.
+    """
+    way = gap(replace(entry, value=value))
+    return min(way, LEVELS[FAIR][0] - 1e-9) if _tells(entry) else 0.0
+
+
+def _tells(entry: Entry) -> bool:
+    """Whether the interval is shorter than the way from real data to the simplest model."""
+    numbers = (entry.low, entry.high, entry.floor, entry.baseline)
+    if any(number is None for number in numbers):
+        return False
+    low, high, floor, baseline = (float(number or 0) for number in numbers)
+    return high - low < abs(floor - baseline)
+
+
+def levels_of(verdict: str) -> tuple[int, int] | None:
+    """(the lowest, the highest level that a verdict names), places in `LEVELS`; None where it has none.
+
+    >>> levels_of("Fair to very good: …"), levels_of("Poor: …"), levels_of("5 samples …")
+    ((2, 0), (3, 3), None)
+    """
+    names = [text.partition(":")[0].lower() for _, text in LEVELS]
+    low, _, high = verdict.partition(":")[0].lower().partition(" to ")
+    if low not in names or (high or low) not in names:
+        return None
+    return names.index(low), names.index(high or low)
 
 
 def _variety(measures: dict[str, Entry]) -> str:

@@ -383,6 +383,6 @@ def _card(
         left_out=left_out,
         notes=tuple(notes),
         warnings=(*subject.warnings, *warnings(entries, size, extractor.width, classes)),
-        verdict=verdict(entries, classes, size),
+        verdict=verdict(entries, classes, size, extractor.width),
         seen=subject.seen,
     )

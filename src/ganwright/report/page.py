@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ganwright.evaluate import MEASURES, Card, Entry
-from ganwright.evaluate.card import COPYING, LEVELS, copied, gap, title
+from ganwright.evaluate.card import COPYING, LEVELS, copied, gap, levels_of, title
 from ganwright.model import Model
 from ganwright.report import charts, rows
 from ganwright.report.charts import Chart, Line, shown
@@ -127,9 +127,10 @@ def lead(card: Card | None, why: str | None) -> Lead:
         reason = f" ({why})" if why else ""
         text = f"These samples have not been judged{reason}: look at them beside real examples."
         return Lead("Not judged", "plain", text, "")
-    rank = next((i for i, (_, t) in enumerate(LEVELS) if card.verdict.startswith(t)), None)
-    if rank is None:  # too few to grade, or written by other rules
+    levels = levels_of(card.verdict)
+    if levels is None:  # too few to grade, or written by other rules
         return Lead("No grade", "plain", card.verdict, "")
+    rank = levels[0]  # advice goes by the worst that the intervals leave open
     level, _, text = card.verdict.partition(": ")
     advice, tone = (COPIED, "poor") if copied(card.measures) else (USES[rank], TONES[rank])
     return Lead(level, tone, text[:1].upper() + text[1:], advice)
