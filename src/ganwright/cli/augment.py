@@ -48,7 +48,7 @@ def command(
     codec.format_for(target)
     real = rows_of(codec, data)
     wanted = plan(codec, real, balance=balance, ratio=ratio, n=n)
-    both = joined(codec, real, rows(model, wanted, seed), mark)
+    both = joined(codec, real, rows(model, wanted, seed, real), mark)
     write_table(both, target)
     made = both.num_rows - real.num_rows
     for batch in wanted:

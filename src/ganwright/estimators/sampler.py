@@ -89,8 +89,8 @@ class GANSampler(RowEstimator, _Sampler):
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
         """X and y with new rows below them, in their own kinds: frames, series, arrays, lists."""
         self._validate_params()
-        check_classification_targets(y)
         labels = flat_target(y)
+        check_classification_targets(labels if type(y).__module__.startswith("polars") else y)
         frame = self._frame(X, reset=True)
         if len(frame) != len(labels):
             raise ValueError(
@@ -128,6 +128,9 @@ class GANSampler(RowEstimator, _Sampler):
 def flat_target(y: Any) -> np.ndarray:
     """Labels (n,): a column is flattened, one-against-all columns are read. Raises ValueError."""
     array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    holes = pd.isna(array)
+    if np.any(holes):
+        raise ValueError(f"y has {int(np.sum(holes)):,} missing labels; every row needs one")
     if type_of_target(array) == "multilabel-indicator":
         if (array.sum(axis=1) > 1).any():
             raise ValueError("Multilabel and multioutput targets are not supported.")
@@ -230,6 +233,16 @@ def _labels(y: Any, labels: np.ndarray, new: np.ndarray) -> Any:
     whole = np.concatenate([labels, new])
     if isinstance(y, list):
         return whole.tolist()
+    room = type(y).__module__.partition(".")[0]
+    if room == "polars":
+        import polars as pl
+
+        return pl.Series(y.name, whole.tolist()).cast(y.dtype)
+    if room == "pyarrow":
+        import pyarrow as pa
+
+        kind = y.type.value_type if pa.types.is_dictionary(y.type) else y.type
+        return pa.chunked_array([pa.array(whole.tolist(), kind)]).cast(y.type)
     given = np.asarray(y)
     if given.ndim == 2 and given.shape[1] > 1:
         return label_binarize(whole, classes=np.unique(labels)).astype(given.dtype)

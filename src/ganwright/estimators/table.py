@@ -50,6 +50,12 @@ class TableGAN(RowEstimator):
         self.seed_ = self._seed()
         self.model_ = self._train(data, self.seed_)
         self._array = None if is_frame(X) else frame.to_numpy().dtype
+        self._room = type(X).__module__.partition(".")[0]
+        self._columns = X.columns if self._room == "pandas" else None
+        if self._room == "polars":
+            self._types = dict(X.lazy().collect_schema())
+        elif self._room == "pyarrow":
+            self._types = X.schema.remove_metadata()
         return self
 
     def sample(
@@ -61,10 +67,23 @@ class TableGAN(RowEstimator):
     ) -> Any:
         """`n` new rows that fulfil `where` (``"age=40..60, sex=Female"`` or a mapping).
 
-        A frame as a frame, an array as an array. Row i depends on `random_state` (an int; None:
+        A frame as the kind of frame that was fitted, with its columns, an array as an array. Row i
+        depends on `random_state` (an int; None:
         that of the fit) and i alone. Raises OptionError for a condition that can't be met.
         """
         check_is_fitted(self)
         seed = self.seed_ if random_state is None else int(random_state)
+        if self._room in ("polars", "pyarrow"):
+            return self._other_frame(n, seed, where)
         frame = self.model_.sample(n, seed=seed, where=where)
-        return frame if self._array is None else frame.to_numpy().astype(self._array)
+        if self._array is not None:
+            return frame.to_numpy().astype(self._array)
+        frame.columns = self._columns
+        return frame
+
+    def _other_frame(self, n: int, seed: int, where: Any) -> Any:
+        """Rows as a frame of polars or pyarrow, with the types that were fitted."""
+        blocks = self.model_.stream(n, seed=seed, where=where)
+        like = "arrow" if self._room == "pyarrow" else "polars"
+        codec: Any = self.model_.codec
+        return codec.join((block.examples for block in blocks), like).cast(self._types)

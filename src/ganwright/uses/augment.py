@@ -54,7 +54,7 @@ def augment(
     canonical = rows_of(codec, table)
     wanted = plan(codec, canonical, balance=balance, ratio=ratio, n=n)
     base = table if is_frame(table) else codec.join([canonical])
-    return joined(codec, base, rows(model, wanted, seed), mark)
+    return joined(codec, base, rows(model, wanted, seed, canonical), mark)
 
 
 def plan(
@@ -106,13 +106,25 @@ def _asked(value: pa.Scalar) -> Any:
     return [plain] if isinstance(plain, str) else plain
 
 
-def rows(model: Model, wanted: list[Batch], seed: int) -> Iterator[pa.Table]:
-    """The new rows in the canonical types, block by block."""
+def rows(model: Model, wanted: list[Batch], seed: int, real: pa.Table) -> Iterator[pa.Table]:
+    """The new rows in the canonical types, block by block; identifiers go on above those of `real`."""
     codec = codec_of(model, "augment", fills=False)
+    numbers = {
+        name: one.after_all(real.column(name))
+        for name, one in codec.remade.items()
+        if one.column.kind == "identifier"
+    }
+    done = 0
     for number, batch in enumerate(wanted):
         own = seeds.derive(seed, "augment", number)
         for block in model.stream(batch.count, seed=own, where=batch.where or None):
-            yield codec.plain(block.examples)
+            made = codec.plain(block.examples)
+            for name, first in numbers.items():
+                keys = codec.remade[name].make(first + done, made.num_rows)
+                at = made.column_names.index(name)
+                made = made.set_column(at, made.schema.field(at), keys)
+            done += made.num_rows
+            yield made
 
 
 def joined(codec: TableCodec, real: Any, new: Iterator[pa.Table], mark: str = MARK) -> Any:

@@ -86,7 +86,9 @@ def find(
     empty = {one.name for one in codec.fields if one.missing == 0}
     fillable = {n: r for n, r in rows.items() if n not in empty}
     known, odd = given_codes(codec, table)
-    notes = [*_left(codec, table, rows.keys() - fillable.keys()), *_unseen(codec, odd)]
+    constants = _constants(codec, table)
+    left = (rows.keys() - fillable.keys(), constants.keys())
+    notes = [*_left(codec, table, *left), *_unseen(codec, odd)]
     affected = np.unique(np.concatenate([*fillable.values(), np.empty(0, np.int64)]))
     place = np.zeros(table.num_rows, np.int64)
     place[affected] = np.arange(len(affected))
@@ -99,8 +101,10 @@ def find(
         for name, where in fillable.items():
             whole = pa.chunked_array([part[name] for part in parts])
             values[name] = whole.take(pa.array(place[where])).combine_chunks()
+        for name, where in constants.items():
+            values[name] = codec.remade[name].make(0, len(where))
         found.append(values)
-    return Filling(rows=fillable, draws=tuple(found), notes=tuple(notes))
+    return Filling(rows=fillable | constants, draws=tuple(found), notes=tuple(notes))
 
 
 def _check(how: str, draws: int | None) -> None:
@@ -170,13 +174,23 @@ def drawn(
     return codec.table(codes.cpu().numpy(), places, plain=True)
 
 
-def _left(codec: TableCodec, table: pa.Table, nothing_known: Any) -> Iterator[str]:
+def _constants(codec: TableCodec, table: pa.Table) -> dict[str, np.ndarray]:
+    """The holes of columns that had one value everywhere."""
+    holes = {
+        name: np.flatnonzero(missing_of(table.column(name)))
+        for name, one in codec.remade.items()
+        if one.column.kind == "constant" and one.value is not None
+    }
+    return {name: where for name, where in holes.items() if len(where)}
+
+
+def _left(codec: TableCodec, table: pa.Table, nothing_known: Any, filled: Any) -> Iterator[str]:
     """What stays missing."""
     for column in codec.columns:
         count = table.column(column.name).null_count
         if column.name in nothing_known:
             yield f"'{column.name}' was missing in every row of training: left as it is"
-        elif count and column.name not in codec.learned:
+        elif count and column.name not in codec.learned and column.name not in filled:
             yield f"'{column.name}' ({column.kind}) is not learned: {count:,} cells stay missing"
 
 

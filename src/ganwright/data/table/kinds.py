@@ -146,7 +146,9 @@ class Facts:
         if spaces >= 2 or length > _LONG_TEXT:
             return "text", "", "mostly distinct, with many words: left empty"
         named = self.names(_IDENTIFIER_NAMES)
-        if self.known == self.rows and (share >= _MOSTLY_DISTINCT or named):
+        # Digits of which some occur twice are codes, of places say: identifiers don't repeat.
+        codes = self.distinct < self.known and bool(pc.all(pc.utf8_is_digit(self.values)).as_py())
+        if self.known == self.rows and (named or (share >= _MOSTLY_DISTINCT and not codes)):
             return "identifier", "", "nearly all distinct: made anew"
         return "category", "", ""
 

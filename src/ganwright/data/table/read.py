@@ -291,6 +291,11 @@ def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table"
             arrays.append(pa.nulls(table.num_rows, kind))
             continue
         array = table[column.name]
+        if column.kind == "empty":  # nothing is known of what stands there now
+            arrays.append(pa.nulls(table.num_rows, kind))
+            continue
+        if pa.types.is_floating(array.type) and pa.types.is_integer(kind):
+            array = pc.round(array)
         try:
             arrays.append(array if array.type == kind else array.cast(kind))
         except (pa.ArrowException, ValueError) as error:

@@ -61,6 +61,17 @@ class Remade:
             text = pc.utf8_lpad(text, self.digits, "0")
         return pc.binary_join_element_wise(self.before, text, self.after, "")
 
+    def after_all(self, values: pa.ChunkedArray) -> int:
+        """The first number above all that `values`, identifiers of this column, have."""
+        there = values.drop_null()
+        if self.uuid or not len(there):
+            return len(values)
+        if pa.types.is_integer(there.type):
+            return int(pc.max(there).as_py()) + 1
+        form = re.compile(f"{re.escape(self.before)}0*([0-9]{{1,17}}){re.escape(self.after)}")
+        found = (form.fullmatch(text) for text in there.cast(pa.string()).to_pylist())
+        return 1 + max((int(m[1]) for m in found if m), default=-1)
+
     @property
     def shown(self) -> str:
         """The constant as text."""
