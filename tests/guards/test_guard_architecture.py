@@ -33,7 +33,7 @@ ORDER = (
     {"base"},
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-EXEMPT = {"__init__", "_version"}
+EXEMPT = {"__init__", "__main__", "_version"}
 HEAVY = {"torch", "numpy", "pydantic", "sklearn", "scipy", "PIL", "safetensors", "pandas"}
 VERBS = [verb.NAME for verb in MODULES]
 ROOMS = sorted(f.parent.name for f in PACKAGE.glob("*/__init__.py"))

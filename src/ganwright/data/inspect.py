@@ -205,10 +205,10 @@ def _modes(channels: np.ndarray, dtypes: np.ndarray) -> dict[str, int]:
     )
 
 
-def _classes(data: Dataset) -> dict[str, int]:
+def _classes(data: Dataset, indices: np.ndarray | slice = slice(None)) -> dict[str, int]:
     if data.labels is None:
         return {}
-    counts = np.bincount(data.labels, minlength=len(data.spec.classes))
+    counts = np.bincount(data.labels[indices], minlength=len(data.spec.classes))
     return {name: int(n) for name, n in zip(data.spec.classes, counts, strict=True)}
 
 

@@ -3,54 +3,82 @@
 from __future__ import annotations
 
 import csv
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 from ganwright.base.errors import DataError
 from ganwright.data.folders import files_opener
 from ganwright.data.pictures import SUFFIXES
+from ganwright.data.sidecar import label_column
 from ganwright.data.source import Source, name_classes
 
 _LOOKED_AT = 100  # entries, before it is said that they are pictures or not
-_FILE = ("file", "path", "filename", "image")
-_LABEL = ("label", "class")
+_FILE = ("file", "path", "filename", "file_name", "image")
 
 
 def lists_pictures(path: Path) -> bool:
-    """Whether it has a column file (or path, …) most of whose entries are or look like pictures.
+    """Whether a column file (or path, …) has mostly pictures, or another one mostly existing ones.
 
     A listing without rows is one; what can't be read is not.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header = file.readline(1 << 20)
-            file.seek(0)
-            rows = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-            names = {(n or "").strip().lower(): n for n in rows.fieldnames or ()}
-            column = next((names[n] for n in _FILE if n in names), None)
-            if column is None:
-                return False
-            entries = [(row[column] or "").strip() for row in islice(rows, _LOOKED_AT)]
+        with _opened(path) as rows:
+            return (
+                _file_column(path, rows.fieldnames or (), list(islice(rows, _LOOKED_AT)))
+                is not None
+            )
     except (OSError, UnicodeDecodeError, csv.Error):
         return False
-    entries = [entry for entry in entries if entry]
-    return sum(_is_picture(path.parent, entry) for entry in entries) * 2 >= len(entries)
 
 
-def _is_picture(folder: Path, entry: str) -> bool:
+@contextmanager
+def _opened(path: Path) -> Iterator[csv.DictReader[str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = file.readline(1 << 20)
+        file.seek(0)
+        yield csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+
+
+def _file_column(path: Path, names: Sequence[str], rows: list[dict[str, str]]) -> str | None:
+    """The column that names pictures: by its own name and entries, else by the files that are there."""
+    usual = {(name or "").strip().lower(): name for name in names}
+    for name in _FILE:
+        if name in usual:
+            entries = _entries(rows, usual[name])
+            hits = sum(_looks_like_picture(path.parent, entry) for entry in entries)
+            return usual[name] if hits * 2 >= len(entries) else None
+    for name in names:
+        entries = _entries(rows, name)
+        if entries and sum(_is_picture(path.parent, e) for e in entries) * 2 > len(entries):
+            return name
+    return None
+
+
+def _entries(rows: list[dict[str, str]], name: str) -> list[str]:
+    return [entry for row in rows if (entry := (row[name] or "").strip())]
+
+
+def _looks_like_picture(folder: Path, entry: str) -> bool:
     with suppress(OSError, ValueError):
         return Path(entry).suffix.lower() in SUFFIXES or (folder / entry).is_file()
     return False
 
 
-def csv_source(path: Path) -> Source:
-    """The pictures a CSV lists: a column file (or path, filename, image) and maybe label (or class).
+def _is_picture(folder: Path, entry: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(entry).suffix.lower() in SUFFIXES and (folder / entry).is_file()
+    return False
 
-    Paths are relative to the CSV. Raises DataError without such a column, or when only some
-    rows have a label.
+
+def csv_source(path: Path, label: str | None = None) -> Source:
+    """The pictures a CSV lists: a column file (or path, filename, …) and maybe one of labels.
+
+    That is `label`, or one named label, class or category. Paths are relative to the CSV. Raises
+    DataError without such a column, or when only some rows have a label.
     """
-    files, words = _columns(path)
+    files, words, note = _columns(path, label)
     paths = [path.parent / name for name in files]
 
     labels, classes = name_classes(words) if words else (None, ())
@@ -64,31 +92,30 @@ def csv_source(path: Path) -> Source:
         opened=files_opener([path.parent / name for name in files]),
         labels=labels,
         classes=classes,
+        notes=(note,),
     )
 
 
-def _columns(path: Path) -> tuple[list[str], list[str]]:
+def _columns(path: Path, label: str | None) -> tuple[list[str], list[str], str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header = file.readline()
-            file.seek(0)
-            rows = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-            names = {(n or "").strip().lower(): n for n in rows.fieldnames or ()}
-            file_column = next((names[n] for n in _FILE if n in names), None)
-            label_column = next((names[n] for n in _LABEL if n in names), None)
-            if file_column is None:
-                raise DataError(
-                    f"'{path}' has the columns {', '.join(names) or '(none)'}; "
-                    f"picture files are looked for in {', '.join(_FILE)}"
-                )
-            pairs = [(r[file_column], r.get(label_column or "")) for r in rows if r[file_column]]
+        with _opened(path) as rows:
+            names, entries = list(rows.fieldnames or ()), list(rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"'{path}' is not a CSV that can be read: {error}") from None
-    files = [file.strip() for file, _ in pairs]
-    words = [(word or "").strip() for _, word in pairs]
+    file_column = _file_column(path, names, entries[:_LOOKED_AT])
+    if file_column is None:
+        raise DataError(
+            f"'{path}' has the columns {', '.join(names) or '(none)'}; "
+            f"picture files are looked for in {', '.join(_FILE)}"
+        )
+    column = label_column(names, label, f"'{path}'")
+    used = [row for row in entries if (row[file_column] or "").strip()]
+    files = [row[file_column].strip() for row in used]
+    words = [] if column is None else [(row[column] or "").strip() for row in used]
     if any(words) and not all(words):
         raise DataError(f"'{path}': '{files[words.index('')]}' has no label, but others have one")
-    return files, words if any(words) else []
+    of = f"labels from '{column}'" if any(words) else "no labels"
+    return files, words if any(words) else [], f"pictures from the column '{file_column}', {of}"
 
 
 def _stat(path: Path) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from ganwright.data.options import DataOptions
 from ganwright.data.pictures import SUFFIXES
 from ganwright.data.pixels import WHITE
 from ganwright.data.source import Source
-from ganwright.data.split import split
+from ganwright.data.split import Split, split
 from ganwright.data.table import is_table_name
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ Frame: TypeAlias = (
 )
 
 _BY_SUFFIX = {
-    ".zip": zip_source,
     ".npy": npy_source,
     ".npz": npz_source,
 }
@@ -52,6 +51,7 @@ _UNDERSTOOD = (
     f"built-in name ({', '.join(BUILTIN)})"
 )
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
+_USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
 
 
 def open_data(
@@ -67,7 +67,8 @@ def open_data(
     a line, too, and ``form="table"`` none.
     `settings` are fields of `DataOptions`, over `options`.
 
-    Pictures that all have one size of at most 128 a side are kept as they are. Otherwise the size
+    Pictures of one size of at most 128 a side are kept as they are, and up to one in twenty of
+    another size is brought to it. Otherwise the size
     is derived: the median aspect, with the longer side min(64, the median longer side), and
     neither side under 4. Channels are the least that lose nothing: any colour makes RGB, any
     alpha adds alpha; mixed 8 and 16 bit make 16 (×257).
@@ -112,7 +113,7 @@ def find_source(
     try:
         if "://" in text:
             raise DataError(f"'{text}': addresses are not understood, only {_UNDERSTOOD}")
-        found = _find_counts(path, chosen) or _find(path)
+        found = _find_counts(path, chosen) or _find(path, chosen.label)
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
     if isinstance(found, Source) and found.count == 0:
@@ -174,17 +175,19 @@ def _holds_pictures(folder: Path) -> bool:
     return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
 
 
-def _find(path: Path) -> Source | TableSource:
+def _find(path: Path, label: str | None) -> Source | TableSource:
     if not path.exists():
         raise DataError(_missing(str(path)))
     if path.is_dir():
-        return idx_source(path) if idx_files(path) else folder_source(path)
+        return idx_source(path) if idx_files(path) else folder_source(path, label)
     if path.suffix.lower() in _LISTINGS and lists_pictures(path):
-        return csv_source(path)
+        return csv_source(path, label)
     if is_table_name(path):
         from ganwright.data.table.source import file_source
 
         return file_source(path)
+    if path.suffix.lower() == ".zip":
+        return zip_source(path, label)
     if (make := _BY_SUFFIX.get(path.suffix.lower())) is not None:
         return make(path)
     if is_idx(path):
@@ -222,6 +225,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
     if official is not None and official.all() == official.any():  # one part could not be read
         official = None
     parts = split(rows.hashes, options.holdout, official)
+    labels, classes, parts, shortage = _trained_classes(labels, classes, parts, rows.hashes)
     codec = _codec(plan, rows, parts.train)
     return Dataset(
         name=source.name,
@@ -243,7 +247,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         skipped=skipped,
         ignored=dict(source.ignored),
         options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
-        notes=tuple(n for n in (rule, *source.notes, labelled, parts.note) if n),
+        notes=tuple(n for n in (rule, *source.notes, labelled, parts.note, shortage) if n),
         name_of=lambda index: source.name_of(int(rows.kept[index])),
     )
 
@@ -296,6 +300,21 @@ def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, i
     same = bool((heights == height).all() and (widths == width).all())
     if same and max(height, width) <= _KEPT_SIDE:
         return (height, width), f"all pictures are {height}×{width}: kept as they are"
+    pairs, inverse = np.unique(np.stack([heights, widths]), axis=1, return_inverse=True)
+    counts = np.bincount(inverse.ravel())
+    usual = counts.argmax()
+    height, width = int(pairs[0, usual]), int(pairs[1, usual])
+    if (
+        counts[usual] >= _USUAL_SHARE * len(heights)
+        and max(height, width) <= _KEPT_SIDE
+        and not same
+    ):
+        strays = len(heights) - int(counts[usual])
+        some = f"{strays:,} of another size is" if strays == 1 else f"{strays:,} of other sizes are"
+        return (
+            height,
+            width,
+        ), f"most pictures are {height}×{width}: kept as they are; {some} fitted"
     aspect = statistics.median((heights / widths).tolist())
     longer = min(_LONGER_SIDE, float(np.median(np.maximum(heights, widths))))
     sides = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
@@ -315,7 +334,50 @@ def _labels(
     used, labels = np.unique(source.labels[kept], return_inverse=True)
     if len(used) == 1:
         return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
-    return labels.astype(np.int64), tuple(source.classes[i] for i in used), ""
+    doubt = ""
+    if len(used) > len(kept) / 5:
+        doubt = (
+            f"{len(used):,} classes for {len(kept):,} pictures: are they? data.labels=false "
+            "trains without"
+        )
+    return labels.astype(np.int64), tuple(source.classes[i] for i in used), doubt
+
+
+def _trained_classes(
+    labels: np.ndarray | None, classes: tuple[str, ...], parts: Split, hashes: np.ndarray
+) -> tuple[np.ndarray | None, tuple[str, ...], Split, str]:
+    """Every class has a picture to train on: one is taken from those held out by content.
+
+    The data's own test part stays as it is; of it, pictures of classes without any training are
+    left out, and their classes with them.
+    """
+    if labels is None:
+        return None, (), parts, ""
+    counts = np.bincount(labels[parts.train], minlength=len(classes))
+    lacking = np.flatnonzero(counts == 0)
+    if not len(lacking):
+        return labels, classes, parts, ""
+    named = ", ".join(classes[i] for i in lacking[:5]) + (", …" if len(lacking) > 5 else "")
+    heldout, dropped = parts.heldout, parts.dropped
+    if not parts.official:
+        moved = [_largest(heldout[labels[heldout] == i], hashes) for i in lacking]
+        back = np.isin(hashes, hashes[np.array(moved)]) & np.isin(np.arange(len(hashes)), heldout)
+        train = np.sort(np.append(parts.train, np.flatnonzero(back)))
+        heldout = heldout[~back[heldout]]
+        note = f"all pictures of some classes would be held out, one of each trains: {named}"
+        return labels, classes, replace(parts, train=train, heldout=heldout), note
+    gone = np.isin(labels[heldout], lacking)
+    dropped = np.sort(np.append(dropped, heldout[gone]))
+    used = np.unique(labels[parts.train])
+    place = np.zeros(len(classes), np.int64)  # what is dropped has no class of its own any more
+    place[used] = np.arange(len(used))
+    note = f"classes without a training picture are left out: {named}"
+    left = replace(parts, heldout=heldout[~gone], dropped=dropped)
+    return place[labels], tuple(classes[i] for i in used), left, note
+
+
+def _largest(indices: np.ndarray, hashes: np.ndarray) -> int:
+    return int(indices[np.argmax(hashes[indices])])
 
 
 def _codec(plan: cache.Plan, rows: cache.Rows, train: np.ndarray) -> ImageCodec:

@@ -50,6 +50,11 @@ class DataOptions:
         description="1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha. None: the least that loses nothing.",
     )
     labels: bool = Field(default=True, description="Use the labels where the data has them.")
+    label: str | None = Field(
+        default=None,
+        description="The column that holds the labels, of a CSV that lists pictures or a metadata.csv "
+        "beside them. None: one named label, class or category.",
+    )
     holdout: float = Field(
         default=0.2,
         ge=0,

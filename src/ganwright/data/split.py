@@ -11,13 +11,14 @@ import numpy as np
 class Split:
     """Indices (int64) of training and held-out examples; `dropped` are in neither.
 
-    A dropped example is one of the data's own test part that also stands in its training part.
+    `official` says that the data came with a test part. A dropped example is one of the data's own test part that also stands in its training part.
     """
 
     train: np.ndarray
     heldout: np.ndarray
     dropped: np.ndarray
     note: str = ""
+    official: bool = False
 
 
 def split(hashes: np.ndarray, holdout: float, official: np.ndarray | None) -> Split:
@@ -43,7 +44,7 @@ def _official(hashes: np.ndarray, official: np.ndarray) -> Split:
     twice = official & np.isin(hashes, hashes[~official])
     dropped = np.flatnonzero(twice)
     note = f"{len(dropped):,} test examples are also in training: left out" if len(dropped) else ""
-    return Split(np.flatnonzero(~official), np.flatnonzero(official & ~twice), dropped, note)
+    return Split(np.flatnonzero(~official), np.flatnonzero(official & ~twice), dropped, note, True)
 
 
 def halves(hashes: np.ndarray, heldout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,7 @@ LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
 USUAL_ROWS = 2000  # that say what a column usually costs
 SEED = 0  # of halves, and of the model's own rows
-_NUMBERS = 1 << 21  # in one block of probabilities
+BLOCK = 256  # rows that are scored together, always as many: see `Detector._costs`
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Detector:
         """
         codec = codec_of(model, "detect")
         device = model.device if model.device.type == "cuda" else torch.device("cpu")
-        # In float64: a row's score must not depend on the rows that stand beside it.
+        # In float64, as scores are compared with each other to the last bit.
         network = copy.deepcopy(model.generator).to(device).double()
         plain = cls(
             codec=codec,
@@ -141,9 +141,13 @@ class Detector:
 
     def _costs(self, table: pa.Table) -> np.ndarray:
         """(n, C) float64: the mean of what the cells cost with all hidden and with half hidden."""
-        size = max(16, _NUMBERS // self.codec.width)
-        starts = range(0, table.num_rows, size)
-        parts = [self._block(table.slice(start, size)) for start in starts]
+        # Products of matrices round differently for different numbers of rows. So the last block is
+        # filled up with its own rows: a row's score then depends on that row alone, to the last bit.
+        parts = []
+        for start in range(0, table.num_rows, BLOCK):
+            block = table.slice(start, BLOCK)
+            filled = block.take(np.resize(np.arange(block.num_rows), BLOCK))
+            parts.append(self._block(filled)[: block.num_rows])
         return np.concatenate(parts) if parts else np.empty((0, len(self.codec.fields)))
 
     def _block(self, table: pa.Table) -> np.ndarray:
