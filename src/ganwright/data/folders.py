@@ -61,13 +61,12 @@ def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = 
             "beside the pictures"
         )
     if beside is not None and beside.labels:
-        words = [beside.labels.get(p) for p in pictures]
-        known = [word for word in words if word is not None]
-        if len(known) == len(words):
+        known = [beside.labels[p] for p in pictures if p in beside.labels]
+        if len(known) == len(pictures):
             notes.append(f"labels are those of {', '.join(beside.files)}")
             return _arranged(pictures, known, official, ignored, notes)
         notes.append(
-            f"no labels: {', '.join(beside.files)} names {len(known):,} of {len(words):,} pictures"
+            f"no labels: {', '.join(beside.files)} names {len(known):,} of {len(pictures):,} pictures"
         )
         return _arranged(pictures, None, official, ignored, notes)
     keep = _with_class(inner, official)
@@ -76,7 +75,7 @@ def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = 
         pictures = [p for p, kept in zip(pictures, keep, strict=True) if kept]
         inner = [p for p, kept in zip(inner, keep, strict=True) if kept]
         official = None if official is None else official[np.array(keep)]
-    words = None
+    words: list[str] | None = None
     if inner and all(len(parts) > 1 for parts in inner):
         words = [parts[0] for parts in inner]
         folders = sorted(set(words))
@@ -90,12 +89,12 @@ def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = 
 
 def _arranged(
     pictures: Sequence[str],
-    words: Sequence[str | None] | None,
+    words: Sequence[str] | None,
     official: np.ndarray | None,
     ignored: dict[str, int],
     notes: Sequence[str],
 ) -> Arranged:
-    labels, classes = (None, ()) if words is None else name_classes([w or "" for w in words])
+    labels, classes = (None, ()) if words is None else name_classes(words)
     return Arranged(tuple(pictures), labels, classes, official, ignored, tuple(notes))
 
 

@@ -38,7 +38,10 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What `inspect_data` found. `mean` and `std` are of the training part, in 0 … 1, by channel."""
+    """What `inspect_data` found. `mean` and `std` are of the training part, in 0 … 1, by channel.
+
+    `trained` counts the examples of each class that are trained on, `classes` all that are used.
+    """
 
     name: str
     kind: str
@@ -51,6 +54,7 @@ class Inspection:
     sizes: Sizes
     modes: dict[str, int]
     classes: dict[str, int]
+    trained: dict[str, int]
     duplicates: Equals
     near: Near
     blank: int
@@ -86,6 +90,7 @@ class Inspection:
                 "classes",
                 f"{len(self.classes)} ({_counts(self.classes)})" if self.classes else "none",
             ),
+            ("to train on", _counts(self.trained)),
             (
                 "duplicates",
                 f"{self.duplicates.extra:,} exact, in {self.duplicates.groups:,} groups",
@@ -140,7 +145,7 @@ def inspect_data(
     heads = survey.usable
     blank, mean, std = _statistics(data)
     parts: dict[str, Any] = {
-        "classes": _classes(data),
+        "classes": _classes(data, np.append(data.train, data.heldout)),
         "duplicates": equals(data, data.hashes),
         "near": near(data, ~blank),
         "split": {
@@ -160,6 +165,7 @@ def inspect_data(
         ignored=dict(data.ignored),
         sizes=_sizes(survey.heights[heads], survey.widths[heads]),
         modes=_modes(survey.channels[heads], survey.dtypes[heads]),
+        trained=_classes(data, data.train),
         blank=int(blank.sum()),
         mean=tuple(float(m) for m in mean),
         std=tuple(float(s) for s in std),
@@ -205,7 +211,7 @@ def _modes(channels: np.ndarray, dtypes: np.ndarray) -> dict[str, int]:
     )
 
 
-def _classes(data: Dataset, indices: np.ndarray | slice = slice(None)) -> dict[str, int]:
+def _classes(data: Dataset, indices: np.ndarray) -> dict[str, int]:
     if data.labels is None:
         return {}
     counts = np.bincount(data.labels[indices], minlength=len(data.spec.classes))

@@ -19,6 +19,7 @@ from ganwright.base.spec import Spec
 from ganwright.data import cache
 from ganwright.data.builtin import BUILTIN
 from ganwright.data.codec import ImageCodec
+from ganwright.data.content import channels_of, is_narrow, range_of
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.folders import folder_source, zip_source
 from ganwright.data.idx import idx_files, idx_source, is_idx
@@ -26,7 +27,6 @@ from ganwright.data.listing import csv_source, lists_pictures
 from ganwright.data.npy import npy_source, npz_source
 from ganwright.data.options import DataOptions
 from ganwright.data.pictures import SUFFIXES
-from ganwright.data.pixels import WHITE
 from ganwright.data.source import Source
 from ganwright.data.split import Split, split
 from ganwright.data.table import is_table_name
@@ -43,6 +43,7 @@ _BY_SUFFIX = {
     ".npy": npy_source,
     ".npz": npz_source,
 }
+_FILES = ("folder", "zip", "csv")  # kinds of source that are picture files
 _LISTINGS = (".csv", ".tsv")
 _UNDERSTOOD = (
     "a folder or zip of pictures (flat, or a folder per class), .npy, .npz, idx or idx.gz, "
@@ -70,8 +71,9 @@ def open_data(
     Pictures of one size of at most 128 a side are kept as they are, and up to one in twenty of
     another size is brought to it. Otherwise the size
     is derived: the median aspect, with the longer side min(64, the median longer side), and
-    neither side under 4. Channels are the least that lose nothing: any colour makes RGB, any
-    alpha adds alpha; mixed 8 and 16 bit make 16 (×257).
+    neither side under 4. Channels are the least that lose nothing: any colour makes RGB, and alpha
+    is kept where more than one in twenty is not opaque. Mixed 8 and 16 bit make 16 (×257); whole
+    numbers that span less than half of their type are learned in their own range.
 
     The columns of a table are numbers, dates, categories …, by their values and names; ``table``
     (`TableOptions`) overrules: ``open_data("a.csv", table={"kinds": ["zip=category"]})``.
@@ -213,8 +215,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         return _rows_dataset(source, options)
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
-    plan, rule = plan_for(source, survey, options)
-    rows = cache.rows(source, survey, plan)
+    plan, rows, rules = _decoded(source, survey, options)
     bad, reasons = np.append(survey.bad, rows.bad), np.append(survey.reasons, rows.reasons)
     order = np.argsort(bad)
     skipped = _unreadable(source, bad[order], reasons[order])
@@ -226,7 +227,9 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         official = None
     parts = split(rows.hashes, options.holdout, official)
     labels, classes, parts, shortage = _trained_classes(labels, classes, parts, rows.hashes)
-    codec = _codec(plan, rows, parts.train)
+    low, high, ranged = range_of(rows.extremes[parts.train], plan.dtype)
+    codec = _codec(plan, low, high)
+    rules += [_reduced(survey), ranged]
     return Dataset(
         name=source.name,
         kind=source.kind,
@@ -237,7 +240,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
             classes=classes,
         ),
         codec=codec,
-        fingerprint=_fingerprint(plan, rows, labels, classes, parts.train, parts.heldout),
+        fingerprint=_fingerprint(plan, codec, rows, labels, classes, parts.train, parts.heldout),
         rows=rows.pixels,
         labels=labels,
         train=parts.train,
@@ -247,7 +250,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         skipped=skipped,
         ignored=dict(source.ignored),
         options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
-        notes=tuple(n for n in (rule, *source.notes, labelled, parts.note, shortage) if n),
+        notes=tuple(n for n in (*rules, *source.notes, labelled, parts.note, shortage) if n),
         name_of=lambda index: source.name_of(int(rows.kept[index])),
     )
 
@@ -284,7 +287,7 @@ def _enough(source: Source, usable: int, skipped: tuple[Skipped, ...]) -> None:
 
 
 def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tuple[cache.Plan, str]:
-    """What every example becomes, and the rule that says so, in words."""
+    """What every example becomes by its file's head, and the rule that says so, in words."""
     good = survey.usable
     heights, widths = survey.heights[good], survey.widths[good]
     size, rule = (options.size, "") if options.size else _derived_size(heights, widths)
@@ -293,6 +296,29 @@ def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tupl
     channels = options.channels or (3 if colour else 1) + alpha
     dtype = max(np.unique(survey.dtypes[good]), key=["uint8", "uint16", "float32"].index)
     return cache.Plan(*size, channels, str(dtype), options.fit), rule
+
+
+def _decoded(
+    source: Source, survey: cache.Survey, options: DataOptions
+) -> tuple[cache.Plan, cache.Rows, list[str]]:
+    """The examples as they are learned: by the files' heads, then by their content.
+
+    The shape of an array says how many channels are meant; the mode of a file is often an accident.
+    """
+    plan, rule = plan_for(source, survey, options)
+    rows = cache.rows(source, survey, plan)
+    if options.channels or source.kind not in _FILES or not len(rows.kept):
+        return plan, rows, [rule]
+    channels, notes = channels_of(rows.least, plan.channels)
+    if channels != plan.channels:
+        plan = replace(plan, channels=channels)
+        rows = cache.rows(source, survey, plan)
+    return plan, rows, [rule, *notes]
+
+
+def _reduced(survey: cache.Survey) -> str:
+    count = int(survey.reduced.sum())
+    return f"16 bit reduced to 8: {count:,} files" if count else ""
 
 
 def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, int], str]:
@@ -380,11 +406,7 @@ def _largest(indices: np.ndarray, hashes: np.ndarray) -> int:
     return int(indices[np.argmax(hashes[indices])])
 
 
-def _codec(plan: cache.Plan, rows: cache.Rows, train: np.ndarray) -> ImageCodec:
-    low, high = 0.0, float(WHITE[plan.dtype])
-    if plan.dtype == "float32":
-        low, high = float(rows.extremes[train, 0].min()), float(rows.extremes[train, 1].max())
-        high = high if high > low else low + 1
+def _codec(plan: cache.Plan, low: float, high: float) -> ImageCodec:
     return ImageCodec(
         height=plan.height,
         width=plan.width,
@@ -397,12 +419,15 @@ def _codec(plan: cache.Plan, rows: cache.Rows, train: np.ndarray) -> ImageCodec:
 
 def _fingerprint(
     plan: cache.Plan,
+    codec: ImageCodec,
     rows: cache.Rows,
     labels: np.ndarray | None,
     classes: tuple[str, ...],
     *parts: np.ndarray,
 ) -> str:
-    digest = hashlib.blake2b(json.dumps([vars(plan), classes]).encode(), digest_size=8)
+    narrow = codec.dtype != "float32" and is_narrow(codec.low, codec.high, codec.dtype)
+    about = [vars(plan), classes, *([codec.low, codec.high] if narrow else [])]
+    digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=8)
     for array in (rows.hashes, *parts, *([] if labels is None else [labels])):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
@@ -163,9 +163,15 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
         raise Unreadable(f"can't be decoded: {reason}") from None
 
 
+def _raw(image: Image.Image) -> Any:
+    """What the decoder is told of the file's own mode."""
+    tile = getattr(image, "tile", None)
+    return tile[0].args if tile else ""
+
+
 def _bits(image: Image.Image) -> int:
     """How many bits a channel the file has; Pillow brings colour of more than 8 down to 8."""
-    args = image.tile[0].args if image.tile else ""
+    args = _raw(image)
     raw, *rest = args if isinstance(args, tuple) else (args,)
     if ";16" in str(raw) or (image.format == "PPM" and rest and rest[0] > 255):
         return 16
@@ -176,7 +182,7 @@ def _target_mode(image: Image.Image) -> str:
     if image.format in DEEP_FORMATS and _bits(image) > 8:
         mode = DEEP_MODES.get((image.mode, "transparency" in image.info))
         if mode is not None:
-            return "LA;16" if image.tile[0].args == "LA;16B" else mode
+            return "LA;16" if _raw(image) == "LA;16B" else mode
     mode = image.mode
     if mode in ("L", "LA", "RGB", "RGBA", "F"):
         clear = "transparency" in image.info

@@ -11,7 +11,8 @@ import numpy as np
 class Split:
     """Indices (int64) of training and held-out examples; `dropped` are in neither.
 
-    `official` says that the data came with a test part. A dropped example is one of the data's own test part that also stands in its training part.
+    `official` says that the data came with a test part. A dropped example is one of that part
+    which also stands in training, or whose class does not.
     """
 
     train: np.ndarray
