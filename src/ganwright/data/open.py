@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ Frame: TypeAlias = (
     Any  # a DataFrame of pandas or polars, a pyarrow Table or a scipy matrix: none is imported
 )
 
+Found = TypeVar("Found")
+
 _BY_SUFFIX = {
     ".npy": npy_source,
     ".npz": npz_source,
@@ -52,6 +54,7 @@ _UNDERSTOOD = (
     f"built-in name ({', '.join(BUILTIN)})"
 )
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
+_MANY = 10  # pictures, before classes of one each are no classes
 _USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
 
 
@@ -108,20 +111,28 @@ def find_source(
         return _memory_source(given, chosen)
     text = os.fspath(given)
     if text in BUILTIN:
-        return BUILTIN[text]()
+        return _unlabelled(BUILTIN[text](), chosen)
     if not text:  # a path of no letters would be the folder one happens to stand in
         raise DataError(f"no data is named; understood: {_UNDERSTOOD}")
     path = Path(text).expanduser()
     try:
         if "://" in text:
             raise DataError(f"'{text}': addresses are not understood, only {_UNDERSTOOD}")
-        found = _find_counts(path, chosen) or _find(path, chosen.label)
+        found = _find_counts(path, chosen) or _find(path, chosen)
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
     if isinstance(found, Source) and found.count == 0:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.ignored.items())
         raise DataError(f"'{text}' holds no pictures" + (f" (but {others})" if others else ""))
-    return found
+    return _unlabelled(found, chosen)
+
+
+def _unlabelled(found: Found, options: DataOptions) -> Found:
+    """Raises DataError where a column of labels is named and there are no such columns."""
+    if options.label is None or (isinstance(found, Source) and found.kind in _FILES):
+        return found
+    where = "a CSV of picture files, or of a metadata.csv beside them"
+    raise DataError(f"data.label='{options.label}' names a column of {where}: there is none")
 
 
 def _memory_source(given: object, options: DataOptions) -> TableSource | CountsSource:
@@ -177,12 +188,13 @@ def _holds_pictures(folder: Path) -> bool:
     return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
 
 
-def _find(path: Path, label: str | None) -> Source | TableSource:
+def _find(path: Path, options: DataOptions) -> Source | TableSource:
+    label, listed = options.label, options.form != "table"
     if not path.exists():
         raise DataError(_missing(str(path)))
     if path.is_dir():
         return idx_source(path) if idx_files(path) else folder_source(path, label)
-    if path.suffix.lower() in _LISTINGS and lists_pictures(path):
+    if listed and path.suffix.lower() in _LISTINGS and lists_pictures(path):
         return csv_source(path, label)
     if is_table_name(path):
         from ganwright.data.table.source import file_source
@@ -360,6 +372,12 @@ def _labels(
     used, labels = np.unique(source.labels[kept], return_inverse=True)
     if len(used) == 1:
         return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
+    if len(used) == len(kept) >= _MANY:
+        return (
+            None,
+            (),
+            f"every picture has a label of its own ({len(kept):,}): labels are not used",
+        )
     doubt = ""
     if len(used) > len(kept) / 5:
         doubt = (
