@@ -19,7 +19,7 @@ from ganwright.base.spec import Spec
 from ganwright.data import cache
 from ganwright.data.builtin import BUILTIN
 from ganwright.data.codec import ImageCodec
-from ganwright.data.content import channels_of, is_narrow, range_of
+from ganwright.data.content import channels_of, class_counts, class_doubts, is_narrow, range_of
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.folders import folder_source, zip_source
 from ganwright.data.idx import idx_files, idx_source, is_idx
@@ -242,6 +242,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
     low, high, ranged = range_of(rows.extremes[parts.train], plan.dtype)
     codec = _codec(plan, low, high)
     rules += [_reduced(survey), ranged]
+    doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
     return Dataset(
         name=source.name,
         kind=source.kind,
@@ -262,7 +263,9 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         skipped=skipped,
         ignored=dict(source.ignored),
         options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
-        notes=tuple(n for n in (*rules, *source.notes, labelled, parts.note, shortage) if n),
+        notes=tuple(
+            n for n in (*rules, *source.notes, labelled, parts.note, shortage, *doubts) if n
+        ),
         name_of=lambda index: source.name_of(int(rows.kept[index])),
     )
 
@@ -378,13 +381,7 @@ def _labels(
             (),
             f"every picture has a label of its own ({len(kept):,}): labels are not used",
         )
-    doubt = ""
-    if len(used) > len(kept) / 5:
-        doubt = (
-            f"{len(used):,} classes for {len(kept):,} pictures: are they? data.labels=false "
-            "trains without"
-        )
-    return labels.astype(np.int64), tuple(source.classes[i] for i in used), doubt
+    return labels.astype(np.int64), tuple(source.classes[i] for i in used), ""
 
 
 def _trained_classes(
