@@ -9,7 +9,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -177,6 +177,19 @@ def readable(paths: Sequence[str]) -> list[str]:
         taken.add(name)
         shown[part] = name
     return ["/".join(shown.get(part, part) for part in path.split("/")) for path in paths]
+
+
+def as_stored(path: Path) -> Path:
+    """The path as it lies on disk, where it was given as people read it (`readable`)."""
+    if os.path.lexists(path) or path.parent == path:
+        return path
+    parent = as_stored(path.parent)
+    with suppress(OSError):
+        names = sorted(entry.name for entry in parent.iterdir())
+        shown = readable(names)
+        if path.name in shown:
+            return parent / names[shown.index(path.name)]
+    return path
 
 
 def _is_odd(name: str) -> bool:

@@ -21,7 +21,7 @@ from ganwright.data.builtin import BUILTIN
 from ganwright.data.codec import ImageCodec
 from ganwright.data.content import channels_of, class_counts, class_doubts, is_narrow, range_of
 from ganwright.data.dataset import Dataset, Skipped
-from ganwright.data.folders import folder_source, zip_source
+from ganwright.data.folders import as_stored, folder_source, readable, zip_source
 from ganwright.data.idx import idx_files, idx_source, is_idx
 from ganwright.data.listing import csv_source, lists_pictures
 from ganwright.data.npy import npy_source, npz_source
@@ -114,7 +114,7 @@ def find_source(
         return _unlabelled(BUILTIN[text](), chosen)
     if not text:  # a path of no letters would be the folder one happens to stand in
         raise DataError(f"no data is named; understood: {_UNDERSTOOD}")
-    path = Path(text).expanduser()
+    path = as_stored(Path(text).expanduser())
     try:
         if "://" in text:
             raise DataError(f"'{text}': addresses are not understood, only {_UNDERSTOOD}")
@@ -124,6 +124,11 @@ def find_source(
     if isinstance(found, Source) and found.count == 0:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.ignored.items())
         raise DataError(f"'{text}' holds no pictures" + (f" (but {others})" if others else ""))
+    if isinstance(
+        found, Source
+    ):  # what the path is called from here on, in files and on the screen
+        name, place = readable([found.name])[0], readable([found.path])[0]
+        found = replace(found, name=name, path=place)
     return _unlabelled(found, chosen)
 
 
