@@ -381,11 +381,8 @@ def _labels(
     if len(used) == 1:
         return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
     if len(used) == len(kept) >= _MANY:
-        return (
-            None,
-            (),
-            f"every picture has a label of its own ({len(kept):,}): labels are not used",
-        )
+        own = f"{len(used):,} classes for {len(kept):,} pictures: are they? labels are not used"
+        return None, (), own
     return labels.astype(np.int64), tuple(source.classes[i] for i in used), ""
 
 
