@@ -302,3 +302,12 @@ def test_a_class_of_the_test_part_alone_is_dropped(tmp_path: Path) -> None:
     data = open_data(pictures(tmp_path / "d", names))
     assert data.spec.classes == ("a", "b", "c") and len(data.heldout) == 10
     assert len(data.dropped) == 5 and note(data, "without a training picture are left out: d")
+
+
+def test_a_class_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    root = pictures(tmp_path / "d", [f"{c}/{i}.png" for c in "abd" for i in range(6)])
+    for file in (root / "d").iterdir():
+        file.write_text("no picture")
+    data = open_data(root)
+    assert data.spec.classes == ("a", "b")
+    assert note(data, "classes without a picture that can be read are left out: d")

@@ -383,7 +383,9 @@ def _labels(
     if len(used) == len(kept) >= _MANY:
         own = f"{len(used):,} classes for {len(kept):,} pictures: are they? labels are not used"
         return None, (), own
-    return labels.astype(np.int64), tuple(source.classes[i] for i in used), ""
+    gone = [source.classes[i] for i in np.setdiff1d(source.labels, used)]
+    lost = f"classes without a picture that can be read are left out: {', '.join(gone[:5])}"
+    return labels.astype(np.int64), tuple(source.classes[i] for i in used), lost if gone else ""
 
 
 def _trained_classes(
