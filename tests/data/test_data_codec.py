@@ -13,6 +13,7 @@ from PIL import Image
 
 from ganwright.base.errors import ModelError, OptionError, UnknownName, UsageError, WorkError
 from ganwright.data import CODECS, ImageCodec, codec_from_json, open_data
+from ganwright.data.pictures import decoding, read_pixels
 
 RNG = np.random.default_rng(5)
 
@@ -152,14 +153,12 @@ def test_npz_is_read_back(codec: ImageCodec, tmp_path: Path) -> None:
         assert file.files == ["samples"]
 
 
-@pytest.mark.parametrize(
-    "codec", [c for c in ALL if c.dtype == "uint8" or c == codec("uint16", 1)], ids=str
-)
+@pytest.mark.parametrize("codec", [c for c in ALL if c.dtype != "float32"], ids=str)
 def test_png_folder_is_read_back(codec: ImageCodec, tmp_path: Path) -> None:
     stored = write(codec, tmp_path / "out", "png")
     for i, sample in enumerate(stored):
-        with Image.open(tmp_path / "out" / f"{i:06}.png") as image:
-            assert (np.asarray(image).reshape(sample.shape) == sample).all()
+        with decoding(), (tmp_path / "out" / f"{i:06}.png").open("rb") as file:
+            assert (read_pixels(file) == sample).all()
     table = (tmp_path / "out" / "samples.csv").read_text().splitlines()
     assert (
         table[:3] == ["file,label,seed", "000000.png,cat,0", "000001.png,dog,1"] and len(table) == 8
@@ -175,7 +174,7 @@ def test_png_without_labels_into_an_empty_folder(tmp_path: Path) -> None:
 
 
 def test_what_png_cannot_hold(tmp_path: Path) -> None:
-    for of in (codec("uint16", 3), codec("float32", 1)):
+    for of in (codec("float32", 3), codec("float32", 1)):
         with pytest.raises(UsageError, match=r"png can't hold .* write npz"):
             of.writer(tmp_path / "out", "png", 3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -72,6 +73,10 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the `ganwright` command."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(
+            errors="surrogateescape"
+        )  # paths that are not UTF-8 go out as they are
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

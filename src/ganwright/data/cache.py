@@ -34,10 +34,16 @@ import platformdirs
 
 from ganwright.base.errors import ModelError, WorkError
 from ganwright.data.pictures import Unreadable, decoding
-from ganwright.data.pixels import content_hash, convert_channels, convert_depth, fit_to
+from ganwright.data.pixels import (
+    content_hash,
+    convert_channels,
+    convert_depth,
+    fit_to,
+    least_channels,
+)
 from ganwright.data.source import Reader, Source
 
-_VERSION = 1  # of what lies in the cache: raise it when decoding, resizing or hashing changes
+_VERSION = 2  # of what lies in the cache: raise it when decoding, resizing or hashing changes
 _log = logging.getLogger("ganwright")
 T = TypeVar("T")
 
@@ -50,6 +56,7 @@ class Survey:
     widths: np.ndarray
     channels: np.ndarray
     dtypes: np.ndarray
+    reduced: np.ndarray
     bad: np.ndarray
     reasons: np.ndarray
 
@@ -74,7 +81,7 @@ class Rows:
     """Decoded examples: `pixels` (n, H, W, C), mapped; `kept` (n,) their numbers in the source.
 
     `hashes` (n,) uint64; `bad` and `reasons` name what could not be decoded; `extremes` (n, 2)
-    are least and largest value of each, for float.
+    are least and largest value of each; `least` (n,) are the channels that its content needs.
     """
 
     pixels: np.ndarray
@@ -83,6 +90,7 @@ class Rows:
     bad: np.ndarray
     reasons: np.ndarray
     extremes: np.ndarray
+    least: np.ndarray
 
 
 def survey(source: Source) -> Survey:
@@ -101,6 +109,7 @@ def survey(source: Source) -> Survey:
         np.array([h.width if h else 0 for h in good], np.int64),
         np.array([h.channels if h else 0 for h in good], np.int64),
         np.array([h.dtype if h else "" for h in good], "U8"),
+        np.array([h.reduced if h else False for h in good], bool),
         np.array(list(reasons), np.int64),
         np.array(list(reasons.values()), np.str_),
     )
@@ -132,7 +141,7 @@ def _attempt(read: Callable[[int], T], index: int) -> T | str:
 
 def _decode(source: Source, found: Survey, plan: Plan, aside: Path) -> None:
     todo = np.flatnonzero(found.usable)
-    kept, hashes, extremes, bad, reasons = [], [], [], [], []
+    kept, hashes, extremes, least, bad, reasons = [], [], [], [], [], []
     shape = (plan.height, plan.width, plan.channels)
     with decoding(), source.opened() as reader, (aside / "rows.npy").open("wb") as file:
         _write_header(file, (0, *shape), plan.dtype)
@@ -144,12 +153,12 @@ def _decode(source: Source, found: Survey, plan: Plan, aside: Path) -> None:
                 bad.append(index)
                 reasons.append(result)
                 continue
-            row, content = result
+            row, content, channels = result
             file.write(row.tobytes())
             kept.append(index)
             hashes.append(content)
-            if plan.dtype == "float32":
-                extremes.append((row.min(), row.max()))
+            extremes.append((row.min(), row.max()))
+            least.append(channels)
         _write_header(file, (len(kept), *shape), plan.dtype)
     np.savez(
         aside / "index.npz",
@@ -158,14 +167,16 @@ def _decode(source: Source, found: Survey, plan: Plan, aside: Path) -> None:
         bad=np.array(bad, np.int64),
         reasons=np.array(reasons, np.str_),
         extremes=np.array(extremes, np.float32).reshape(-1, 2),
+        least=np.array(least, np.int64),
     )
 
 
-def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, int]]:
-    def example(index: int) -> tuple[np.ndarray, int]:
+def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, int, int]]:
+    def example(index: int) -> tuple[np.ndarray, int, int]:
         native = reader.read(index)
         row = convert_depth(convert_channels(native, plan.channels), plan.dtype)
-        return fit_to(row, (plan.height, plan.width), plan.fit), content_hash(native)
+        fitted = fit_to(row, (plan.height, plan.width), plan.fit)
+        return fitted, content_hash(native), least_channels(native).shape[2]
 
     return example
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ganwright.base.errors import ModelError, OptionError, WorkError
 from ganwright.base.names import Names
+from ganwright.data.content import is_narrow
 from ganwright.data.counts.codec import CountsCodec
 from ganwright.data.pixels import WHITE, convert_channels
 from ganwright.data.table.codec import TableCodec
@@ -148,14 +149,15 @@ class ImageCodec:
         known = self.channels in (1, 2, 3, 4) and self.dtype in ("uint8", "uint16", "float32")
         ranged = math.isfinite(self.high - self.low) and self.low < self.high
         if known and self.dtype != "float32":
-            ranged = (self.low, self.high) == (0, WHITE[self.dtype])
+            whole = (self.low, self.high) == (0, WHITE[self.dtype])
+            ranged = whole or is_narrow(self.low, self.high, self.dtype)
         if not (sizes and known and ranged):
             raise ModelError(f"model.json: impossible codec {asdict(self)}")
 
     def shown(self, samples: np.ndarray) -> np.ndarray:
         """Stored (b, H, W, C) → uint8 (b, H, W, 1 or 3) for the eye; alpha over white."""
         values = np.asarray(samples)
-        if self.dtype != "uint8":
+        if (self.dtype, self.low, self.high) != ("uint8", 0, 255):
             share = (values.astype(np.float32) - self.low) / (self.high - self.low)
             values = np.rint(share.clip(0, 1) * 255).astype(np.uint8)
         return np.stack([convert_channels(v, 1 if self.channels < 3 else 3) for v in values])

@@ -67,7 +67,8 @@ def equals(data: Dataset, hashes: np.ndarray) -> Equals:
     groups = [g for g in np.split(order, starts[1:]) if len(g) > 1]
     groups.sort(key=lambda group: int(group[0]))
     named = tuple(tuple(data.name_of(i) for i in group[:NAMED]) for group in groups[:NAMED])
-    return Equals(len(groups), sum(len(g) - 1 for g in groups), len(data.dropped), named)
+    twice = int(np.isin(hashes[data.dropped], hashes[data.train]).sum())
+    return Equals(len(groups), sum(len(g) - 1 for g in groups), twice, named)
 
 
 def near(data: Dataset, wanted: np.ndarray) -> Near:

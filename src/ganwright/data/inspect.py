@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganwright.data import cache
+from ganwright.data.content import class_counts, class_doubts
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.duplicates import NAMED, Equals, Near, chunks, equals, near, shares_of
 from ganwright.data.open import Frame, chosen_options, dataset_of, find_source
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ganwright.data.table.inspect import TableInspection
     from ganwright.data.table.source import TableSource
 
-_FEW, _UNBALANCED, _MANY = 500, 10.0, 0.05
+_FEW, _MANY = 500, 0.05
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
 _DEPTH = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
 
@@ -38,7 +39,10 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What `inspect_data` found. `mean` and `std` are of the training part, in 0 … 1, by channel."""
+    """What `inspect_data` found. `mean` and `std` are of the training part, in 0 … 1, by channel.
+
+    `trained` counts the examples of each class that are trained on, `classes` all that are used.
+    """
 
     name: str
     kind: str
@@ -51,6 +55,7 @@ class Inspection:
     sizes: Sizes
     modes: dict[str, int]
     classes: dict[str, int]
+    trained: dict[str, int]
     duplicates: Equals
     near: Near
     blank: int
@@ -86,6 +91,7 @@ class Inspection:
                 "classes",
                 f"{len(self.classes)} ({_counts(self.classes)})" if self.classes else "none",
             ),
+            ("to train on", _counts(self.trained)),
             (
                 "duplicates",
                 f"{self.duplicates.extra:,} exact, in {self.duplicates.groups:,} groups",
@@ -111,7 +117,7 @@ class Inspection:
                 f"{t['height']}×{t['width']}, {t['channels_name']}, {t['dtype']}, {t['resize']}",
             ),
             ("fingerprint", self.fingerprint),
-            *[("note", note) for note in self.notes],
+            *[("note", note) for note in self.notes if note not in self.warnings],
             *[("warning", warning) for warning in self.warnings],
         ]
 
@@ -140,7 +146,9 @@ def inspect_data(
     heads = survey.usable
     blank, mean, std = _statistics(data)
     parts: dict[str, Any] = {
-        "classes": _classes(data),
+        "classes": class_counts(
+            data.labels, data.spec.classes, np.append(data.train, data.heldout)
+        ),
         "duplicates": equals(data, data.hashes),
         "near": near(data, ~blank),
         "split": {
@@ -160,6 +168,7 @@ def inspect_data(
         ignored=dict(data.ignored),
         sizes=_sizes(survey.heights[heads], survey.widths[heads]),
         modes=_modes(survey.channels[heads], survey.dtypes[heads]),
+        trained=class_counts(data.labels, data.spec.classes, data.train),
         blank=int(blank.sum()),
         mean=tuple(float(m) for m in mean),
         std=tuple(float(s) for s in std),
@@ -205,13 +214,6 @@ def _modes(channels: np.ndarray, dtypes: np.ndarray) -> dict[str, int]:
     )
 
 
-def _classes(data: Dataset, indices: np.ndarray | slice = slice(None)) -> dict[str, int]:
-    if data.labels is None:
-        return {}
-    counts = np.bincount(data.labels[indices], minlength=len(data.spec.classes))
-    return {name: int(n) for name, n in zip(data.spec.classes, counts, strict=True)}
-
-
 def _training(data: Dataset) -> dict[str, Any]:
     codec = data.codec
     return {
@@ -252,20 +254,12 @@ def _warnings(
     near: Near,
     split: dict[str, int],
 ) -> tuple[str, ...]:
-    few, many = min(classes.values(), default=1), max(classes.values(), default=1)
     told = [
         (
             len(data.train) < _FEW,
             f"few examples: {len(data.train):,} to train on: they may be learned by heart",
         ),
-        (
-            many > _UNBALANCED * few,
-            f"unbalanced: the largest class has {many / few:.0f} times the smallest",
-        ),
-        (
-            len(classes) > len(data) / 5,
-            f"{len(classes):,} classes for {len(data):,} examples: are they?",
-        ),
+        *((True, doubt) for doubt in class_doubts(classes)),
         (
             duplicates.extra > _MANY * len(data),
             f"{duplicates.extra / len(data):.0%} are exact duplicates",

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from ganwright.base.errors import DataError
-from ganwright.data.folders import files_opener
+from ganwright.data.folders import files_opener, readable
 from ganwright.data.pictures import SUFFIXES
 from ganwright.data.sidecar import label_column
 from ganwright.data.source import Source, name_classes
@@ -35,7 +35,8 @@ def lists_pictures(path: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[csv.DictReader[str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    # Bytes that are not UTF-8 stay as Python has them in the names of files.
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         header = file.readline(1 << 20)
         file.seek(0)
         yield csv.DictReader(file, delimiter=max(",;\t", key=header.count))
@@ -60,15 +61,23 @@ def _entries(rows: list[dict[str, str]], name: str) -> list[str]:
     return [entry for row in rows if (entry := (row[name] or "").strip())]
 
 
+def _file(folder: Path, entry: str) -> Path:
+    """The file that an entry names: as it stands, with slashes for backslashes, or as people read it."""
+    forms = (entry, entry.replace("\\", "/"), *readable([entry]))
+    with suppress(OSError, ValueError, StopIteration):
+        return next(folder / form for form in forms if (folder / form).is_file())
+    return folder / entry
+
+
 def _looks_like_picture(folder: Path, entry: str) -> bool:
     with suppress(OSError, ValueError):
-        return Path(entry).suffix.lower() in SUFFIXES or (folder / entry).is_file()
+        return Path(entry).suffix.lower() in SUFFIXES or _file(folder, entry).is_file()
     return False
 
 
 def _is_picture(folder: Path, entry: str) -> bool:
     with suppress(OSError, ValueError):
-        return Path(entry).suffix.lower() in SUFFIXES and (folder / entry).is_file()
+        return Path(entry).suffix.lower() in SUFFIXES and _file(folder, entry).is_file()
     return False
 
 
@@ -79,17 +88,17 @@ def csv_source(path: Path, label: str | None = None) -> Source:
     DataError without such a column, or when only some rows have a label.
     """
     files, words, note = _columns(path, label)
-    paths = [path.parent / name for name in files]
-
-    labels, classes = name_classes(words) if words else (None, ())
+    paths = [_file(path.parent, name) for name in files]
+    names = readable(files)
+    labels, classes = name_classes(readable(words)) if words else (None, ())
     return Source(
         name=path.stem,
         kind="csv",
         path=str(path.resolve()),
         identity=[str(path.resolve()), [(n, *_stat(p)) for n, p in zip(files, paths, strict=True)]],
         count=len(files),
-        name_of=files.__getitem__,
-        opened=files_opener([path.parent / name for name in files]),
+        name_of=names.__getitem__,
+        opened=files_opener(paths),
         labels=labels,
         classes=classes,
         notes=(note,),

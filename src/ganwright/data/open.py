@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,14 +19,14 @@ from ganwright.base.spec import Spec
 from ganwright.data import cache
 from ganwright.data.builtin import BUILTIN
 from ganwright.data.codec import ImageCodec
+from ganwright.data.content import channels_of, class_counts, class_doubts, is_narrow, range_of
 from ganwright.data.dataset import Dataset, Skipped
-from ganwright.data.folders import folder_source, zip_source
+from ganwright.data.folders import as_stored, folder_source, readable, zip_source
 from ganwright.data.idx import idx_files, idx_source, is_idx
 from ganwright.data.listing import csv_source, lists_pictures
 from ganwright.data.npy import npy_source, npz_source
 from ganwright.data.options import DataOptions
 from ganwright.data.pictures import SUFFIXES
-from ganwright.data.pixels import WHITE
 from ganwright.data.source import Source
 from ganwright.data.split import Split, split
 from ganwright.data.table import is_table_name
@@ -39,10 +39,13 @@ Frame: TypeAlias = (
     Any  # a DataFrame of pandas or polars, a pyarrow Table or a scipy matrix: none is imported
 )
 
+Found = TypeVar("Found")
+
 _BY_SUFFIX = {
     ".npy": npy_source,
     ".npz": npz_source,
 }
+_FILES = ("folder", "zip", "csv")  # kinds of source that are picture files
 _LISTINGS = (".csv", ".tsv")
 _UNDERSTOOD = (
     "a folder or zip of pictures (flat, or a folder per class), .npy, .npz, idx or idx.gz, "
@@ -51,6 +54,7 @@ _UNDERSTOOD = (
     f"built-in name ({', '.join(BUILTIN)})"
 )
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
+_MANY = 10  # pictures, before classes of one each are no classes
 _USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
 
 
@@ -70,8 +74,9 @@ def open_data(
     Pictures of one size of at most 128 a side are kept as they are, and up to one in twenty of
     another size is brought to it. Otherwise the size
     is derived: the median aspect, with the longer side min(64, the median longer side), and
-    neither side under 4. Channels are the least that lose nothing: any colour makes RGB, any
-    alpha adds alpha; mixed 8 and 16 bit make 16 (×257).
+    neither side under 4. Channels are the least that lose nothing: any colour makes RGB, and alpha
+    is kept where more than one in twenty is not opaque. Mixed 8 and 16 bit make 16 (×257); whole
+    numbers that span less than half of their type are learned in their own range.
 
     The columns of a table are numbers, dates, categories …, by their values and names; ``table``
     (`TableOptions`) overrules: ``open_data("a.csv", table={"kinds": ["zip=category"]})``.
@@ -106,20 +111,33 @@ def find_source(
         return _memory_source(given, chosen)
     text = os.fspath(given)
     if text in BUILTIN:
-        return BUILTIN[text]()
+        return _unlabelled(BUILTIN[text](), chosen)
     if not text:  # a path of no letters would be the folder one happens to stand in
         raise DataError(f"no data is named; understood: {_UNDERSTOOD}")
-    path = Path(text).expanduser()
+    path = as_stored(Path(text).expanduser())
     try:
         if "://" in text:
             raise DataError(f"'{text}': addresses are not understood, only {_UNDERSTOOD}")
-        found = _find_counts(path, chosen) or _find(path, chosen.label)
+        found = _find_counts(path, chosen) or _find(path, chosen)
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
     if isinstance(found, Source) and found.count == 0:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.ignored.items())
         raise DataError(f"'{text}' holds no pictures" + (f" (but {others})" if others else ""))
-    return found
+    if isinstance(
+        found, Source
+    ):  # what the path is called from here on, in files and on the screen
+        name, place = readable([found.name])[0], readable([found.path])[0]
+        found = replace(found, name=name, path=place)
+    return _unlabelled(found, chosen)
+
+
+def _unlabelled(found: Found, options: DataOptions) -> Found:
+    """Raises DataError where a column of labels is named and there are no such columns."""
+    if options.label is None or (isinstance(found, Source) and found.kind in _FILES):
+        return found
+    where = "a CSV of picture files, or of a metadata.csv beside them"
+    raise DataError(f"data.label='{options.label}' names a column of {where}: there is none")
 
 
 def _memory_source(given: object, options: DataOptions) -> TableSource | CountsSource:
@@ -175,12 +193,13 @@ def _holds_pictures(folder: Path) -> bool:
     return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
 
 
-def _find(path: Path, label: str | None) -> Source | TableSource:
+def _find(path: Path, options: DataOptions) -> Source | TableSource:
+    label, listed = options.label, options.form != "table"
     if not path.exists():
         raise DataError(_missing(str(path)))
     if path.is_dir():
         return idx_source(path) if idx_files(path) else folder_source(path, label)
-    if path.suffix.lower() in _LISTINGS and lists_pictures(path):
+    if listed and path.suffix.lower() in _LISTINGS and lists_pictures(path):
         return csv_source(path, label)
     if is_table_name(path):
         from ganwright.data.table.source import file_source
@@ -213,8 +232,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         return _rows_dataset(source, options)
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
-    plan, rule = plan_for(source, survey, options)
-    rows = cache.rows(source, survey, plan)
+    plan, rows, rules = _decoded(source, survey, options)
     bad, reasons = np.append(survey.bad, rows.bad), np.append(survey.reasons, rows.reasons)
     order = np.argsort(bad)
     skipped = _unreadable(source, bad[order], reasons[order])
@@ -226,7 +244,10 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         official = None
     parts = split(rows.hashes, options.holdout, official)
     labels, classes, parts, shortage = _trained_classes(labels, classes, parts, rows.hashes)
-    codec = _codec(plan, rows, parts.train)
+    low, high, ranged = range_of(rows.extremes[parts.train], plan.dtype)
+    codec = _codec(plan, low, high)
+    rules += [_reduced(survey), ranged]
+    doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
     return Dataset(
         name=source.name,
         kind=source.kind,
@@ -237,7 +258,7 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
             classes=classes,
         ),
         codec=codec,
-        fingerprint=_fingerprint(plan, rows, labels, classes, parts.train, parts.heldout),
+        fingerprint=_fingerprint(plan, codec, rows, labels, classes, parts.train, parts.heldout),
         rows=rows.pixels,
         labels=labels,
         train=parts.train,
@@ -247,7 +268,9 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
         skipped=skipped,
         ignored=dict(source.ignored),
         options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
-        notes=tuple(n for n in (rule, *source.notes, labelled, parts.note, shortage) if n),
+        notes=tuple(
+            n for n in (*rules, *source.notes, labelled, parts.note, shortage, *doubts) if n
+        ),
         name_of=lambda index: source.name_of(int(rows.kept[index])),
     )
 
@@ -284,7 +307,7 @@ def _enough(source: Source, usable: int, skipped: tuple[Skipped, ...]) -> None:
 
 
 def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tuple[cache.Plan, str]:
-    """What every example becomes, and the rule that says so, in words."""
+    """What every example becomes by its file's head, and the rule that says so, in words."""
     good = survey.usable
     heights, widths = survey.heights[good], survey.widths[good]
     size, rule = (options.size, "") if options.size else _derived_size(heights, widths)
@@ -293,6 +316,29 @@ def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tupl
     channels = options.channels or (3 if colour else 1) + alpha
     dtype = max(np.unique(survey.dtypes[good]), key=["uint8", "uint16", "float32"].index)
     return cache.Plan(*size, channels, str(dtype), options.fit), rule
+
+
+def _decoded(
+    source: Source, survey: cache.Survey, options: DataOptions
+) -> tuple[cache.Plan, cache.Rows, list[str]]:
+    """The examples as they are learned: by the files' heads, then by their content.
+
+    The shape of an array says how many channels are meant; the mode of a file is often an accident.
+    """
+    plan, rule = plan_for(source, survey, options)
+    rows = cache.rows(source, survey, plan)
+    if options.channels or source.kind not in _FILES or not len(rows.kept):
+        return plan, rows, [rule]
+    channels, notes = channels_of(rows.least, plan.channels)
+    if channels != plan.channels:
+        plan = replace(plan, channels=channels)
+        rows = cache.rows(source, survey, plan)
+    return plan, rows, [rule, *notes]
+
+
+def _reduced(survey: cache.Survey) -> str:
+    count = int(survey.reduced.sum())
+    return f"16 bit reduced to 8: {count:,} files" if count else ""
 
 
 def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, int], str]:
@@ -334,13 +380,12 @@ def _labels(
     used, labels = np.unique(source.labels[kept], return_inverse=True)
     if len(used) == 1:
         return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
-    doubt = ""
-    if len(used) > len(kept) / 5:
-        doubt = (
-            f"{len(used):,} classes for {len(kept):,} pictures: are they? data.labels=false "
-            "trains without"
-        )
-    return labels.astype(np.int64), tuple(source.classes[i] for i in used), doubt
+    if len(used) == len(kept) >= _MANY:
+        own = f"{len(used):,} classes for {len(kept):,} pictures: are they? labels are not used"
+        return None, (), own
+    gone = [source.classes[i] for i in np.setdiff1d(source.labels, used)]
+    lost = f"classes without a picture that can be read are left out: {', '.join(gone[:5])}"
+    return labels.astype(np.int64), tuple(source.classes[i] for i in used), lost if gone else ""
 
 
 def _trained_classes(
@@ -380,11 +425,7 @@ def _largest(indices: np.ndarray, hashes: np.ndarray) -> int:
     return int(indices[np.argmax(hashes[indices])])
 
 
-def _codec(plan: cache.Plan, rows: cache.Rows, train: np.ndarray) -> ImageCodec:
-    low, high = 0.0, float(WHITE[plan.dtype])
-    if plan.dtype == "float32":
-        low, high = float(rows.extremes[train, 0].min()), float(rows.extremes[train, 1].max())
-        high = high if high > low else low + 1
+def _codec(plan: cache.Plan, low: float, high: float) -> ImageCodec:
     return ImageCodec(
         height=plan.height,
         width=plan.width,
@@ -397,12 +438,15 @@ def _codec(plan: cache.Plan, rows: cache.Rows, train: np.ndarray) -> ImageCodec:
 
 def _fingerprint(
     plan: cache.Plan,
+    codec: ImageCodec,
     rows: cache.Rows,
     labels: np.ndarray | None,
     classes: tuple[str, ...],
     *parts: np.ndarray,
 ) -> str:
-    digest = hashlib.blake2b(json.dumps([vars(plan), classes]).encode(), digest_size=8)
+    narrow = codec.dtype != "float32" and is_narrow(codec.low, codec.high, codec.dtype)
+    about = [vars(plan), classes, *([codec.low, codec.high] if narrow else [])]
+    digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=8)
     for array in (rows.hashes, *parts, *([] if labels is None else [labels])):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

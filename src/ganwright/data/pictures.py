@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
+
+from ganwright.data.deep import DEEP, DEEP_FORMATS, DEEP_MODES, Undecoded, deep_pixels
 
 SUFFIXES = frozenset(
     [
@@ -60,12 +62,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """What an example is before it is decoded. `dtype` is uint8, uint16 or float32."""
+    """What an example is before it is decoded. `dtype` is uint8, uint16 or float32.
+
+    `reduced` is True where the file has more than 8 bits a channel and decoding keeps 8.
+    """
 
     height: int
     width: int
     channels: int
     dtype: str
+    reduced: bool = False
 
 
 @contextmanager
@@ -89,7 +95,9 @@ def read_head(file: BinaryIO) -> Head:
         known = image.format != "PNG" or "exif" in image.info
         if known and image.getexif().get(_ORIENTATION) in _TURNED:
             width, height = height, width
-    return Head(height, width, *_KINDS[mode])
+        channels, dtype = _KINDS[mode]
+        reduced = dtype == "uint8" and _bits(image) > 8
+    return Head(height, width, channels, dtype, reduced)
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
@@ -107,10 +115,13 @@ def read_pixels(file: BinaryIO) -> np.ndarray:
     """
     with _opened(file) as image:
         mode = _target_mode(image)
-        image.load()
-        turned = ImageOps.exif_transpose(image)
-        deep = mode in ("F", "I;16")
-        array = _deep(turned, mode) if deep else np.asarray(_converted(turned, mode))
+        if mode in DEEP:
+            array = deep_pixels(image, file, DEEP[mode])
+        else:
+            image.load()
+            turned = ImageOps.exif_transpose(image)
+            deep = mode in ("F", "I;16")
+            array = _deep(turned, mode) if deep else np.asarray(_converted(turned, mode))
     array = array.reshape(*array.shape[:2], -1)
     check_finite(array)
     return array
@@ -129,6 +140,7 @@ _KINDS = {
     "RGBA": (4, "uint8"),
     "I;16": (1, "uint16"),
     "F": (1, "float32"),
+    **{mode: (channels, "uint16") for mode, channels in DEEP.items()},
 }
 
 
@@ -143,15 +155,34 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
     except Image.UnidentifiedImageError:
         empty = file.seek(0, 2) == 0
         raise Unreadable("is empty" if empty else "is not a picture that can be read") from None
-    except Unreadable:
-        raise
+    except (Unreadable, Undecoded) as error:
+        raise Unreadable(str(error)) from None
     # Decoders meet strangers' bytes: what they raise is no closed list (struct, zlib, Index, …).
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise Unreadable(f"can't be decoded: {reason}") from None
 
 
+def _raw(image: Image.Image) -> Any:
+    """What the decoder is told of the file's own mode."""
+    tile = getattr(image, "tile", None)
+    return tile[0].args if tile else ""
+
+
+def _bits(image: Image.Image) -> int:
+    """How many bits a channel the file has; Pillow brings colour of more than 8 down to 8."""
+    args = _raw(image)
+    raw, *rest = args if isinstance(args, tuple) else (args,)
+    if ";16" in str(raw) or (image.format == "PPM" and rest and rest[0] > 255):
+        return 16
+    return 8
+
+
 def _target_mode(image: Image.Image) -> str:
+    if image.format in DEEP_FORMATS and _bits(image) > 8:
+        mode = DEEP_MODES.get((image.mode, "transparency" in image.info))
+        if mode is not None:
+            return "LA;16" if _raw(image) == "LA;16B" else mode
     mode = image.mode
     if mode in ("L", "LA", "RGB", "RGBA", "F"):
         clear = "transparency" in image.info

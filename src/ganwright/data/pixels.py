@@ -140,6 +140,15 @@ def _resize_deep(array: np.ndarray, one: Callable[[np.ndarray], np.ndarray]) -> 
     return _back(small.clip(array.min(axis=(0, 1)), array.max(axis=(0, 1))), array.dtype)
 
 
+def least_channels(array: np.ndarray) -> np.ndarray:
+    """The picture in the fewest channels that lose nothing: opaque alpha and equal colours go."""
+    if has_alpha(array.shape[2]) and (array[:, :, -1] == WHITE[array.dtype.name]).all():
+        array = array[:, :, :-1]
+    if array.shape[2] >= 3 and (array[:, :, :1] == array[:, :, 1:3]).all():
+        array = np.concatenate([array[:, :, :1], array[:, :, 3:]], axis=2)
+    return array
+
+
 def content_hash(array: np.ndarray) -> int:
     """A 64-bit hash of what the picture shows, the same in every file format that keeps it.
 
@@ -150,10 +159,7 @@ def content_hash(array: np.ndarray) -> int:
         array = (array // 257).astype(np.uint8)
     if array.dtype.kind == "f":
         array = array + np.float32(0)  # −0 is 0
-    if has_alpha(array.shape[2]) and (array[:, :, -1] == WHITE[array.dtype.name]).all():
-        array = array[:, :, :-1]
-    if array.shape[2] >= 3 and (array[:, :, :1] == array[:, :, 1:3]).all():
-        array = np.concatenate([array[:, :, :1], array[:, :, 3:]], axis=2)
+    array = least_channels(array)
     head = f"{array.dtype.name} {array.shape}".encode()
     digest = hashlib.blake2b(head, digest_size=8)
     digest.update(np.ascontiguousarray(array).data)

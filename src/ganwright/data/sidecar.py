@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ Read = Callable[[str], bytes]
 class Sidecar:
     """What such files say: the label of each picture by its path, and which files they were.
 
-    `shards` says that folders hold pictures by number, as beside a `dataset.json`.
+    `shards` says that folders hold pictures by number, as beside a `dataset.json`; `notes` name
+    the files that give no labels.
     """
 
     labels: dict[str, str]
     files: tuple[str, ...]
     shards: bool
+    notes: tuple[str, ...]
 
 
 def label_column(names: Sequence[str], asked: str | None, owner: str) -> str | None:
@@ -46,27 +49,45 @@ def read_sidecar(paths: Sequence[str], read: Read, asked: str | None) -> Sidecar
     """
     files = [path for path in paths if PurePosixPath(path).name.lower() in NAMES]
     labels: dict[str, str] = {}
-    shards, used = False, []
+    shards, used, notes = False, list[str](), list[str]()
     for file in files:
         folder, name = PurePosixPath(file).parent, PurePosixPath(file).name.lower()
         try:
-            found = list(_PARSERS[name](read(file).decode("utf-8-sig"), asked, f"'{file}'"))
-        except (UnicodeDecodeError, ValueError, TypeError, KeyError, csv.Error) as error:
+            found = list(_PARSERS[name](_text(read(file)), asked, f"'{file}'"))
+        except (ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
             raise DataError(f"'{file}' can't be read: {error}") from None
         shards = shards or name == "dataset.json"
         used += [file] if found else []
+        notes += [] if found else [f"{file} gives no labels{_LOOKED_FOR.get(name, '')}"]
         labels |= {(folder / path.replace("\\", "/")).as_posix(): label for path, label in found}
-    return Sidecar(labels, tuple(used), shards) if files else None
+    return Sidecar(labels, tuple(used), shards, tuple(notes)) if files else None
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "backslashreplace")
 
 
 def _stylegan(text: str, asked: str | None, owner: str) -> Iterator[tuple[str, str]]:
-    """`{"labels": [["00000/img00000000.png", 3], …]}`; null where there are none."""
-    for path, label in json.loads(text).get("labels") or ():
-        yield str(path), str(label)
+    """`{"labels": [["00000/img00000000.png", 3], …]}`, or by name; null where there are none."""
+    tree = json.loads(text)
+    pairs = (tree.get("labels") if isinstance(tree, dict) else None) or ()
+    for path, label in pairs.items() if isinstance(pairs, dict) else pairs:
+        yield str(path), str(_number(label))
+
+
+def _number(label: Any) -> Any:
+    """The class that a vector of one 1 and zeros stands for; anything else stays."""
+    if isinstance(label, list) and sorted(label) == [0] * (len(label) - 1) + [1]:
+        return label.index(1)
+    return label
 
 
 def _metadata_csv(text: str, asked: str | None, owner: str) -> Iterator[tuple[str, str]]:
-    rows = csv.DictReader(text.splitlines(keepends=True))
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     return _metadata(rows, rows.fieldnames or (), asked, owner)
 
 
@@ -86,6 +107,8 @@ def _metadata(
             yield str(row["file_name"]), str(row[column]).strip()
 
 
+_COLUMNS = f" (it takes file_name and one of {', '.join(LABEL)}, or what data.label names)"
+_LOOKED_FOR = {"metadata.csv": _COLUMNS, "metadata.jsonl": _COLUMNS}
 _PARSERS: dict[str, Callable[[str, str | None, str], Iterator[tuple[str, str]]]] = {
     "dataset.json": _stylegan,
     "metadata.csv": _metadata_csv,

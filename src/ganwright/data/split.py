@@ -11,8 +11,8 @@ import numpy as np
 class Split:
     """Indices (int64) of training and held-out examples; `dropped` are in neither.
 
-    `official` says that the data came with a test part. A dropped example is one of that part that
-    also stands in the training part.
+    `official` says that the data came with a test part. A dropped example is one of that part
+    which also stands in training, or whose class does not.
     """
 
     train: np.ndarray

@@ -22,6 +22,7 @@ from PIL import Image
 from ganwright.base.errors import OptionError, UsageError, WorkError, message
 from ganwright.base.names import Names
 from ganwright.base.runs import replacing
+from ganwright.data.deep import encode_png
 
 if TYPE_CHECKING:
     from ganwright.data.codec import ImageCodec
@@ -149,9 +150,7 @@ class PngWriter(Writing["ImageCodec"]):
     """A folder with 000000.png, 000001.png, … and samples.csv (file, label, seed)."""
 
     def _check(self) -> None:
-        if self.codec.dtype == "float32" or (
-            self.codec.dtype == "uint16" and self.codec.channels > 1
-        ):
+        if self.codec.dtype == "float32":
             what = f"{self.codec.channels} channels of {self.codec.dtype}"
             raise UsageError(f"--format: png can't hold {what}; write npz")
         if self.path.is_dir() and not any(self.path.iterdir()):
@@ -172,9 +171,7 @@ class PngWriter(Writing["ImageCodec"]):
     def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
         for i, sample in enumerate(samples):
             name = f"{self.written + i:0{self._digits}}.png"
-            Image.fromarray(sample[:, :, 0] if sample.shape[2] == 1 else sample).save(
-                self._folder / name
-            )
+            _save_png(sample, self._folder / name)
             label = labels[i]
             self._table.writerow([name, "" if label is None else self._name(label), int(seeds[i])])
 
@@ -183,6 +180,13 @@ class PngWriter(Writing["ImageCodec"]):
 
     def _end(self) -> None:
         pass
+
+
+def _save_png(sample: np.ndarray, path: Path) -> None:
+    if sample.dtype == np.uint16 and sample.shape[2] > 1:  # Pillow writes grey alone in 16 bits
+        path.write_bytes(encode_png(sample))
+    else:
+        Image.fromarray(sample[:, :, 0] if sample.shape[2] == 1 else sample).save(path)
 
 
 class NpzWriter(Writing["ImageCodec"]):

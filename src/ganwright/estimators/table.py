@@ -68,8 +68,8 @@ class TableGAN(RowEstimator):
         """`n` new rows that fulfil `where` (``"age=40..60, sex=Female"`` or a mapping).
 
         A frame as the kind of frame that was fitted, with its columns, an array as an array. Row i
-        depends on `random_state` (an int; None:
-        that of the fit) and i alone. Raises OptionError for a condition that can't be met.
+        depends on `random_state` (an int; None: that of the fit) and i alone. Raises OptionError for
+        a condition that can't be met.
         """
         check_is_fitted(self)
         seed = self.seed_ if random_state is None else int(random_state)

@@ -72,7 +72,7 @@ def _like(path: str | os.PathLike[str], data: Dataset) -> tuple[Dataset, list[st
         fits(f"'{path}' holds", own.codec, data)
     before = f"{own.codec.height}×{own.codec.width}×{own.codec.channels}"
     codec, fit = data.codec, data.options.fit
-    own = open_data(path, options=replace(data.options, holdout=0.0))
+    own = open_data(path, options=replace(data.options, holdout=0.0, label=None))
     fits(f"'{path}' holds", own.codec, data)
     after = f"{codec.height}×{codec.width}×{codec.channels}"
     rule = f"the samples are {before}: brought to the data's {after} (fit: {fit}), as the data is"
@@ -95,11 +95,10 @@ def _doubts(own: Dataset, data: Dataset) -> Iterator[str]:
             f"{len(own.skipped):,} of {total:,} samples can't be used and are left out; the first: "
             f"{first.name} {first.reason}"
         )
-    if own.codec.dtype == "float32":
-        low, high = data.codec.low, data.codec.high
-        room = 0.05 * (high - low)
-        if own.codec.low < low - room or own.codec.high > high + room:
-            yield (
-                f"the samples lie in {own.codec.low:g} … {own.codec.high:g}, the data in "
-                f"{low:g} … {high:g}: what is beyond is cut off"
-            )
+    low, high = data.codec.low, data.codec.high
+    room = 0.05 * (high - low)
+    if own.codec.low < low - room or own.codec.high > high + room:
+        yield (
+            f"the samples lie in {own.codec.low:g} … {own.codec.high:g}, the data in "
+            f"{low:g} … {high:g}: what is beyond is cut off"
+        )

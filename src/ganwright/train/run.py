@@ -24,6 +24,7 @@ from ganwright.base.options import flatten, from_toml, override, to_toml
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.data.folders import readable
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose, expected
@@ -197,7 +198,8 @@ def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
 
 def default_out(data: str | os.PathLike[str]) -> Path:
     """Where a run on `data` goes when nothing is said: ``runs/<name>``."""
-    return Path("runs") / (Path(data).name.split(".")[0] or "data")
+    (name,) = readable([Path(data).name])
+    return Path("runs") / (name.split(".")[0] or "data")
 
 
 def begin(

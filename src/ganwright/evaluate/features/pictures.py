@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from ganwright.base.errors import DataError
 from ganwright.data import ImageCodec
+from ganwright.data.pixels import WHITE
 
 RGB_RULE = (
     "8-bit RGB: the stored range becomes 0 … 255, rounded; grey is repeated; alpha goes over white"
@@ -41,7 +42,7 @@ def checked(pictures: np.ndarray, codec: ImageCodec) -> np.ndarray:
 
 def rgb_rule(codec: ImageCodec) -> str:
     """`RGB_RULE`, with the range where the type does not fix it."""
-    if codec.dtype != "float32":
+    if codec.dtype != "float32" and (codec.low, codec.high) == (0, WHITE[codec.dtype]):
         return RGB_RULE
     return f"{RGB_RULE} (stored range {codec.low!r} … {codec.high!r})"
 
