@@ -25,7 +25,7 @@ from ganwright.data.table.fields import CategoryField, Field
 from ganwright.data.table.joint import Joint, join_columns
 from ganwright.data.table.line import Line, flat, line_of, raw_numbers
 from ganwright.data.table.measure import Measure
-from ganwright.data.table.rules import OWNER, Fixed, Order, Rule, Sum, parse_rules
+from ganwright.data.table.rules import OWNER, Fixed, Order, Rule, Sum, implied_orders, parse_rules
 from ganwright.data.table.schema import Column
 
 Arrays = dict[str, pa.Array]
@@ -101,9 +101,14 @@ class Constraints:
         """The axis of each rule that compares or adds, by its text."""
         return {
             rule.text: Measure.of([self.column(name) for name in rule.names])
-            for rule in self.rules
+            for rule in (*self.rules, *self.implied)
             if not isinstance(rule, Fixed)
         }
+
+    @cached_property
+    def implied(self) -> tuple[Order, ...]:
+        """Orders that follow from the others by way of a column that may be missing."""
+        return implied_orders(self.rules)
 
     @cached_property
     def labels(self) -> dict[str, tuple[str, Rule]]:
@@ -122,6 +127,7 @@ class Constraints:
                 add(f"{rule.made} alone", "alone", rule)
             elif isinstance(rule, Sum):
                 add(f"{rule.made} missing", "absent", rule)
+                add(f"{rule.made} alone", "alone", rule)
             else:
                 add(", ".join(rule.names), "joint", rule)
         return found
@@ -230,6 +236,9 @@ class Constraints:
             return pc.if_else(there, pa.scalar(None, array.type), array)
         assert isinstance(rule, Sum)
         _, parts = self._total(rule, measure, table.column)
+        if what == "alone":  # the total where a part is missing, so that nothing makes it
+            array = flat(table.column(rule.made))
+            return pc.if_else(pa.array(parts | whole), pa.scalar(None, array.type), array)
         return pa.array(~known, mask=~parts | whole)
 
     # --- what is learned to the user's rows ---------------------------------------------------
@@ -250,9 +259,19 @@ class Constraints:
                 found |= joint.arrays(found[joint.field.name], plain=plain)
             elif isinstance(rule, Order):
                 found[rule.made] = self._ordered(rule, found)
+                self._keep_implied(rule, found)
             else:
                 found |= self._summed(rule, found, settled)
         return found
+
+    def _keep_implied(self, rule: Order, found: Arrays) -> None:
+        """Moves what was just made past columns that it is compared with by way of others."""
+        for other in self.implied:
+            if rule.made in other.names and found.keys() >= set(other.names):
+                everywhere = np.ones(len(found[rule.made]), bool)
+                self._push(
+                    other, found, everywhere, 1 if rule.made == other.high else -1, only=True
+                )
 
     def joint(self, rule: Fixed, fields: Mapping[str, Field]) -> Joint:
         """The combinations of a rule, taken apart once."""
@@ -315,6 +334,7 @@ class Constraints:
         """The total, and parts that were moved so that it stays within its range."""
         measure = self.measures[rule.text]
         total, known = self._total(rule, measure, found.__getitem__)
+        parts = pa.array(known)
         low, high = self._range(rule.made, measure)
         excess = np.where(known, total - np.clip(total, low, high), 0)
         moved: Arrays = {}
@@ -327,7 +347,11 @@ class Constraints:
         if absent in found:
             gone = pc.fill_null(flat(found[absent]).cast(pa.bool_()), False)
             known = known & ~gone.to_numpy(zero_copy_only=False)
-        return moved | {rule.made: self._write_total(rule, measure, total, known)}
+        array = self._write_total(rule, measure, total, known)
+        alone = self._label("alone", rule)
+        if alone in found:
+            array = pc.if_else(parts, array, flat(found[alone]).cast(array.type))
+        return moved | {rule.made: array}
 
     def _write_total(
         self, rule: Sum, measure: Measure, total: np.ndarray, known: np.ndarray
@@ -428,7 +452,7 @@ class Constraints:
         A filled cell never lies above what is known above it, so that moving the upper of two filled
         cells up to the lower one comes to an end.
         """
-        orders = [rule for rule in self.rules if isinstance(rule, Order)]
+        orders = [rule for rule in (*self.rules, *self.implied) if isinstance(rule, Order)]
         blank = {n: pc.if_else(pa.array(hole[n]), None, found[n]) for n in hole}
         least, most = dict(blank), dict(blank)
         for _ in orders:

@@ -98,7 +98,7 @@ def parse_rules(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Rule, 
     take part, and for rules that can't be kept beside each other.
     """
     by_name = {column.name: column for column in columns}
-    read = [_Reader(text, by_name).rule() for text in texts]
+    read = _without_implied([_Reader(text, by_name).rule() for text in texts])
     made: dict[str, Rule] = {}  # which rule makes a column
     for rule in read:
         if not isinstance(rule, Order):
@@ -108,6 +108,47 @@ def parse_rules(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Rule, 
     for rule in placed:
         _refuse_circles(rule, made)
     return tuple(_in_order(placed, made))
+
+
+def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
+    """What chains of `<=` and `<` say beside their links: a <= c of a <= b and b <= c.
+
+    It holds where b is missing, too. Of several chains between two columns a strict one counts.
+    """
+    links = {(r.low, r.high): r.strict for r in rules if isinstance(r, Order)}
+    found = dict(links)
+    for middle in {name for pair in links for name in pair}:
+        for (low, a), first in list(found.items()):
+            for (b, high), second in list(found.items()):
+                if a == b == middle and low != high:
+                    strict = first or second or found.get((low, high), False)
+                    found[low, high] = strict
+    return tuple(
+        Order(
+            text=f"{low} <{'' if strict else '='} {high}",
+            low=low,
+            high=high,
+            strict=strict,
+            made=high,
+        )
+        for (low, high), strict in found.items()
+        if (low, high) not in links
+    )
+
+
+def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules but for orders that follow from the others: those may be said, and are kept anyway."""
+    left = list(rules)
+    for rule in rules:
+        others = [one for one in left if one is not rule]
+        said = [(o.low, o.high) for o in implied_orders(others) if o.strict or not _strict(rule)]
+        if isinstance(rule, Order) and (rule.low, rule.high) in said:
+            left = others
+    return left
+
+
+def _strict(rule: Rule) -> bool:
+    return isinstance(rule, Order) and rule.strict
 
 
 def _claim(name: str, rule: Rule, made: dict[str, Rule]) -> None:

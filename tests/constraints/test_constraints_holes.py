@@ -1,0 +1,81 @@
+"""Rules where a column is missing: what is known beside it is made as often as in the data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganwright.base.errors import OptionError
+from ganwright.base.options import build
+from ganwright.data import DataOptions, Dataset
+from ganwright.data.table.rules import implied_orders, parse_rules
+from ganwright.data.table.source import frame_dataset
+from ganwright.train.brief import Briefing, train_in_memory
+
+ROWS = 1500
+RNG = np.random.default_rng(0)
+
+
+def opened(frame: pd.DataFrame, *rules: str) -> Dataset:
+    options = build(DataOptions, {"table": {"constraints": list(rules)}}, owner="data")
+    return frame_dataset(frame, options)
+
+
+def chain() -> pd.DataFrame:
+    parts = np.sort(RNG.integers(0, 100, (ROWS, 3)), axis=1).astype(float)
+    frame = pd.DataFrame(parts, columns=["lo", "mid", "hi"])
+    frame.loc[RNG.random(ROWS) < 0.3, "mid"] = np.nan
+    return frame
+
+
+def sums() -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {"x": RNG.integers(0, 50, ROWS) * 1.0, "y": RNG.integers(0, 9, ROWS) * 1.0}
+    )
+    frame["z"] = frame["x"] + frame["y"]
+    frame.loc[RNG.random(ROWS) < 0.2, "x"] = np.nan
+    frame.loc[RNG.random(ROWS) < 0.1, "z"] = np.nan
+    return frame
+
+
+def test_a_total_is_made_where_a_part_is_missing() -> None:
+    frame = sums()
+    data = opened(frame, "z = x + y")
+    made = train_in_memory(data, Briefing(passes=8)).sample(4000)
+    whole = made.notna().all(axis=1)
+    assert (made.z[whole] == made.x[whole] + made.y[whole]).all()
+    real = (frame.x.isna() & frame.z.notna()).mean()
+    assert real > 0.15 and (made.x.isna() & made.z.notna()).mean() == pytest.approx(real, abs=0.05)
+    assert made.z.min() >= frame.z.min() and made.z.max() <= frame.z.max()
+
+
+def test_rows_with_holes_come_back_from_their_codes() -> None:
+    frame = sums()
+    data = opened(frame, "z = x + y")
+    back = data.codec.join(
+        [data.codec.table(data.rows, np.full((len(frame), data.codec.chances), 0.5))]
+    )
+    lone = (frame.x.isna() & frame.z.notna()).to_numpy()
+    assert (back.z.isna() == frame.z.isna()).all()
+    assert np.corrcoef(back.z[lone], frame.z[lone])[0, 1] > 0.99  # but for what bins take away
+
+
+@pytest.mark.parametrize(
+    "rules", [("lo <= mid", "mid <= hi"), ("lo <= hi", "mid <= hi", "lo <= mid")]
+)
+def test_chains_hold_where_the_middle_is_missing(rules: tuple[str, ...]) -> None:
+    made = train_in_memory(opened(chain(), *rules), Briefing(passes=4)).sample(4000)
+    assert made.mid.isna().mean() > 0.15
+    for low, high in (("lo", "mid"), ("mid", "hi"), ("lo", "hi")):
+        both = made[[low, high]].dropna()
+        assert len(both) > 1000 and (both[low] <= both[high]).all()
+
+
+def test_what_follows_from_chains() -> None:
+    columns = opened(chain()).codec.columns
+    rules = parse_rules(["lo <= mid", "mid < hi"], columns)
+    assert [(o.low, o.high, o.strict) for o in implied_orders(rules)] == [("lo", "hi", True)]
+    assert len(parse_rules(["lo <= mid", "mid <= hi", "lo <= hi"], columns)) == 2
+    with pytest.raises(OptionError, match="both columns are decided"):  # it says more
+        parse_rules(["lo <= mid", "mid <= hi", "lo < hi"], columns)
