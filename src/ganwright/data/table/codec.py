@@ -316,7 +316,7 @@ class TableCodec:
                 grid = one.line.grid
                 pieces[c].positions(column, places[:, c], positions[row], grid=grid)
             hidden = None if one.missing is None else column == one.missing
-            made[one.name] = one.line.values(positions[row], hidden)
+            made[one.name] = one.with_apart(one.line.values(positions[row], hidden), column)
         for c, one in enumerate(self.fields):
             if isinstance(one, CategoryField):
                 at = one.places(codes[:, c], places[:, c], pieces.get(c))
@@ -406,6 +406,15 @@ class TableCodec:
         found: np.ndarray = (part @ one.bins.means / total).clip(one.line.low, one.line.high)
         return found
 
+    def _likeliest_apart(self, c: int, one: NumberField, shares: np.ndarray) -> np.ndarray:
+        """The code of a value apart (b,) that is likelier than all of the line, else 0."""
+        start, bins = self.offsets[c], len(one.bins)
+        part = shares[:, start + bins : start + bins + len(one.tallies)]
+        if not part.shape[1]:
+            return np.zeros(len(shares), np.int64)
+        likely = part.max(axis=1) > shares[:, start : start + bins].sum(axis=1)
+        return np.where(likely, bins + part.argmax(axis=1), 0)
+
     def expect(self, probabilities: np.ndarray | torch.Tensor) -> pa.Table:
         """The one best guess for every cell: (b, ΣK) → rows, never missing where it can be helped.
 
@@ -416,7 +425,8 @@ class TableCodec:
         for c, one in enumerate(self.fields):
             if isinstance(one, NumberField):
                 found = self._mean_position(c, one, shares)
-                made[one.name] = one.line.values(np.rint(found) if one.line.grid else found)
+                values = one.line.values(np.rint(found) if one.line.grid else found)
+                made[one.name] = one.with_apart(values, self._likeliest_apart(c, one, shares))
             elif one.seen:
                 start = self.offsets[c]
                 several = one.own + len(one.tails) - 1

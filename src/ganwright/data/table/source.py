@@ -44,7 +44,7 @@ from ganwright.data.table.typed import table_of
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec
 
-_VERSION = 2  # of reading and encoding: raise it when what lies in the cache would be another
+_VERSION = 3  # of reading and encoding: raise it when what lies in the cache would be another
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
 
@@ -116,7 +116,13 @@ def frame_source(frame: Any, options: DataOptions) -> TableSource:
 def canonical(source: TableSource, options: DataOptions) -> Canonical:
     """The table as it is read, or as an earlier call read it. Raises DataError, OptionError."""
     chosen = options.table
-    key = [_VERSION, sorted(chosen.kinds), sorted(chosen.leave_out), options.bad]
+    key = [
+        _VERSION,
+        sorted(chosen.kinds),
+        sorted(chosen.leave_out),
+        options.bad,
+        chosen.decimal,
+    ]
     parent = cache.folder_of(source.kind, source.identity)
     folder = parent / cache.key_of(key)
     with suppress(*cache.DAMAGED):
@@ -135,6 +141,7 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
         leave_out=chosen.leave_out,
         bad=options.bad,
         owner=source.label,
+        decimal=chosen.decimal,
     )
     with mapped(target) as table:
         columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
@@ -185,7 +192,12 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
         written = write_canonical(
-            frame, target, kinds=chosen.kinds, leave_out=chosen.leave_out, bad=options.bad
+            frame,
+            target,
+            kinds=chosen.kinds,
+            leave_out=chosen.leave_out,
+            bad=options.bad,
+            decimal=chosen.decimal,
         )
         with pa.OSFile(str(target)) as file:
             table = pa.ipc.open_file(file).read_all()

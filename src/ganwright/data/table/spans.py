@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ganwright.data.table.axis import type_of
+from ganwright.data.table.axis import type_of, unit_ns
 from ganwright.data.table.line import Line
 
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
-_UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_DAY = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _number(line: Line, value: Any) -> Fraction:
 
 
 def _time(line: Line, kind: pa.DataType, value: Any) -> Span:
-    unit = _unit_ns(line, kind)
+    unit = unit_ns(line.column)
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
         nanoseconds = Fraction(_duration_ns(value))
         return Span(nanoseconds / unit, nanoseconds / unit)
@@ -168,16 +166,6 @@ def _time(line: Line, kind: pa.DataType, value: Any) -> Span:
         return Span(low, high, high_open=True)
     at = Fraction(_moment_ns(value, zone), unit)
     return Span(at, at)
-
-
-def _unit_ns(line: Line, kind: pa.DataType) -> int:
-    if line.column.form:
-        return 10**9 if "%H" in line.column.form else _DAY
-    if pa.types.is_date32(kind):
-        return _DAY
-    if pa.types.is_date64(kind):
-        return 10**6
-    return _UNITS[kind.unit]
 
 
 def _period(year: int | None, month: int | None, day: int | None) -> tuple[str, str]:
