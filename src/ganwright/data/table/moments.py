@@ -26,6 +26,10 @@ _NUMBERS = {"Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H":
 _PIVOT = 69  # two digits from here on are of the last century, as POSIX has it
 
 
+_PLAIN = "%Y-%m-%d %H:%M:%S"
+ISO = {"D": "%Y-%m-%d", "s": _PLAIN, "ms": f"{_PLAIN}.%3f", "us": f"{_PLAIN}.%6f", "ns": f"{_PLAIN}.%9f"}
+
+
 @dataclass(frozen=True)
 class _Part:
     """One sign of a form, or text between signs (`letter` is empty)."""
@@ -53,6 +57,14 @@ def unit_of(form: str) -> str:
         return "D"
     digits = int(letters.get("f", "0"))
     return "s" if not digits else "ms" if digits <= 3 else "us" if digits <= 6 else "ns"
+
+
+def day_of(form: str) -> str:
+    """The form without its time of day: "%d.%m.%Y %H:%M" is "%d.%m.%Y"."""
+    ends = [at for at in (form.find(s) for s in ("%H", "%I", "%-H", "%-I")) if at >= 0]
+    if not ends or not set("Yy") & {part.letter for part in _parts(form)}:
+        return form
+    return re.sub(r"(T|, | at |\s)$", "", form[: min(ends)])
 
 
 def _compact(form: str) -> bool:

@@ -155,6 +155,9 @@ def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
         return Reading(type=pa.string())
     if found.numeral or found.form:
         return replace(found, type=pa.string())
+    if found.written:
+        note = f"'{name}': read as {found.written}"
+        return replace(found, type=pa.string(), form=found.written, written="", notes=(note,))
     if pa.types.is_string(found.type):
         return Reading(type=pa.string(), notes=found.notes)
     what, kind = ("dates", "datetime") if found.dates else ("numbers", "number")
