@@ -24,6 +24,7 @@ from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.remade import Remade, remade_from_json, remade_of
 from ganwright.data.table.rules import Fixed
 from ganwright.data.table.schema import Column
+from ganwright.data.table.spelling import spelled_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -503,7 +504,8 @@ class TableCodec:
         return schema.with_metadata({b"pandas": about[b"pandas"]})
 
     def written_schema(self) -> pa.Schema:
-        """The canonical types, but moments that are all of whole seconds without a fraction."""
+        """The types in a file of text: moments that are all of whole seconds without a fraction, and
+        text for what is written in a form."""
         schema = self.schema
         lines = {one.name: one.line for one in self.fields if isinstance(one, NumberField)}
         for name, line in (
@@ -513,17 +515,20 @@ class TableCodec:
             if at >= 0 and line.whole_seconds:
                 zone = schema.field(at).type.tz
                 schema = schema.set(at, pa.field(name, pa.timestamp("s", zone)))
+        for at, column in enumerate(self.columns):
+            if column.written:
+                schema = schema.set(at, pa.field(column.name, pa.string()))
         return schema
 
     def save_snapshot(self, path: Path, table: pa.Table, columns: int) -> None:
         """Rows as a small CSV for the eye."""
         from pyarrow import csv
 
-        csv.write_csv(self.plain(table), path)
+        csv.write_csv(spelled_table(self.plain(table), self.columns), path)
 
     def preview(self, table: pa.Table) -> str:
         """The first rows as text for the eye."""
-        frame = self.plain(table.slice(0, _PREVIEWED)).to_pandas()
+        frame = spelled_table(self.plain(table.slice(0, _PREVIEWED)), self.columns).to_pandas()
         text: str = frame.to_string(index=False, max_colwidth=24, na_rep="")
         return text
 

@@ -163,9 +163,7 @@ class NumberField:
         if "apart" in tree:
             apart = apart_from_json(tree["apart"], type_of(column.type))
             tallies = unpack(tree["tallies"], "tallies", whole=True)
-        field = cls(
-            line=line, bins=bins, absent=int(tree["absent"]), apart=apart, tallies=tallies
-        )
+        field = cls(line=line, bins=bins, absent=int(tree["absent"]), apart=apart, tallies=tallies)
         sound = len(tallies) == (0 if apart is None else len(apart)) and bool((tallies > 0).all())
         if not sound or not _sound_bins(bins, line) or not 0 <= field.absent < 2**53:
             raise ModelError(f"model.json: impossible bins of column '{field.name}'")

@@ -213,7 +213,11 @@ def far_dates(column: Column, values: np.ndarray, counts: np.ndarray) -> np.ndar
         for end, beside in ((last, last - 1), (first, first + 1)):
             if last - first < 2:
                 return far
-            rest = values[last - 1] - values[first] if end == last else values[last] - values[first + 1]
+            rest = (
+                values[last - 1] - values[first]
+                if end == last
+                else values[last] - values[first + 1]
+            )
             gap = abs(values[end] - values[beside])
             never = abs(values[end]) > _NEVER * year
             if gap > max(rest, year) and (counts[end] >= 2 or never):
@@ -225,7 +229,7 @@ def far_dates(column: Column, values: np.ndarray, counts: np.ndarray) -> np.ndar
 def _dated(column: Column) -> bool:
     """Whether it has dates, not times of a day or durations."""
     if column.form:
-        return "D" == moments.unit_of(column.form) or any(s in column.form for s in ("%Y", "%y"))
+        return moments.unit_of(column.form) == "D" or any(s in column.form for s in ("%Y", "%y"))
     return column.type.startswith(("date", "timestamp"))
 
 

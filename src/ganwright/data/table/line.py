@@ -171,7 +171,11 @@ class Line:
             most = min(most, 2**63)
             sound = line.low == 0 and line.high < _EXACT and line.high == int(line.high)
             sound = sound and -most <= line.origin <= line.end < most and line.step < 2**63
-        if not sound or (column.kind == "datetime" and column.form and not line.grid) or (line.whole and line.tens):
+        if (
+            not sound
+            or (column.kind == "datetime" and column.form and not line.grid)
+            or (line.whole and line.tens)
+        ):
             raise ModelError(f"model.json: impossible line of column '{column.name}'")
         try:  # the ends must be values of the type
             line.values(np.array([line.low, line.high]))

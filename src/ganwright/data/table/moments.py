@@ -10,16 +10,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 _SIGN = re.compile(r"%(?:[-^]?[A-Za-z]|\df)")
-_MONTHS = ("January February March April May June July August September October November "
-           "December").split()  # fmt: skip
-_DAYS = "Thursday Friday Saturday Sunday Monday Tuesday Wednesday".split()  # from 1970-01-01
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
+    *("October", "November", "December"),
+)
+# from 1970-01-01
+_DAYS = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday")
 _ZONE = r"Z|[A-Z]{2,5}|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|[+-]\d{2}"
 _NUMBERS = {"Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}",
             "I": r"\d{1,2}", "M": r"\d{2}", "S": r"\d{2}", "f": r"\d{1,9}"}  # fmt: skip
@@ -27,7 +30,13 @@ _PIVOT = 69  # two digits from here on are of the last century, as POSIX has it
 
 
 _PLAIN = "%Y-%m-%d %H:%M:%S"
-ISO = {"D": "%Y-%m-%d", "s": _PLAIN, "ms": f"{_PLAIN}.%3f", "us": f"{_PLAIN}.%6f", "ns": f"{_PLAIN}.%9f"}
+ISO = {
+    "D": "%Y-%m-%d",
+    "s": _PLAIN,
+    "ms": f"{_PLAIN}.%3f",
+    "us": f"{_PLAIN}.%6f",
+    "ns": f"{_PLAIN}.%9f",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ def day_of(form: str) -> str:
 def _compact(form: str) -> bool:
     """Whether numbers stand without signs between them, so that each has all of its digits."""
     numbers = [part.letter in _NUMBERS for part in _parts(form)]
-    return any(a and b for a, b in zip(numbers, numbers[1:], strict=False))
+    return any(a and b for a, b in pairwise(numbers))
 
 
 @cache

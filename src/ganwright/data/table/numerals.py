@@ -7,6 +7,7 @@ digits that are always there, ``#`` such as may be.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -16,20 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _CODES = (
-    "USD EUR GBP JPY CNY RMB CHF CAD AUD NZD SEK NOK DKK PLN CZK HUF RON BGN TRY RUB UAH INR BRL "
-    "MXN ARS CLP COP PEN ZAR NGN KES EGP ILS AED SAR QAR KWD KRW TWD HKD SGD THB IDR MYR PHP VND PKR"
-).split()
-_WORDS = ("US$", "C$", "CA$", "A$", "AU$", "NZ$", "HK$", "S$", "R$", "kr", "kr.", "zł", "Kč", "Ft",
-          "lei", "Fr.", "Rs", "Rs.", "TL", "руб.", "руб", "R")  # fmt: skip
-_UNIT = "|".join(
-    [r"\p{Sc}", "%", "‰", *(re.escape(w) for w in sorted([*_WORDS, *_CODES], key=len, reverse=True))]
+    "USD|EUR|GBP|JPY|CNY|RMB|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|INR|BRL|"
+    "MXN|ARS|CLP|COP|PEN|ZAR|NGN|KES|EGP|ILS|AED|SAR|QAR|KWD|KRW|TWD|HKD|SGD|THB|IDR|MYR|PHP|VND|PKR"
 )
+_WORDS = r"US\$|CA?\$|AU?\$|NZ\$|HK\$|S\$|R\$|kr\.?|zł|Kč|Ft|lei|Fr\.|Rs\.?|TL|руб\.?"
+_SIGNS = rf"\p{{Sc}}|%|‰|{_WORDS}"
 _SPACE = r"[ \x{a0}\x{202f}]"
 _BODY = r"\d(?:[\d.,'’ \x{a0}\x{202f}]*\d)?|[.,]\d+"
 _SHAPE = (
     r"^(?P<open>\()?(?P<ahead>[-+−]" + _SPACE + r"?)?"
-    rf"(?P<before>(?:{_UNIT}){_SPACE}?)?(?P<inner>[-+−])?(?P<body>{_BODY})"
-    rf"(?P<after>{_SPACE}?(?:{_UNIT}))?(?P<behind>-)?(?P<close>\))?$"
+    rf"(?P<before>(?:{_SIGNS}){_SPACE}?|(?:{_CODES}){_SPACE})?(?P<inner>[-+−])?(?P<body>{_BODY})"
+    rf"(?P<after>{_SPACE}?(?:{_SIGNS}|{_CODES}))?(?P<behind>-)?(?P<close>\))?$"
 )
 _GROUPS = (",", ".", "'", "’", " ", "\u00a0", "\u202f")
 _MINUS = ("-", "−")
@@ -149,7 +147,9 @@ def read(texts: pa.Array, form: str) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     style, shapes = format_of(form), _shapes(texts)
-    known = shapes.known & _unit_is(shapes.before, style.before) & _unit_is(shapes.after, style.after)
+    known = (
+        shapes.known & _unit_is(shapes.before, style.before) & _unit_is(shapes.after, style.after)
+    )
     known &= _true(pc.match_substring_regex(shapes.body, _grammar(style.group, style.mark)))
     plain = shapes.body
     for group in (style.group, " ", "\u00a0", "\u202f"):
@@ -187,6 +187,8 @@ def write(values: np.ndarray, form: str, hidden: np.ndarray | None = None) -> pa
 
 
 def _written(value: float, style: Format) -> str:
+    if not math.isfinite(value):
+        return str(value)
     text = f"{abs(value):{',' if style.group else ''}.{style.most}f}"
     whole, _, decimals = text.partition(".")
     while len(decimals) > style.least and decimals.endswith("0"):
@@ -275,9 +277,7 @@ def _fitting(body: pa.Array) -> list[tuple[str, str]]:
     pairs = [("", "."), (",", "."), ("", ","), (".", ",")]
     pairs += [(group, mark) for group in _GROUPS[2:] for mark in (".", ",")]
     return [
-        pair
-        for pair in pairs
-        if pc.all(pc.match_substring_regex(body, _grammar(*pair))).as_py()
+        pair for pair in pairs if pc.all(pc.match_substring_regex(body, _grammar(*pair))).as_py()
     ]
 
 
@@ -289,11 +289,7 @@ def may_be_grouped(texts: pa.Array) -> bool:
 def _as_money(body: pa.Array, fitting: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Without the readings by which every mark has just three decimals behind it."""
     grouped = [pair for pair in fitting if pair[0]]
-    three = [
-        pair
-        for pair in fitting
-        if not pair[0] and set(_places(body, pair[1])) == {3}
-    ]
+    three = [pair for pair in fitting if not pair[0] and set(_places(body, pair[1])) == {3}]
     return [pair for pair in fitting if pair not in three] if grouped and three else fitting
 
 

@@ -57,18 +57,23 @@ def stem_of(path: Path) -> str:
 
 
 def read_table(
-    path: Path | str, columns: Sequence[Column] | None = None, *, bad: str = "skip"
+    path: Path | str,
+    columns: Sequence[Column] | None = None,
+    *,
+    bad: str = "skip",
+    whole: bool = False,
 ) -> pa.Table:
     """The canonical table of a file, as `columns` where they are given. Raises DataError.
 
-    Then it is read in their types, and one row is enough: what "7" or "?" means is known.
+    Then it is read in their types, and one row is enough: what "7" or "?" means is known. With
+    `whole` columns that are none of them are left in.
     """
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
         write_canonical(Path(path), target, bad=bad, owner=f"'{path}'", known=columns)
         with pa.OSFile(str(target)) as file:
             table = pa.ipc.open_file(file).read_all()
-    return table if columns is None else conform(table, columns, f"'{path}'")
+    return table if columns is None or whole else conform(table, columns, f"'{path}'")
 
 
 def from_frame(frame: Any) -> pa.Table:

@@ -262,7 +262,9 @@ def _dates(name: str, texts: pa.Array, weights: np.ndarray) -> Reading | None:
 
 def _own(name: str, odd: list[str], count: int) -> str:
     shown = ", ".join(f"'{t}'" for t in odd[:_NAMED])
-    several = "no date, but a value of its own" if len(odd) == 1 else "no dates, but values of their own"
+    several = (
+        "no date, but a value of its own" if len(odd) == 1 else "no dates, but values of their own"
+    )
     return f"'{name}': {shown} {'is' if len(odd) == 1 else 'are'} {several} ({count:,} in all)"
 
 
@@ -329,9 +331,7 @@ def _wished_dates(
     return good, _dates(name, kept, weights[good]) if len(kept) else None
 
 
-def _wished_numbers(
-    name: str, texts: pa.Array, marks: Marks
-) -> tuple[np.ndarray, Reading | None]:
+def _wished_numbers(name: str, texts: pa.Array, marks: Marks) -> tuple[np.ndarray, Reading | None]:
     """Which texts are numbers, and how those are read."""
     if marks.semicolons and not marks.decimal:
         marks = replace(marks, decimal=",")  # what can't be told is what is usual there
