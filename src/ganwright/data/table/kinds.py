@@ -97,7 +97,7 @@ class Facts:
             return "category", "", "a category by its type"
         if pa.types.is_temporal(self.type) or self.form:
             return "datetime", self.form, self.form and f"dates written {self.form}"
-        if self.written:
+        if self.written and not numerals.format_of(self.written).plain:
             form = self.written if pa.types.is_string(self.type) else ""
             return ("integer" if self.whole else "number"), form, f"numbers written {self.written}"
         if pa.types.is_string(self.type):

@@ -54,6 +54,14 @@ class Format:
     minus: str = "lead"
     sign: str = "-"
 
+    @property
+    def plain(self) -> bool:
+        """Whether numbers have nothing but a number of decimals: 12.50."""
+        return not (self.before or self.after or self.group) and (self.mark, self.minus) == (
+            ".",
+            "lead",
+        )
+
     def __str__(self) -> str:
         core = f"#{self.group}##0" if self.group else "0"
         core += self.mark + "0" * self.least + "#" * (self.most - self.least) if self.most else ""
@@ -182,8 +190,32 @@ def _grammar(group: str, mark: str) -> str:
 def write(values: np.ndarray, form: str, hidden: np.ndarray | None = None) -> pa.Array:
     """Numbers (n,) as texts of a form, missing where `hidden`."""
     style = format_of(form)
+    scaled = np.rint(np.abs(values) * 10.0**style.most)
+    if style.plain and style.least == style.most and scaled.max(initial=0) < 2**53:
+        return _plainly(values, scaled.astype(np.int64), style.most, hidden)
     texts = [_written(value, style) for value in values.tolist()]
     return pa.array(texts, pa.string(), mask=hidden)
+
+
+def _plainly(
+    values: np.ndarray, scaled: np.ndarray, decimals: int, hidden: np.ndarray | None
+) -> pa.Array:
+    """The same for 12.50, which are many: all at once."""
+    sign = pa.array(["", "-"]).take(pa.array(((values < 0) & (scaled > 0)).astype(np.int8)))
+    whole = pa.array(scaled // 10**decimals).cast(pa.string())
+    rest = pc.utf8_lpad(pa.array(scaled % 10**decimals).cast(pa.string()), decimals, "0")
+    texts = pc.binary_join_element_wise(sign, whole, "." if decimals else "", rest, "")
+    return texts if hidden is None else pc.if_else(pa.array(hidden), None, texts)
+
+
+def fixed_form(texts: pa.Array) -> str:
+    """The form of plain numbers that all have equally many decimals, zeros at the end kept, or ""."""
+    first = texts[0].as_py().partition(".")[2] if len(texts) else ""
+    if not 1 <= len(first) <= _MOST_DIGITS:
+        return ""
+    fixed = pc.all(pc.match_substring_regex(texts, rf"^-?\d+\.\d{{{len(first)}}}$")).as_py()
+    zeros = fixed and pc.any(pc.ends_with(texts, "0")).as_py()
+    return f"0.{'0' * len(first)}" if zeros else ""
 
 
 def _written(value: float, style: Format) -> str:

@@ -73,8 +73,8 @@ class Column:
             column = cls(**{**tree, "zones": zones})
         except (TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"model.json: a column is not readable ({error})") from None
-        texts = (column.name, column.kind, column.type, column.form, column.user, column.note)
-        texts = (*texts, column.written)
+        texts = [column.name, column.kind, column.type, column.form, column.user, column.note]
+        texts.append(column.written)
         counts = (column.missing, column.distinct, column.decimals or 0)
         sound = all(isinstance(t, str) for t in texts) and column.kind in KINDS
         sound = sound and _sound_form(column)

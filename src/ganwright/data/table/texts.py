@@ -78,7 +78,8 @@ class Reading:
     @property
     def numeral(self) -> bool:
         """Whether it holds numbers of a form of their own."""
-        return bool(self.written) and not pa.types.is_temporal(self.type)
+        plain = not self.written or pa.types.is_temporal(self.type)
+        return not plain and not numerals.format_of(self.written).plain
 
     @property
     def about(self) -> dict[str, str]:
@@ -95,7 +96,7 @@ class Reading:
             return pa.nulls(len(array))
         if pa.types.is_string(self.type):
             return array
-        if self.numeral:
+        if self.written and not pa.types.is_temporal(self.type):
             return self._numbers(array)
         try:
             return array.cast(self.type)
@@ -155,7 +156,7 @@ def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
         return Reading(type=pa.string())
     if found.numeral or found.form:
         return replace(found, type=pa.string())
-    if found.written:
+    if found.written and found.dates:
         note = f"'{name}': read as {found.written}"
         return replace(found, type=pa.string(), form=found.written, written="", notes=(note,))
     if pa.types.is_string(found.type):
@@ -210,7 +211,8 @@ def _numbers(name: str, texts: pa.Array, marks: Marks, *, codes: bool = True) ->
         plus = pc.any(pc.starts_with(texts, "+")).as_py()
         return Reading(type=pa.float64() if plus else pa.int64())
     either = marks.semicolons and numerals.may_be_grouped(texts)
-    return Reading(type=pa.float64(), decimal="" if either else ".")
+    fixed = numerals.fixed_form(texts.filter(pc.invert(infinite)))
+    return Reading(type=pa.float64(), written=fixed, decimal="" if either else ".")
 
 
 def _formed(name: str, texts: pa.Array, marks: Marks) -> Reading | None:
