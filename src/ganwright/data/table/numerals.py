@@ -320,9 +320,8 @@ def may_be_grouped(texts: pa.Array) -> bool:
 
 def _as_money(body: pa.Array, fitting: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Without the readings by which every mark has just three decimals behind it."""
-    grouped = [pair for pair in fitting if pair[0]]
-    three = [pair for pair in fitting if not pair[0] and set(_places(body, pair[1])) == {3}]
-    return [pair for pair in fitting if pair not in three] if grouped and three else fitting
+    left = [pair for pair in fitting if _places(body, pair[1]) != {3}]
+    return left or fitting
 
 
 def _lengths_vary(body: pa.Array) -> bool:
@@ -330,11 +329,10 @@ def _lengths_vary(body: pa.Array) -> bool:
     return len(pc.unique(pc.utf8_length(digits))) > 1
 
 
-def _places(body: pa.Array, mark: str) -> list[int]:
+def _places(body: pa.Array, mark: str) -> set[int]:
     """How many digits stand behind the mark, where there is one."""
     tails = pc.extract_regex(body, pattern=rf"{re.escape(mark)}(?P<digits>\d*)$").field(0)
-    several: list[int] = pc.unique(pc.utf8_length(tails).drop_null()).to_pylist()
-    return several
+    return set(pc.unique(pc.utf8_length(tails)).to_pylist()) - {0, None}
 
 
 def _decimals(body: pa.Array, mark: str) -> tuple[int, int]:
