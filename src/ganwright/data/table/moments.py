@@ -26,6 +26,7 @@ _DAYS = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wedne
 _ZONE = r"Z|[A-Z]{2,5}|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|[+-]\d{2}"
 _NUMBERS = {"Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}",
             "I": r"\d{1,2}", "M": r"\d{2}", "S": r"\d{2}", "f": r"\d{1,9}"}  # fmt: skip
+_NO_DAY = -25_567  # 1900-01-01, the day of a time that has none, as strptime has it
 _PIVOT = 69  # two digits from here on are of the last century, as POSIX has it
 
 
@@ -144,7 +145,7 @@ def _days(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Days since 1970, and which there are: no 30th of February."""
     if not groups.keys() & set("YymbBd"):
-        return np.zeros(len(known), np.int64), known.copy()
+        return np.full(len(known), _NO_DAY), known.copy()
     year = numbers.get("Y")
     if year is None:
         year = numbers["y"] + np.where(numbers["y"] < _PIVOT, 2000, 1900)
