@@ -228,3 +228,46 @@ def test_a_zip_of_several_tables_is_refused_in_one_line(folder: Path, capsys: Ca
         archive.writestr("b.csv", "x\n1\n2\n")
     assert run(["inspect", "two.csv.zip"]) == 2
     assert "must hold one table; it holds 'a.csv', 'b.csv'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "mark", "line"),
+    [
+        ("bom.csv", "utf-8-sig", ";", "\r\n"),
+        ("wide.csv", "utf-16", "\t", "\n"),
+        ("windows.csv", "cp1252", ";", "\r\n"),
+        ("tabs.tsv", "utf-8", "\t", "\n"),
+    ],
+)
+def test_files_of_other_encodings_and_marks_grow_by_rows_alone(
+    folder: Path, name: str, encoding: str, mark: str, line: str
+) -> None:
+    names = [*CELLS, "colour", "café"]
+    rows = [
+        [*row.values(), "naïve €" if encoding == "cp1252" else "x"] for row in read(Path("all.csv"))
+    ]
+    text = line.join(mark.join(row) for row in [names, *rows]) + line + line
+    Path(name).write_bytes(text.encode(encoding))
+    out = f"grown-{name}"
+    assert run(["augment", "run", name, "-n", "7", "--out", out]) == 0
+    grown = Path(out).read_bytes().decode(encoding)
+    before = text.split(line)[1:-2]
+    assert [
+        row.removesuffix(f"{mark}false") for row in grown.split(line)[1 : len(before) + 1]
+    ] == before
+    assert grown.count(f"{mark}true{line}") == 7
+    if encoding == "utf-16":
+        assert Path(out).read_bytes()[:2] == Path(name).read_bytes()[:2]
+
+
+def test_a_parquet_file_keeps_its_columns_and_types(folder: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    assert run(["sample", "run", "-n", "20", "--out", "some.parquet"]) == 0
+    table = pq.read_table("some.parquet").append_column("more", pa.array(range(20), pa.int8()))
+    pq.write_table(table, "more.parquet")
+    assert run(["augment", "run", "more.parquet", "-n", "3", "--out", "grown.parquet"]) == 0
+    grown = pq.read_table("grown.parquet")
+    assert grown.slice(0, 20).drop_columns(["synthetic"]).equals(table)
+    assert grown["more"].to_pylist()[20:] == [None] * 3

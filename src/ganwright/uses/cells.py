@@ -79,7 +79,7 @@ def extend(source: Path, target: Path, made: pa.Table, mark: str) -> int:
         file.write("".join(pieces).encode(encoding))
         for block in made.to_batches(max_chunksize=_BLOCK_ROWS):
             rows = _new_rows(pa.Table.from_batches([block]), dialect, line)
-            file.write(rows.encode("utf-16-le" if encoding == "utf-16" else encoding, "replace"))
+            file.write(rows.encode(encoding, "replace"))
     return count
 
 
@@ -101,8 +101,11 @@ def _text_of(source: Path) -> tuple[str, str, Dialect]:
     dialect = sniff(source, _tab(source))
     with opened(source) as file:
         data = bytes(file.read())
+    encoding = dialect.encoding
+    if encoding == "utf-16":  # the mark in front stays, and says the order of bytes
+        encoding = "utf-16-be" if data.startswith(b"\xfe\xff") else "utf-16-le"
     try:
-        return data.decode(dialect.encoding), dialect.encoding, dialect
+        return data.decode(encoding), encoding, dialect
     except UnicodeDecodeError:
         return data.decode("cp1252"), "cp1252", dialect
 
