@@ -220,13 +220,13 @@ def test_a_few_ragged_rows_are_left_out_and_named(write) -> None:
         open_data(path, bad="refuse")
 
 
-def test_infinite_numbers_are_missing_and_said() -> None:
+def test_infinite_numbers_are_values_of_their_own_and_said() -> None:
     frame = pd.DataFrame({"a": [1.5, np.inf, -np.inf, 2.5] * 10, "b": [1, 2, 3, 4] * 10})
     data = open_data(frame)
-    assert data.codec.columns[0].missing == 20
-    assert "'a': 20 infinite values are missing" in data.notes
-    with pytest.raises(DataError, match="the table: column 'a' holds 20 infinite values"):
-        open_data(frame, bad="refuse")
+    assert data.codec.columns[0].missing == 0
+    assert "'a': 20 infinite values are kept, as values of their own" in data.notes
+    assert data.table["a"].to_pylist() == frame["a"].tolist()
+    assert set(data.codec.fields[0].apart.to_pylist()) == {np.inf, -np.inf}
 
 
 def test_what_is_not_learned_is_said(write) -> None:

@@ -13,9 +13,13 @@ import pytest
 
 import ganwright as gw
 from ganwright.base.errors import DataError, OptionError
+from ganwright.base.options import build
 from ganwright.cli.app import run as command
+from ganwright.data import DataOptions
+from ganwright.data.table.source import frame_dataset
 from ganwright.model import Model
 from ganwright.train import RECIPES
+from ganwright.train.brief import Briefing, train_in_memory
 from ganwright.uses.cells import rewrite
 
 from .conftest import mixed
@@ -212,3 +216,46 @@ def test_mistakes_are_one_line(
     assert code == 2 and error[-1].startswith("ganwright: error: ")
     assert said in error[-1]
     assert sorted(Path().iterdir()) == before
+
+
+@pytest.fixture(scope="module")
+def endless() -> tuple[Model, pd.DataFrame]:
+    """A table with infinite numbers among the others, and a model of it."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(5, 1, 300).round(2), "w": rng.choice(["a", "b"], 300)})
+    frame.loc[:29, "x"] = np.inf
+    frame.loc[30:34, "x"] = -np.inf
+    frame.loc[40:59, "x"] = np.nan
+    return _quick(frame), frame
+
+
+def _quick(frame: pd.DataFrame) -> Model:
+    data = frame_dataset(frame, build(DataOptions, {"holdout": 0.0}), whole=True)
+    settings = {"generator.width": 64, "discriminator.width": 32}
+    return train_in_memory(data, Briefing(passes=60, settings=settings))
+
+
+def test_infinite_numbers_are_values_and_stay(endless: tuple[Model, pd.DataFrame]) -> None:
+    model, frame = endless
+    done = gw.fill(model, frame)
+    known = frame["x"].notna()
+    assert done["x"][known].equals(frame["x"][known])
+    assert np.isfinite(done["x"][~known]).all()
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    assert gw.fill(model, table)["x"].to_pylist()[:35] == frame["x"][:35].tolist()
+
+
+def test_samples_have_infinite_numbers_as_often_as_the_data(
+    endless: tuple[Model, pd.DataFrame],
+) -> None:
+    x = endless[0].sample(2000)["x"]
+    assert abs(np.isposinf(x).mean() - 0.1) < 0.05 and np.isneginf(x).mean() < 0.06
+
+
+def test_an_infinite_number_is_as_odd_as_a_huge_one() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(5, 1, 300).round(2), "w": rng.choice(["a", "b"], 300)})
+    odd = pd.DataFrame({"x": [5.0, 1e6, np.inf, -np.inf, 1e200], "w": ["a"] * 5})
+    found = gw.detect(_quick(frame), odd)
+    assert (found["p_value"][2:4] <= found["p_value"][1]).all()
+    assert (found["score"][2:4] >= found["score"][1]).all() and found["p_value"][0] > 0.05

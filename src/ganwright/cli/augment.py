@@ -36,10 +36,14 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Adds rows to a table, of its rare classes or of all kinds, and marks them."""
+    import pyarrow as pa
+
+    from ganwright.data.table.read import is_text
+    from ganwright.data.table.spelling import spelled_table
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
     from ganwright.uses.augment import joined, plan, rows
-    from ganwright.uses.cells import write_table
+    from ganwright.uses.cells import extend, table_in, write_table
     from ganwright.uses.rows import codec_of, rows_of
 
     model = Model.load(run, device=pick_device(device))
@@ -48,9 +52,15 @@ def command(
     codec.format_for(target)
     real = rows_of(codec, data)
     wanted = plan(codec, real, balance=balance, ratio=ratio, n=n)
-    both = joined(codec, real, rows(model, wanted, seed, real), mark)
-    write_table(both, target)
-    made = both.num_rows - real.num_rows
+    new = pa.concat_tables([codec.schema.empty_table(), *rows(model, wanted, seed, real)])
+    made = new.num_rows
+    if is_text(data) and is_text(target):
+        extend(data, target, spelled_table(new, codec.columns), mark)
+    elif is_text(data) or is_text(target):
+        both = joined(codec, real, iter([new]), mark)
+        write_table(spelled_table(both, codec.columns) if is_text(target) else both, target)
+    else:
+        write_table(joined(codec, table_in(data), iter([new]), mark), target)
     for batch in wanted:
         said = ", ".join(
             f"{k}={v[0] if isinstance(v, list) else v}" for k, v in batch.where.items()

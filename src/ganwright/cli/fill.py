@@ -35,9 +35,10 @@ def command(
 ) -> None:
     """Fills what is missing in a table; all other cells stay as they are."""
     from ganwright.base.errors import OptionError, RunError
+    from ganwright.data.table.read import is_text
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
-    from ganwright.uses.cells import check_out, rewrite
+    from ganwright.uses.cells import as_written, check_out, rewrite
     from ganwright.uses.fill import find
     from ganwright.uses.learned import learn
     from ganwright.uses.rows import codec_of, rows_of
@@ -64,7 +65,8 @@ def command(
     targets = [target] if draws is None else [numbered(target, i + 1) for i in range(draws)]
     for path, values in zip(targets, filling.draws, strict=True):
         if filling.cells and source.is_file():
-            rewrite(source, path, filling.rows, values)
+            new = as_written(codec, values) if is_text(source) else values
+            rewrite(source, path, filling.rows, new)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, path)

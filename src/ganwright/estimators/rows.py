@@ -86,7 +86,7 @@ class RowEstimator(BaseEstimator):
             X,
             reset=reset,
             dtype=None,
-            ensure_all_finite="allow-nan",
+            ensure_all_finite=False,  # NaN is a missing value, ±inf a value of its own
             ensure_min_samples=1 + reset,
         )
         return self._named(frame_of(array), reset=reset)

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +20,19 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, WorkError, message
 from ganwright.base.runs import replacing
-from ganwright.data.table import ARROW_SUFFIXES, PACKED, TEXT_SUFFIXES, is_table_name
-from ganwright.data.table.delimited import Dialect, opened, sniff
+from ganwright.data.table import ARROW_SUFFIXES, TEXT_SUFFIXES, is_table_name
+from ganwright.data.table.delimited import Dialect, sniff
+from ganwright.data.table.line import flat
+from ganwright.data.table.packing import inner, opened, sink
 from ganwright.data.table.read import is_text
+from ganwright.data.table.spelling import spelled
 from ganwright.uses.fill import patched
 
+if TYPE_CHECKING:
+    from ganwright.data.table.codec import TableCodec
+
+_PARQUET = (".parquet", ".pq")
+_BLOCK_ROWS = 1 << 16
 Rows = Mapping[str, np.ndarray]
 Values = Mapping[str, pa.Array]
 
@@ -39,6 +47,67 @@ def check_out(source: Path, target: Path) -> None:
     if is_text(source) != is_text(target):
         kinds = "text into text" if is_text(source) else "Parquet or Arrow into the same"
         raise OptionError(f"--out: '{target.name}' would change the form; {kinds} only")
+
+
+def as_written(codec: TableCodec, values: Values) -> dict[str, pa.Array]:
+    """New values of columns as a file of text has them."""
+    columns = {column.name: column for column in codec.columns}
+    return {name: spelled(array, columns[name]) for name, array in values.items()}
+
+
+def extend(source: Path, target: Path, made: pa.Table, mark: str) -> int:
+    """Writes a file of text with rows `made` below its own, and a column `mark` that tells them.
+
+    Its own rows stay as they are, to the byte; columns that `made` lacks are empty in new rows.
+    Returns how many rows it had. Raises OptionError where there is such a column.
+    """
+    text, encoding, dialect = _text_of(source)
+    if mark in dialect.names:
+        raise OptionError(f"mark: the table has a column '{mark}' already; choose another name")
+    pieces, at, count = [], 0, -1
+    for cells in _records(text, dialect, header=True):
+        count += 1
+        end = cells[-1][1]
+        said = _quoted(mark, dialect.delimiter) if not count else "false"
+        pieces += [text[at:end], dialect.delimiter, said]
+        at = end
+    pieces.append(text[at:])
+    line = "\r\n" if "\r\n" in text else "\n"
+    if not text.endswith(("\n", "\r")):
+        pieces.append(line)
+    with replacing(target) as aside, sink(aside, target) as file:
+        file.write("".join(pieces).encode(encoding))
+        for block in made.to_batches(max_chunksize=_BLOCK_ROWS):
+            rows = _new_rows(pa.Table.from_batches([block]), dialect, line)
+            file.write(rows.encode(encoding, "replace"))
+    return count
+
+
+def _new_rows(made: pa.Table, dialect: Dialect, line: str) -> str:
+    """Rows as text, in the places and with the delimiter of a file."""
+    empty = [""] * made.num_rows
+    columns: list[list[str]] = [empty] * dialect.width
+    for name, place in zip(dialect.names, dialect.places, strict=True):
+        if name in made.column_names:
+            columns[place] = as_text(flat(made.column(name)))
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=dialect.delimiter, lineterminator=line)
+    writer.writerows(zip(*columns, ["true"] * made.num_rows, strict=True))
+    return buffer.getvalue()
+
+
+def _text_of(source: Path) -> tuple[str, str, Dialect]:
+    """What a file says, its encoding, and how it is to be read."""
+    dialect = sniff(source, _tab(source))
+    with opened(source) as file:
+        data = bytes(file.read())
+    encoding = dialect.encoding
+    if encoding == "utf-16":  # the mark in front stays, and says the order of bytes
+        encoding = "utf-16-be" if data.startswith(b"\xfe\xff") else "utf-16-le"
+    try:
+        return data.decode(encoding), encoding, dialect
+    except UnicodeDecodeError:
+        return data.decode("cp1252"), "cp1252", dialect
 
 
 def rewrite(source: Path, target: Path, rows: Rows, values: Values) -> None:
@@ -57,15 +126,7 @@ def rewrite(source: Path, target: Path, rows: Rows, values: Values) -> None:
 
 
 def _rewrite_text(source: Path, target: Path, aside: Path, rows: Rows, values: Values) -> None:
-    dialect = sniff(source, _tab(source))
-    with opened(source) as file:
-        data = bytes(file.read())
-    encoding = dialect.encoding
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        encoding = "cp1252"
-        text = data.decode(encoding)
+    text, encoding, dialect = _text_of(source)
     new = _by_row(dialect, rows, values)
     pieces: list[str] = []
     at, number = 0, -1
@@ -80,21 +141,12 @@ def _rewrite_text(source: Path, target: Path, aside: Path, rows: Rows, values: V
     if new:
         raise WorkError(f"'{source}': {len(new):,} rows were not found again; nothing is written")
     pieces.append(text[at:])
-    packed = PACKED.get(target.suffix.lower())
-    done = "".join(pieces).encode(encoding)
-    if packed == "xz":
-        raise OptionError("--out: .xz can't be written; .gz, .bz2 and .zst can")
-    with pa.OSFile(str(aside), "wb") as file:
-        if packed:
-            with pa.CompressedOutputStream(file, packed) as stream:
-                stream.write(done)
-        else:
-            file.write(done)
+    with sink(aside, target) as file:
+        file.write("".join(pieces).encode(encoding))
 
 
 def _tab(path: Path) -> str:
-    suffix = Path(path.stem).suffix if path.suffix.lower() in PACKED else path.suffix
-    return TEXT_SUFFIXES.get(suffix.lower(), "")
+    return TEXT_SUFFIXES.get(inner(path).suffix.lower(), "")
 
 
 def _by_row(dialect: Dialect, rows: Rows, values: Values) -> dict[int, list[tuple[int, str]]]:
@@ -117,7 +169,7 @@ def as_text(array: pa.Array) -> list[str]:
     buffer = io.BytesIO()
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
     if pa.types.is_string(array.type):
-        return [str(value) for value in array.to_pylist()]
+        return ["" if value is None else str(value) for value in array.to_pylist()]
     pyarrow.csv.write_csv(pa.table({"x": array}), buffer, options)
     return buffer.getvalue().decode().splitlines()
 
@@ -128,8 +180,13 @@ def _quoted(value: str, delimiter: str) -> str:
     return buffer.getvalue()[: -len(delimiter)]
 
 
-def _records(text: str, dialect: Dialect) -> Iterator[list[tuple[int, int]]]:
-    """Where each cell stands in the text, of the records below the header that reading keeps."""
+def _records(
+    text: str, dialect: Dialect, *, header: bool = False
+) -> Iterator[list[tuple[int, int]]]:
+    """Where each cell stands in the text, of the records below the header that reading keeps.
+
+    With `header` that comes first.
+    """
     mark = re.escape(dialect.delimiter)
     lead = " *" if dialect.spaced else ""
     cell = re.compile(
@@ -150,7 +207,8 @@ def _records(text: str, dialect: Dialect) -> Iterator[list[tuple[int, int]]]:
             cells.append((at, at))
         if len(cells) > 1 or cells[0][0] < cells[0][1]:  # an empty line is no record
             number += 1
-            if number > dialect.head and len(cells) == dialect.width:
+            kept = number > dialect.head or (header and number == dialect.head)
+            if kept and len(cells) == dialect.width:
                 yield cells
         elif number < dialect.head:
             number += 1
@@ -160,21 +218,26 @@ def _records(text: str, dialect: Dialect) -> Iterator[list[tuple[int, int]]]:
 # --- files that know their types ---------------------------------------------------------------
 
 
+def table_in(source: Path) -> pa.Table:
+    """The table in a Parquet or Arrow file, as it is."""
+    import pyarrow.parquet as pq
+
+    if source.suffix.lower() in _PARQUET:
+        return pq.read_table(source)
+    with pa.memory_map(str(source)) as file:
+        try:
+            return pa.ipc.open_file(file).read_all()
+        except pa.ArrowInvalid:
+            file.seek(0)
+            return pa.ipc.open_stream(file).read_all()
+
+
 def _rewrite_arrow(source: Path, target: Path, aside: Path, rows: Rows, values: Values) -> None:
     import pyarrow.parquet as pq
 
-    parquet = (".parquet", ".pq")
-    if source.suffix.lower() in parquet:
-        table = pq.read_table(source)
-    else:
-        with pa.memory_map(str(source)) as file:
-            try:
-                table = pa.ipc.open_file(file).read_all()
-            except pa.ArrowInvalid:
-                file.seek(0)
-                table = pa.ipc.open_stream(file).read_all()
+    table = table_in(source)
     done: Any = patched(table, dict(rows), dict(values))
-    if target.suffix.lower() in parquet:
+    if target.suffix.lower() in _PARQUET:
         pq.write_table(done, aside, compression="zstd")
         return
     with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_file(sink, done.schema) as writer:
@@ -190,9 +253,10 @@ def write_table(table: pa.Table, target: Path) -> None:
         if suffix in (".parquet", ".pq"):
             pq.write_table(table, aside, compression="zstd")
             return
-        mark = "\t" if suffix in (".tsv", ".tab") else ","
+        mark = "\t" if inner(target).suffix.lower() in (".tsv", ".tab") else ","
         options = pyarrow.csv.WriteOptions(delimiter=mark, quoting_style="needed")
-        pyarrow.csv.write_csv(_plain_moments(table), aside, options)
+        with sink(aside, target) as file:
+            pyarrow.csv.write_csv(_plain_moments(table), file, options)
 
 
 def _plain_moments(table: pa.Table) -> pa.Table:

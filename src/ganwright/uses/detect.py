@@ -19,17 +19,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import nn
 
 from ganwright.base import seeds
 from ganwright.data.table.codec import TableCodec
 from ganwright.data.table.fields import CategoryField, NumberField
+from ganwright.data.table.line import flat
 from ganwright.model import Model
 from ganwright.uses.rows import codec_of, given_codes
 
 LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
+FAR = 1e6  # standard deviations that no number is beyond, and where infinite ones lie
+SELDOM = 0.01  # the share of rows below which an infinite number is as odd as that
 USUAL_ROWS = 2000  # that say what a column usually costs
 SEED = 0  # of halves, and of the model's own rows
 BLOCK = 256  # rows that are scored together, always as many: see `Detector._costs`
@@ -90,7 +94,8 @@ class Detector:
             if normal is None:
                 normal, calibrated_by = made.slice(USUAL_ROWS), "rows that the model made"
         costs = plain._costs(usual)
-        found = np.maximum(costs.mean(axis=0), 1e-3)
+        told = np.where(costs < FAR / 2, costs, np.nan)  # what lies so far says nothing of the rest
+        found = np.maximum(np.nan_to_num(_means(told)), 1e-3)
         scaled = cls(**{**vars(plain), "usual": found, "calibrated_by": calibrated_by})
         scores = np.sort(scaled.look(normal).score)
         return cls(**{**vars(scaled), "normal": scores})
@@ -165,6 +170,9 @@ class Detector:
         costs = (alone + given / LOOKS) / 2
         words = np.array([isinstance(one, CategoryField) for one in self.codec.fields])
         costs[odd & words] = UNSEEN
+        for c, one in enumerate(self.codec.fields):
+            if isinstance(one, NumberField):
+                _cost_off_line(one, flat(inner.column(one.name)), costs[:, c])
         return costs
 
     def _cost(self, codes: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -176,7 +184,7 @@ class Detector:
         for c, one in enumerate(self.codec.fields):
             if isinstance(one, NumberField):
                 there = ~np.isnan(values[:, c])
-                far = np.abs(values[:, c] - means[:, c]) / deviation(one)
+                far = np.minimum(np.abs(values[:, c] - means[:, c]) / deviation(one), FAR)
                 cost[:, c] = np.where(there, far, cost[:, c])
         return cost
 
@@ -188,6 +196,40 @@ class Detector:
         z = torch.zeros(len(codes), self.latent, dtype=torch.float64, device=device)
         found: np.ndarray = network.fields.probabilities(network.predict(z, codes)).cpu().numpy()
         return found
+
+
+def _means(costs: np.ndarray) -> np.ndarray:
+    """Means of columns (C,) without NaN; NaN where there is nothing else."""
+    there = ~np.isnan(costs)
+    with np.errstate(invalid="ignore"):
+        found: np.ndarray = np.where(there, costs, 0).sum(axis=0) / there.sum(axis=0)
+    return found
+
+
+def _cost_off_line(field: NumberField, array: pa.Array, cost: np.ndarray) -> None:
+    """Raises what a value costs (n,) that lies off the line: one never seen, or an infinite one.
+
+    An infinite number costs no less than the farthest number of training, and one that was hardly
+    ever seen no less than any.
+    """
+    off = field.off_line(array)
+    if not off.any():
+        return
+    places = field.places_apart(array)
+    share = np.append(field.tallies, 0) / field.counts.sum()
+    cost[off & (places < 0)] = UNSEEN
+    if pa.types.is_floating(array.type):
+        endless = pc.fill_null(pc.is_inf(array), False).to_numpy(zero_copy_only=False)
+        least = np.where(share[places] < SELDOM, FAR, _farthest(field))
+        cost[endless] = np.maximum(cost, least)[endless]
+
+
+def _farthest(field: NumberField) -> float:
+    """How far the farthest number of training is from the mean, in standard deviations."""
+    share = field.bins.counts / field.bins.counts.sum()
+    ends = np.array([field.line.low, field.line.high, share @ field.bins.means])
+    low, high, mean = field.line.number(ends)
+    return float(max(mean - low, high - mean) / deviation(field))
 
 
 def _values(field: Any, table: pa.Table) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ganwright.data.table import moments, numerals
+
 if TYPE_CHECKING:
     from ganwright.data.table.schema import Column
 
@@ -16,24 +18,29 @@ def to_axis(column: Column, array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarr
     """(values (n,), known (n,) bool): float64 for fractions, else int64; 0 where it is missing.
 
     Dates count days, times and moments their type's own unit, from 1970 or midnight. A date that
-    stands in a whole number or a text counts days, or seconds where `column.form` names hours.
+    stands in a whole number or a text counts the units of `column.form`. What has no place on the
+    axis is not known: an infinite number, a text that is not of the form.
     """
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     if column.form:
-        array = _read_form(array, column.form)
+        return _read_form(column, array)
     known = _mask(array)
-    return values_of(array), known
+    values = values_of(array)
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        known = known & ~np.isinf(values)
+        values = np.where(known, values, 0.0)
+    return values, known
 
 
 def from_axis(column: Column, values: np.ndarray, known: np.ndarray | None = None) -> pa.Array:
     """What `to_axis` read, from values (n,); missing where not `known`. Rounds to whole units."""
     kind = type_of(column.type)
-    if not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        values = np.rint(values) if values.dtype.kind == "f" else values
-        values = values.astype(np.int64, copy=False)
     hidden = None if known is None else ~known
     if column.form:
         return _write_form(values, hidden, column, kind)
+    if not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        values = np.rint(values) if values.dtype.kind == "f" else values
+        values = values.astype(np.int64, copy=False)
     if pa.types.is_decimal(kind):
         return pc.cast(pa.array(values, mask=hidden), kind, safe=False)
     if pa.types.is_floating(kind):
@@ -58,28 +65,44 @@ def values_of(array: pa.Array) -> np.ndarray:
     return values.astype(np.float64 if values.dtype.kind == "f" else np.int64, copy=False)
 
 
-def read_moments(texts: pa.Array, form: str) -> pa.Array:
-    """Texts as timestamp[s], null for what is none of this form: no 30th of February."""
-    moments = pc.strptime(texts, format=form, unit="s", error_is_null=True)
-    back = pc.strftime(moments, format=form)
-    # strptime takes 02-30 for 03-01, and 1/2/2020 without its zeros, which is welcome.
-    same = pc.equal(*(pc.replace_substring_regex(t, r"\b0+(\d)", r"\1") for t in (back, texts)))
-    return pc.if_else(pc.fill_null(same, False), moments, None)
+def _read_form(column: Column, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    if column.numeral:
+        values, known = numerals.read(as_texts(array), column.form)
+        if column.kind != "integer":
+            return values, known
+        known = known & (values == np.rint(values))
+        return np.where(known, values, 0).astype(np.int64), known
+    return moments.read(as_texts(array), column.form)
 
 
-def _read_form(array: pa.Array, form: str) -> pa.Array:
-    texts = array if pa.types.is_string(array.type) else pc.cast(array, pa.string(), safe=False)
-    moments = read_moments(texts, form)
-    return moments if "%H" in form else moments.cast(pa.date32())
+def as_texts(array: pa.Array) -> pa.Array:
+    """Texts, or whole numbers as texts."""
+    if pa.types.is_string(array.type):
+        return array
+    if pa.types.is_floating(array.type):
+        array = pc.cast(array, pa.int64(), safe=False)
+    return pc.cast(array, pa.string(), safe=False)
 
 
 def _write_form(
     values: np.ndarray, hidden: np.ndarray | None, column: Column, kind: pa.DataType
 ) -> pa.Array:
-    scale = 1 if "%H" in column.form else 86400
-    moments = pa.array(values * scale, pa.int64(), mask=hidden).view(pa.timestamp("s"))
-    texts = pc.strftime(moments, format=column.form)
+    if column.numeral:
+        return numerals.write(values, column.form, hidden)
+    ticks = np.rint(values).astype(np.int64)
+    texts = moments.write(ticks, column.form, hidden, column.zoned)
     return texts if pa.types.is_string(kind) else texts.cast(pa.int64()).cast(kind)
+
+
+def unit_ns(column: Column) -> int:
+    """Nanoseconds of one step of the axis of a column of dates or times."""
+    units = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+    kind = type_of(column.type)
+    if column.form:
+        return units[moments.unit_of(column.form)]
+    if pa.types.is_date32(kind):
+        return units["D"]
+    return units["ms"] if pa.types.is_date64(kind) else units[kind.unit]
 
 
 def _mask(array: pa.Array) -> np.ndarray:

@@ -24,6 +24,7 @@ from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.remade import Remade, remade_from_json, remade_of
 from ganwright.data.table.rules import Fixed
 from ganwright.data.table.schema import Column
+from ganwright.data.table.spelling import spelled_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -328,7 +329,7 @@ class TableCodec:
                 grid = one.line.grid
                 pieces[c].positions(column, places[:, c], positions[row], grid=grid)
             hidden = None if one.missing is None else column == one.missing
-            made[one.name] = one.line.values(positions[row], hidden)
+            made[one.name] = one.with_apart(one.line.values(positions[row], hidden), column)
         for c, one in enumerate(self.fields):
             if isinstance(one, CategoryField):
                 at = one.places(codes[:, c], places[:, c], pieces.get(c))
@@ -418,6 +419,15 @@ class TableCodec:
         found: np.ndarray = (part @ one.bins.means / total).clip(one.line.low, one.line.high)
         return found
 
+    def _likeliest_apart(self, c: int, one: NumberField, shares: np.ndarray) -> np.ndarray:
+        """The code of a value apart (b,) that is likelier than all of the line, else 0."""
+        start, bins = self.offsets[c], len(one.bins)
+        part = shares[:, start + bins : start + bins + len(one.tallies)]
+        if not part.shape[1]:
+            return np.zeros(len(shares), np.int64)
+        likely = part.max(axis=1) > shares[:, start : start + bins].sum(axis=1)
+        return np.where(likely, bins + part.argmax(axis=1), 0)
+
     def expect(self, probabilities: np.ndarray | torch.Tensor) -> pa.Table:
         """The one best guess for every cell: (b, ΣK) → rows, never missing where it can be helped.
 
@@ -428,7 +438,8 @@ class TableCodec:
         for c, one in enumerate(self.fields):
             if isinstance(one, NumberField):
                 found = self._mean_position(c, one, shares)
-                made[one.name] = one.line.values(np.rint(found) if one.line.grid else found)
+                values = one.line.values(np.rint(found) if one.line.grid else found)
+                made[one.name] = one.with_apart(values, self._likeliest_apart(c, one, shares))
             elif one.seen:
                 start = self.offsets[c]
                 several = one.own + len(one.tails) - 1
@@ -505,7 +516,8 @@ class TableCodec:
         return schema.with_metadata({b"pandas": about[b"pandas"]})
 
     def written_schema(self) -> pa.Schema:
-        """The canonical types, but moments that are all of whole seconds without a fraction."""
+        """The types in a file of text: moments that are all of whole seconds without a fraction, and
+        text for what is written in a form."""
         schema = self.schema
         lines = {one.name: one.line for one in self.fields if isinstance(one, NumberField)}
         for name, line in (
@@ -515,17 +527,20 @@ class TableCodec:
             if at >= 0 and line.whole_seconds:
                 zone = schema.field(at).type.tz
                 schema = schema.set(at, pa.field(name, pa.timestamp("s", zone)))
+        for at, column in enumerate(self.columns):
+            if column.written:
+                schema = schema.set(at, pa.field(column.name, pa.string()))
         return schema
 
     def save_snapshot(self, path: Path, table: pa.Table, columns: int) -> None:
         """Rows as a small CSV for the eye."""
         from pyarrow import csv
 
-        csv.write_csv(self.plain(table), path)
+        csv.write_csv(spelled_table(self.plain(table), self.columns), path)
 
     def preview(self, table: pa.Table) -> str:
         """The first rows as text for the eye."""
-        frame = self.plain(table.slice(0, _PREVIEWED)).to_pandas()
+        frame = spelled_table(self.plain(table.slice(0, _PREVIEWED)), self.columns).to_pandas()
         text: str = frame.to_string(index=False, max_colwidth=24, na_rep="")
         return text
 

@@ -42,9 +42,9 @@ class Numbers:
             span.append(np.minimum(width, np.finfo(float).max))
             most.append(bins.last)
             used += len(bins.first)
-            if field.missing is not None:  # decodes to anything: it is masked
-                starts.append(np.array([used - 1]))
-                several.append(np.array([1]))
+            others = field.choices - len(bins)  # these decode to anything: they are replaced
+            starts.append(np.full(others, used - 1))
+            several.append(np.ones(others))
         return cls(
             offsets=np.cumsum([0, *(field.choices for field in fields)])[:-1].astype(np.int64),
             starts=_joined(starts).astype(np.int64),

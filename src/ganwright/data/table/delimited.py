@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from ganwright.base.errors import DataError
-from ganwright.data.table import PACKED
+from ganwright.data.table.packing import DAMAGED, opened
 
 DELIMITERS = ",;\t|"
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 1000
@@ -59,15 +58,6 @@ class Ragged:
 
     count: int = 0
     first: list[tuple[int, int]] = field(default_factory=list)
-
-
-def opened(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked on the way. Raises OSError."""
-    packed = PACKED.get(path.suffix.lower())
-    if packed == "xz":
-        return cast("IO[bytes]", lzma.open(path))
-    file = pa.OSFile(str(path))
-    return pa.CompressedInputStream(file, packed) if packed else file
 
 
 def sniff(path: Path, first: str = "") -> Dialect:
@@ -122,7 +112,7 @@ def _sample(path: Path) -> bytes:
     try:
         with opened(path) as file:
             return bytes(file.read(_SAMPLE_BYTES))
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except DAMAGED as error:
         raise DataError(f"'{path}' is damaged or not what its suffix says: {error}") from None
 
 
@@ -239,7 +229,7 @@ def blocks(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[pa.RecordBa
             yield pa.record_batch(cells, names=list(dialect.names))
     except UnicodeDecodeError:
         raise NotText from None
-    except (EOFError, lzma.LZMAError, OSError) as error:
+    except DAMAGED as error:
         raise DataError(f"'{path}' is damaged: {error}") from None
 
 

@@ -6,7 +6,7 @@ A missing value is one more code, the last, in a column that had missing values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -31,12 +31,16 @@ MOST_CODES = 2**20
 class NumberField:
     """A column of numbers, dates or times: its codes are bins of its line.
 
-    `absent` is how many training rows had no value; the missing code exists if there were any.
+    `apart` (S,) are values that do not belong on the line, each with a code of its own behind the
+    bins, and `tallies` (S,) how many training rows had them: infinite numbers, 9999-12-31, what is
+    no date. `absent` is how many rows had no value; the missing code exists if there were any.
     """
 
     line: Line
     bins: Bins
     absent: int = 0
+    apart: pa.Array | None = None
+    tallies: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     family = "number"
 
@@ -50,26 +54,26 @@ class NumberField:
 
     @property
     def choices(self) -> int:
-        return len(self.bins) + (self.missing is not None)
+        return len(self.bins) + len(self.tallies) + (self.missing is not None)
 
     @property
     def missing(self) -> int | None:
         """The code of a missing value, or None if none was missing in training."""
-        return len(self.bins) if self.absent else None
+        return len(self.bins) + len(self.tallies) if self.absent else None
 
     @property
     def counts(self) -> np.ndarray:
         """Training rows of each code (K,), as float64."""
-        counts = self.bins.counts.astype(np.float64)
+        counts = np.concatenate([self.bins.counts, self.tallies]).astype(np.float64)
         return np.append(counts, self.absent) if self.absent else counts
 
     @property
     def positions(self) -> np.ndarray:
-        """Where each code lies between the least and the largest value, (K,) in [0, 1]; missing: -1."""
+        """Where each code lies between the least and the largest value, (K,) in [0, 1]; others: -1."""
         low, high = float(self.bins.means.min()), float(self.bins.means.max())
         found = (self.bins.means - low) / max(high - low, np.finfo(float).tiny)
         found = np.clip(found, 0, 1)
-        return np.append(found, -1.0) if self.absent else found
+        return np.append(found, np.full(self.choices - len(found), -1.0))
 
     @cached_property
     def single(self) -> np.ndarray:
@@ -85,13 +89,41 @@ class NumberField:
             positions, missing = self.line.positions(array)
         except ValueError as error:
             raise DataError(f"column '{self.name}': {error}".replace("\n", " ")) from None
+        off = missing & ~missing_of(array)
+        positions = np.where(off, _toward(array), positions) if off.any() else positions
         codes = self.bins.find(positions).astype(np.int32)
-        codes[missing] = -1
-        odd = ~missing & ~((positions >= self.line.low) & (positions <= self.line.high))
-        return codes, odd
+        codes[missing & ~off] = -1
+        odd = ~missing & ~((positions >= self.line.low) & (positions <= self.line.high)) | off
+        places = self.places_apart(array)
+        codes = np.where(places >= 0, len(self.bins) + places, codes).astype(np.int32)
+        return codes, odd & (places < 0)
+
+    def places_apart(self, array: pa.Array) -> np.ndarray:
+        """Which of the values apart each is (n,), -1 for all others."""
+        if self.apart is None:
+            return np.full(len(array), -1)
+        found = pc.index_in(flat(array).cast(self.apart.type), value_set=self.apart)
+        return found.fill_null(-1).to_numpy(zero_copy_only=False)
+
+    def off_line(self, array: pa.Array) -> np.ndarray:
+        """Which values (n,) have no place on the line: infinite ones, and what is no date."""
+        _, missing = self.line.positions(array)
+        return (missing & ~missing_of(array)) | (self.places_apart(array) >= 0)
+
+    def with_apart(self, array: pa.Array, codes: np.ndarray) -> pa.Array:
+        """Values (n,), those with a code (n,) of a value apart replaced by it."""
+        if self.apart is None:
+            return array
+        places = codes - len(self.bins)
+        own = (places >= 0) & (places < len(self.apart))
+        if not own.any():
+            return array
+        return pc.if_else(pa.array(own), self.apart.take(pa.array(np.where(own, places, 0))), array)
 
     def explain(self, array: pa.Array, at: int) -> str:
         """Why value `at` of an array is not known."""
+        if self.off_line(array.slice(at, 1))[0]:
+            return f"{array[at]} was not seen in training"
         ends = self.line.values(np.array([self.line.low, self.line.high]))
         return f"{array[at]} lies outside what was seen in training ({ends[0]} to {ends[1]})"
 
@@ -110,6 +142,8 @@ class NumberField:
             "counts": pack(bins.counts),
             "means": pack(bins.means),
         }
+        if self.apart is not None:
+            tree |= {"apart": apart_to_json(self.apart), "tallies": pack(self.tallies)}
         return tree
 
     @classmethod
@@ -125,10 +159,37 @@ class NumberField:
             means=unpack(tree["means"], "means"),
         )
         line = Line.from_json(tree["line"], column)
-        field = cls(line=line, bins=bins, absent=int(tree["absent"]))
-        if not _sound_bins(bins, line) or not 0 <= field.absent < 2**53:
+        apart, tallies = None, np.empty(0, np.int64)
+        if "apart" in tree:
+            apart = apart_from_json(tree["apart"], type_of(column.type))
+            tallies = unpack(tree["tallies"], "tallies", whole=True)
+        field = cls(line=line, bins=bins, absent=int(tree["absent"]), apart=apart, tallies=tallies)
+        sound = len(tallies) == (0 if apart is None else len(apart)) and bool((tallies > 0).all())
+        if not sound or not _sound_bins(bins, line) or not 0 <= field.absent < 2**53:
             raise ModelError(f"model.json: impossible bins of column '{field.name}'")
         return field
+
+
+def _toward(array: pa.Array) -> np.ndarray:
+    """Positions (n,) for what is off the line: infinite numbers lie beyond its ends."""
+    array = flat(array)
+    if not pa.types.is_floating(array.type):
+        return np.zeros(len(array))
+    return np.nan_to_num(pc.fill_null(array, 0.0).to_numpy().astype(np.float64))
+
+
+def apart_to_json(values: pa.Array) -> list[Any]:
+    """Values as JSON has them; fractions, which may be infinite, as text."""
+    if pa.types.is_floating(values.type):
+        values = values.cast(pa.string())
+    return plain_values(values)
+
+
+def apart_from_json(plain: Any, kind: pa.DataType) -> pa.Array:
+    """What `apart_to_json` gave. Raises ModelError, or a ValueError for other types."""
+    if not pa.types.is_floating(kind):
+        return values_of(plain, kind)
+    return values_of(plain, pa.string()).cast(kind)
 
 
 def _sound_bins(bins: Bins, line: Line) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +16,11 @@ import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError
 from ganwright.base.seeds import derive
-from ganwright.data.table.axis import type_of
+from ganwright.data.table import moments
+from ganwright.data.table.axis import from_axis, type_of, unit_ns
 from ganwright.data.table.bins import FEW, SEGMENTS, build, cut
 from ganwright.data.table.fields import TAILS, CategoryField, Field, NumberField
+from ganwright.data.table.kinds import MOST_OWN
 from ganwright.data.table.line import Line, flat, line_of, missing_of, raw_numbers
 from ganwright.data.table.modes import by_modes
 from ganwright.data.table.options import TableOptions
@@ -32,6 +34,7 @@ LARGEST_TEXT = 4 << 20  # bytes of category names that one column may bring into
 _TEXT_OF_ALL = 12 << 20  # … and all columns together: a model's JSON must stay below 32 MiB
 _SEGMENTS_OF_ALL = 1 << 19
 _ORDERED = ("number", "integer", "datetime")
+_NEVER = 230  # years from 1970: beyond, a date stands for never
 _NOTHING: Mapping[bytes, bytes] = {}
 
 
@@ -77,13 +80,18 @@ def chunks(values: pa.ChunkedArray) -> Iterator[tuple[int, pa.Array]]:
 
 @dataclass
 class _Numbers:
-    """What one pass over a column of numbers finds: different positions, how often, how many not."""
+    """What one pass over a column of numbers finds: different positions, how often, how many not.
+
+    `apart` are the values that do not belong on the line, and `tallies` how often they came.
+    """
 
     column: Column
     line: Line | None
     positions: np.ndarray
     counts: np.ndarray
     absent: int
+    apart: pa.Array | None = None
+    tallies: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
     def gather(
@@ -91,6 +99,7 @@ class _Numbers:
     ) -> _Numbers:
         few = column.distinct <= 2 * max(FEW, bins)
         kept, counted, absent = [], [], 0
+        off: list[pa.Array] = []
         for start, part in chunks(values):
             try:
                 raw, missing = raw_numbers(column, part)
@@ -98,7 +107,10 @@ class _Numbers:
                 problem = " ".join(str(error).split())
                 raise DataError(f"column '{column.name}' is no {column.kind}: {problem}") from None
             there = raw[~missing]
-            absent += len(raw) - len(there)
+            strange = missing & ~missing_of(part)
+            if strange.any():
+                off.append(part.filter(pa.array(strange)))
+            absent += len(raw) - len(there) - int(strange.sum())
             if not len(there):
                 continue
             ends = np.array([there.min(), there.max()])
@@ -114,16 +126,22 @@ class _Numbers:
             different, count = np.unique(there, return_counts=True)
             kept += [different, ends]
             counted += [count, np.zeros(2, np.int64)]
+        apart, tallies = counted_apart(off)
         if not kept:
-            return cls(column, None, np.empty(0), np.empty(0), absent)
+            return cls(column, None, np.empty(0), np.empty(0), absent, apart, tallies)
         merged, back = np.unique(np.concatenate(kept), return_inverse=True)
         counts = np.maximum(np.bincount(back, np.concatenate(counted)), 1)  # ends not sampled
+        far = far_dates(column, merged, counts)
+        if far.any():
+            more, merged = from_axis(column, merged[far]), merged[~far]
+            apart = more if apart is None else pa.concat_arrays([apart, more])
+            tallies, counts = np.append(tallies, np.rint(counts[far])), counts[~far]
         line = line_of(column, merged)
         positions, back = np.unique(line.of_raw(merged), return_inverse=True)
         counts = np.bincount(back, counts)
-        return cls(
-            column, line, positions, counts * ((len(values) - absent) / counts.sum()), absent
-        )
+        known = len(values) - absent - tallies.sum()
+        counts = counts * (known / counts.sum())
+        return cls(column, line, positions, counts, absent, apart, tallies.astype(np.int64))
 
 
 def _rest_by_modes(
@@ -145,21 +163,74 @@ def _rest_by_modes(
 
 def _fit_number(numbers: _Numbers, bins: int, segments: int, rest: np.ndarray | None) -> Field:
     if numbers.line is None:  # nothing but missing values among the training rows
-        return _all_missing(numbers.column, numbers.absent)
+        return _nowhere(numbers)
     groups = cut(numbers.positions, numbers.counts, bins, rest=rest)
     grid = numbers.line.grid
     built = build(numbers.positions, numbers.counts, groups, grid=grid, segments=segments)
-    return NumberField(line=numbers.line, bins=built, absent=numbers.absent)
-
-
-def _all_missing(column: Column, absent: int) -> CategoryField:
-    return CategoryField(
-        column=column,
-        values=pa.array([], type_of(column.type)),
-        tallies=np.empty(0, np.int64),
-        tails=np.zeros(1, np.int64),
-        absent=absent,
+    return NumberField(
+        line=numbers.line,
+        bins=built,
+        absent=numbers.absent,
+        apart=numbers.apart,
+        tallies=numbers.tallies,
     )
+
+
+def _nowhere(numbers: _Numbers) -> CategoryField:
+    """A column without any number, all of it missing or values apart: those are categories."""
+    apart = numbers.apart
+    return CategoryField(
+        column=numbers.column,
+        values=pa.array([], type_of(numbers.column.type)) if apart is None else apart,
+        tallies=numbers.tallies,
+        tails=np.full(1, len(numbers.tallies), np.int64),
+        absent=numbers.absent,
+    )
+
+
+def counted_apart(parts: Sequence[pa.Array]) -> tuple[pa.Array | None, np.ndarray]:
+    """The different values in some arrays, the most frequent first, and how often they come."""
+    if not parts:
+        return None, np.empty(0, np.int64)
+    counted = pc.value_counts(pa.chunked_array(parts))
+    counts = counted.field("counts").to_numpy()
+    order = np.argsort(-counts, kind="stable")
+    return counted.field("values").take(pa.array(order)), counts[order]
+
+
+def far_dates(column: Column, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Which of different dates (U,), sorted, stand for something else: 9999-12-31, 1900-01-01.
+
+    They lie further from all others than those from each other, and come several times or in a
+    year that no date is of.
+    """
+    far = np.zeros(len(values), bool)
+    if column.kind != "datetime" or not _dated(column):
+        return far
+    year = 366 * 86_400 * 10**9 // unit_ns(column)
+    first, last = 0, len(values) - 1
+    for _ in range(MOST_OWN):
+        for end, beside in ((last, last - 1), (first, first + 1)):
+            if last - first < 2:
+                return far
+            rest = (
+                values[last - 1] - values[first]
+                if end == last
+                else values[last] - values[first + 1]
+            )
+            gap = abs(values[end] - values[beside])
+            never = abs(values[end]) > _NEVER * year
+            if gap > max(rest, year) and (counts[end] >= 2 or never):
+                far[end] = True
+                first, last = (first, last - 1) if end == last else (first + 1, last)
+    return far
+
+
+def _dated(column: Column) -> bool:
+    """Whether it has dates, not times of a day or durations."""
+    if column.form:
+        return moments.unit_of(column.form) == "D" or any(s in column.form for s in ("%Y", "%y"))
+    return column.type.startswith(("date", "timestamp"))
 
 
 def fit_category(

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ganwright.data.table.axis import read_moments, values_of
+from ganwright.data.table import moments, numerals
+from ganwright.data.table.axis import as_texts, values_of
 
 Kind = Literal[
     "number",
@@ -44,6 +45,8 @@ _CODE_NAMES = frozenset(
     | {"state", "region", "zone", "race", "education", "marriage", "marital", "grade", "level"}
     | {"zip", "postcode", "zipcode", "month", "weekday"}
 )
+MOST_OWN = 8  # values that are no dates, in a column of dates
+_NO_DAYS = frozenset({0, 1, -1, 9999_99_99, 9999_12_31, 8888_88_88, 7777_77_77, 2999_12_31})
 _COUNT_NAMES = frozenset(["num", "number", "count", "amount", "total", "mean", "size"])
 TARGET_NAMES = (
     *("target", "label", "class", "y", "outcome", "income", "response", "diagnosis", "survived"),
@@ -66,13 +69,17 @@ class Facts:
     values: pa.Array
     rows: int
     known: int
+    written: str = ""
 
     @classmethod
-    def of(cls, name: str, array: pa.ChunkedArray, user: str, form: str) -> Facts:
+    def of(
+        cls, name: str, array: pa.ChunkedArray, user: str, form: str, written: str = ""
+    ) -> Facts:
         values = array.unique().drop_null()
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
-        return cls(name, user, form, array.type, values, len(array), len(array) - array.null_count)
+        known = len(array) - array.null_count
+        return cls(name, user, form, array.type, values, len(array), known, written)
 
     @property
     def distinct(self) -> int:
@@ -90,14 +97,26 @@ class Facts:
             return "category", "", "a category by its type"
         if pa.types.is_temporal(self.type) or self.form:
             return "datetime", self.form, self.form and f"dates written {self.form}"
+        if self.written and not numerals.format_of(self.written).plain:
+            form = self.written if pa.types.is_string(self.type) else ""
+            return ("integer" if self.whole else "number"), form, f"numbers written {self.written}"
         if pa.types.is_string(self.type):
             return self._text()
         return self._number()
 
+    @property
+    def whole(self) -> bool:
+        """Whether numbers of a form are whole ones."""
+        return bool(self.written) and not numerals.format_of(self.written).most
+
     def _number(self) -> tuple[Kind, str, str]:
         numbers = values_of(self.values)
+        if numbers.dtype.kind == "f" and np.isinf(numbers).any():
+            return "number", "", ""
         whole = numbers.dtype.kind != "f" or bool((numbers == np.rint(numbers)).all())
         plain: Kind = "integer" if pa.types.is_integer(self.type) else "number"
+        if whole and self.days_form():
+            return "datetime", "%Y%m%d", "whole numbers that are dates, YYYYMMDD"
         # pandas makes whole numbers with gaps into floats.
         if not whole or (plain == "number" and self.known == self.rows):
             return plain, "", ""
@@ -106,13 +125,23 @@ class Facts:
             return plain, "", ""
         if plain == "integer" and self._counts(numbers):
             return "identifier", "", "all distinct, in sequence or by name"
-        if plain == "integer" and _are_days(numbers):
-            return "datetime", "%Y%m%d", "whole numbers that are dates, YYYYMMDD"
         if self.distinct == 2 and numbers[0] == 0 and numbers[1] == 1:
             return "boolean", "", "0 and 1"
         if self._codes(numbers):
             return "category", "", "few whole numbers that look like codes"
         return plain, "", ""
+
+    def days_form(self, least: float = 0.9) -> str:
+        """ "%Y%m%d" where whole numbers are dates, but for a few: 0, 99991231."""
+        if not (pa.types.is_integer(self.type) or pa.types.is_floating(self.type)):
+            return ""
+        numbers = values_of(self.values)
+        ranged = (numbers >= 1800_01_01) & (numbers <= 2200_12_31)
+        days = ranged & moments.read(as_texts(self.values), "%Y%m%d")[1]
+        odd = numbers[~days]
+        usual = set(odd.tolist()) <= _NO_DAYS or days.sum() >= least * len(numbers)
+        few = len(odd) <= MOST_OWN and days.sum() >= 2
+        return "%Y%m%d" if few and usual and days.sum() > len(odd) else ""
 
     def _counts(self, numbers: np.ndarray) -> bool:
         if self.distinct < self.rows or self.rows < 2:
@@ -156,13 +185,6 @@ class Facts:
         """Whether one of the words stands in the column's name: customer_id, CustomerID, sex."""
         parts = [p.lower() for p in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", self.name)]
         return any(p in words for p in parts) and not any(p in _COUNT_NAMES for p in parts)
-
-
-def _are_days(numbers: np.ndarray) -> bool:
-    if len(numbers) < 2 or numbers[0] < 1800_01_01 or numbers[-1] > 2200_12_31:
-        return False
-    texts = pa.array(numbers).cast(pa.string())
-    return read_moments(texts, "%Y%m%d").null_count == 0
 
 
 _MOST_DECIMALS = 9

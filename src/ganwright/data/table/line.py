@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, ModelError
-from ganwright.data.table.axis import from_axis, to_axis, type_of
+from ganwright.data.table.axis import from_axis, to_axis, type_of, unit_ns
 from ganwright.data.table.schema import Column
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64
@@ -70,6 +70,8 @@ class Line:
     @property
     def whole(self) -> bool:
         """Whether values are whole numbers on the axis: integers, dates, times."""
+        if self.column.numeral:
+            return self.column.kind == "integer"
         return self.column.type not in _FLOATS and not self.column.type.startswith("decimal")
 
     @property
@@ -164,10 +166,16 @@ class Line:
         sound = 0 <= line.tens <= _MOST_DIGITS and line.step >= 0
         sound = sound and bool(np.isfinite([line.low, line.high]).all()) and line.low <= line.high
         if sound and line.grid:
-            most = _LAST_DAY * 86400 if column.form else 2**63
+            dated = column.form and not column.numeral
+            most = _LAST_DAY * 86_400 * 10**9 // unit_ns(column) if dated else 2**63
+            most = min(most, 2**63)
             sound = line.low == 0 and line.high < _EXACT and line.high == int(line.high)
             sound = sound and -most <= line.origin <= line.end < most and line.step < 2**63
-        if not sound or (column.form and not line.grid) or (line.whole and line.tens):
+        if (
+            not sound
+            or (column.kind == "datetime" and column.form and not line.grid)
+            or (line.whole and line.tens)
+        ):
             raise ModelError(f"model.json: impossible line of column '{column.name}'")
         try:  # the ends must be values of the type
             line.values(np.array([line.low, line.high]))

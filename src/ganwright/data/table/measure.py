@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from ganwright.data.table.axis import from_axis, type_of
+from ganwright.data.table.axis import from_axis, type_of, unit_ns
 from ganwright.data.table.line import raw_numbers
 from ganwright.data.table.schema import Column
 
@@ -37,7 +37,7 @@ class Measure:
         """The axis of columns that have one: all numbers, or all dates or times."""
         named = {column.name: column for column in columns}
         if columns[0].kind == "datetime":
-            units = {column.name: _unit(column) for column in columns}
+            units = {column.name: unit_ns(column) for column in columns}
             unit = min(units.values())
             return cls(columns=named, steps={n: u // unit for n, u in units.items()}, unit=unit)
         digits = {c.name: 0 if c.kind == "integer" else c.decimals for c in columns}
@@ -125,13 +125,3 @@ def _first(column: Column) -> pa.Array:
     """The least value of a column, which stands where there is none."""
     low = 0 if column.low is None else column.low
     return from_axis(column, np.array([low], np.float64 if column.kind == "number" else np.int64))
-
-
-def _unit(column: Column) -> int:
-    """Nanoseconds of one step of a column's axis."""
-    if column.form:
-        return 10**9 if "%H" in column.form else _DAY
-    kind = type_of(column.type)
-    if pa.types.is_date32(kind):
-        return _DAY
-    return 10**6 if pa.types.is_date64(kind) else _UNITS[kind.unit]

@@ -36,6 +36,11 @@ class TableOptions:
     leave_out: Words = Field(
         default=(), description="Columns that are neither learned nor given back."
     )
+    decimal: Literal["auto", "point", "comma"] = Field(
+        default="auto",
+        description="The decimal mark of numbers in text: of 8,047 alone it can't be told whether it "
+        "is eight thousand or eight. auto: by all values of the column and by the file.",
+    )
     bins: Annotated[int, Field(ge=2, le=4096)] | None = Field(
         default=None,
         description="Into how many bins a column of numbers is cut. None: one for 32 rows, 16 to 64.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,13 @@ from ganwright.data.table import PACKED, TEXT_SUFFIXES, delimited
 from ganwright.data.table.axis import type_of
 from ganwright.data.table.delimited import Dialect, NotText, Ragged, blocks
 from ganwright.data.table.schema import Column, Kind, parse_kinds
-from ganwright.data.table.texts import Reading, as_given, reading_as, reading_of
+from ganwright.data.table.texts import (
+    Marks,
+    Reading,
+    as_given,
+    reading_as,
+    reading_of,
+)
 from ganwright.data.table.typed import check_left_out, typed_blocks
 
 if TYPE_CHECKING:
@@ -36,6 +42,7 @@ class Written:
     notes: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     skipped_rows: int = 0
+    delimiter: str = ""
 
 
 def is_text(path: Path) -> bool:
@@ -50,18 +57,23 @@ def stem_of(path: Path) -> str:
 
 
 def read_table(
-    path: Path | str, columns: Sequence[Column] | None = None, *, bad: str = "skip"
+    path: Path | str,
+    columns: Sequence[Column] | None = None,
+    *,
+    bad: str = "skip",
+    whole: bool = False,
 ) -> pa.Table:
     """The canonical table of a file, as `columns` where they are given. Raises DataError.
 
-    Then it is read in their types, and one row is enough: what "7" or "?" means is known.
+    Then it is read in their types, and one row is enough: what "7" or "?" means is known. With
+    `whole` columns that are none of them are left in.
     """
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
         write_canonical(Path(path), target, bad=bad, owner=f"'{path}'", known=columns)
         with pa.OSFile(str(target)) as file:
             table = pa.ipc.open_file(file).read_all()
-    return table if columns is None else conform(table, columns, f"'{path}'")
+    return table if columns is None or whole else conform(table, columns, f"'{path}'")
 
 
 def from_frame(frame: Any) -> pa.Table:
@@ -82,11 +94,12 @@ def write_canonical(
     bad: str = "skip",
     owner: str = "the table",
     known: Sequence[Column] | None = None,
+    decimal: str = "auto",
 ) -> Written:
     """Reads a file or frame into an Arrow file at `target`, in blocks.
 
-    `owner` names it in errors; text is read as the columns `known` where there are such. Raises
-    DataError, OptionError.
+    `owner` names it in errors; text is read as the columns `known` where there are such. `decimal`
+    is data.table.decimal. Raises DataError, OptionError.
     """
     raw = target.with_suffix(".raw")
     if isinstance(given, Path) and is_text(given):
@@ -100,12 +113,13 @@ def write_canonical(
     with mapped(raw) as table:
         chosen = parse_kinds(kinds, table.column_names)
         text = isinstance(given, Path) and is_text(given)
-        readings = _readings(table, chosen, bad, text)
-        for column in known or () if text else ():
-            if column.name in readings:
-                readings[column.name] = reading_as(column.type, table[column.name])
+        marks = Marks.of(decimal, written.delimiter)
+        readings = _readings(table, chosen, bad, text, marks)
+        for column in known or ():
+            if column.name in readings and (text or column.written):
+                readings[column.name] = reading_as(column, table[column.name], marks)
         notes = [*written.notes, *(n for r in readings.values() for n in r.notes)]
-        notes += _rewrite(table, readings, target, bad, owner)
+        notes += _rewrite(table, readings, target, owner)
     raw.unlink()
     return Written(written.rows, tuple(notes), written.skipped, written.skipped_rows)
 
@@ -142,9 +156,7 @@ def _write_text(path: Path, raw: Path, leave_out: Sequence[str], bad: str) -> Wr
         written = _stream_text(path, raw, other, leave_out, bad)
     except NotText:
         raise DataError(f"'{path}' is neither UTF-8 nor Windows-1252: save it as UTF-8") from None
-    return Written(
-        written.rows, (delimited.NOT_UTF8, *written.notes), written.skipped, written.skipped_rows
-    )
+    return replace(written, notes=(delimited.NOT_UTF8, *written.notes))
 
 
 def _tab(path: Path) -> str:
@@ -169,7 +181,7 @@ def _stream_text(
     rows = _write(noted(), schema, raw)
     _check_quote(path, dialect, last)
     if not ragged.count:
-        return Written(rows, dialect.notes)
+        return Written(rows, dialect.notes, delimiter=dialect.delimiter)
     first = delimited.first_ragged(path, dialect, _NAMED)
     named = tuple(
         (f"line {line}", f"has {_cells(cells)}, the header {dialect.width}")
@@ -180,7 +192,7 @@ def _stream_text(
         others = f"; {ragged.count - 1:,} more like it" if ragged.count > 1 else ""
         raise DataError(f"'{path}': {line} {reason}{others}")
     note = f"rows with another number of cells than the header are left out: {ragged.count:,}"
-    return Written(rows, (*dialect.notes, note), named, ragged.count)
+    return Written(rows, (*dialect.notes, note), named, ragged.count, dialect.delimiter)
 
 
 def _cells(count: int) -> str:
@@ -211,33 +223,55 @@ def _write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, path: Path) -> 
 
 
 def _readings(
-    table: pa.Table, kinds: Mapping[str, Kind], bad: str, text: bool
+    table: pa.Table, kinds: Mapping[str, Kind], bad: str, text: bool, marks: Marks
 ) -> dict[str, Reading]:
     """How columns of text are to be read: all in a file of text, else those with a kind given.
 
     Others stay the text that they were given as; where they read as more, that is said.
     """
-    found = {}
-    for field in table.schema:
-        if not pa.types.is_string(field.type):
-            continue
-        name = field.name
-        found[name] = reading_of(name, table[name], kinds.get(name), bad)
-        if not text and name not in kinds:
-            coded = (field.metadata or {}).get(b"user", b"").startswith(b"category")
+    names = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    found = {name: reading_of(name, table[name], kinds.get(name), bad, marks) for name in names}
+    if not marks.decimal and text:
+        found |= _by_the_others(table, kinds, bad, marks, found)
+    for name in () if text else names:
+        about = table.schema.field(name).metadata or {}
+        coded = about.get(b"user", b"").startswith(b"category")
+        if name not in kinds:
             found[name] = as_given(name, found[name], silent=coded)
+        elif found[name].numeral:  # text of a form stays that
+            found[name] = replace(found[name], type=pa.string())
     return found
 
 
+def _by_the_others(
+    table: pa.Table,
+    kinds: Mapping[str, Kind],
+    bad: str,
+    marks: Marks,
+    found: Mapping[str, Reading],
+) -> dict[str, Reading]:
+    """Columns that can be read in two ways, by the decimal mark that the others of a file have."""
+    sure = {reading.decimal for reading in found.values()} - {""}
+    if len(sure) != 1:
+        return {}
+    known = replace(marks, decimal=sure.pop())
+    again = [
+        name
+        for name, one in found.items()
+        if one.doubt or (known.decimal == "," and not one.decimal)
+    ]
+    return {name: reading_of(name, table[name], kinds.get(name), bad, known) for name in again}
+
+
 def _rewrite(
-    table: pa.Table, readings: Mapping[str, Reading], target: Path, bad: str, owner: str
+    table: pa.Table, readings: Mapping[str, Reading], target: Path, owner: str
 ) -> list[str]:
     """Writes the table as its columns are read; returns notes on infinite numbers."""
     fields = []
     for field in table.schema:
         reading = readings.get(field.name)
         if reading is not None:
-            about = dict(field.metadata or {}) | ({"form": reading.form} if reading.form else {})
+            about = dict(field.metadata or {}) | reading.about
             field = pa.field(field.name, reading.type, metadata=about or None)
         fields.append(field)
     infinite: dict[str, int] = {}
@@ -253,25 +287,20 @@ def _rewrite(
                     why = " ".join(str(error).split())[:120]
                     what = f"column '{field.name}' is not {field.type}: {why}"
                     raise DataError(f"{owner}: {what}") from None
-                arrays.append(_finite(field.name, typed, infinite))
+                _count_infinite(field.name, typed, infinite)
+                arrays.append(typed)
             yield pa.record_batch(arrays, schema=pa.schema(fields))
 
     _write(made(), pa.schema(fields), target)
-    if infinite and bad == "refuse":
-        name, count = next(iter(infinite.items()))
-        raise DataError(f"{owner}: column '{name}' holds {count:,} infinite values")
-    return [f"'{n}': {count:,} infinite values are missing" for n, count in infinite.items()]
+    return [
+        f"'{name}': {count:,} infinite values are kept, as values of their own"
+        for name, count in infinite.items()
+    ]
 
 
-def _finite(name: str, array: pa.Array, infinite: dict[str, int]) -> pa.Array:
-    if not pa.types.is_floating(array.type):
-        return array
-    endless = pc.is_inf(array)
-    count = pc.sum(endless).as_py() or 0
-    if not count:
-        return array
-    infinite[name] = infinite.get(name, 0) + count
-    return pc.if_else(pc.fill_null(endless, False), None, array)
+def _count_infinite(name: str, array: pa.Array, infinite: dict[str, int]) -> None:
+    if pa.types.is_floating(array.type) and (count := pc.sum(pc.is_inf(array)).as_py() or 0):
+        infinite[name] = infinite.get(name, 0) + count
 
 
 def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table") -> pa.Table:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from ganwright.base.errors import ModelError, OptionError, message
+from ganwright.data.table import numerals
 from ganwright.data.table.axis import to_axis
 from ganwright.data.table.kinds import KINDS, MODELLED, Facts, Kind, decimals_of, is_number
+from ganwright.data.table.moments import Zones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +24,10 @@ class Column:
     "timestamp[us]", "string"). `missing` and `distinct` count over all rows; `distinct` leaves
     missing values out. `low` and `high` are of the axis that `axis` gives (numbers themselves,
     dates and times as whole numbers) and None for what has no order. `decimals` is the most digits
-    after the point, for numbers that have few. `form` says how a date stands in a column that is
-    not of a date type: "%Y%m%d" in whole numbers. `user` is the pandas dtype to give back where
+    after the point, for numbers that have few. `form` says how a date or number stands in a column
+    of text or, "%Y%m%d", of whole numbers; `written` how a number or moment stands in files of
+    text, where its type does not say it: "$#,##0.00". `zones` are the moments and the zones that
+    were written at them, of a form with %Z. `user` is the pandas dtype to give back where
     the Arrow type does not say it ("category", "Int64"). `note` is the rule that decided.
     """
 
@@ -37,6 +42,19 @@ class Column:
     form: str = ""
     user: str = ""
     note: str = ""
+    written: str = ""
+    zones: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def numeral(self) -> bool:
+        """Whether it is text that holds numbers of a form."""
+        return bool(self.form) and self.kind != "datetime"
+
+    @cached_property
+    def zoned(self) -> Zones:
+        """The zones, to give a new moment that of the nearest."""
+        at, texts = zip(*self.zones, strict=True) if self.zones else ((), ())
+        return Zones(at, texts)
 
     @property
     def modelled(self) -> bool:
@@ -44,23 +62,38 @@ class Column:
         return self.kind in MODELLED
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        plain = asdict(self)  # what is not there is left out: as models before had it
+        return {k: v for k, v in plain.items() if v or k not in ("written", "zones")}
 
     @classmethod
     def from_json(cls, tree: Any) -> Column:
         """Reads what `to_json` wrote. Raises ModelError when it is anything else."""
         try:
-            column = cls(**tree)
-        except TypeError as error:
+            zones = tuple((int(at), str(text)) for at, text in tree.get("zones", ()))
+            column = cls(**{**tree, "zones": zones})
+        except (TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"model.json: a column is not readable ({error})") from None
-        texts = (column.name, column.kind, column.type, column.form, column.user, column.note)
+        texts = [column.name, column.kind, column.type, column.form, column.user, column.note]
+        texts.append(column.written)
         counts = (column.missing, column.distinct, column.decimals or 0)
         sound = all(isinstance(t, str) for t in texts) and column.kind in KINDS
+        sound = sound and _sound_form(column)
         sound = sound and all(isinstance(c, int) and c >= 0 for c in counts)
         limits = (column.low, column.high)
         if not sound or not all(n is None or isinstance(n, int | float) for n in limits):
             raise ModelError(f"model.json: impossible column {tree!r}")
         return column
+
+
+def _sound_form(column: Column) -> bool:
+    """Whether the forms can be read and written."""
+    try:
+        form = column.form if column.numeral else column.written
+        if form and not column.type.startswith(("timestamp", "date")):
+            numerals.format_of(form)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_kinds(words: Sequence[str], names: Sequence[str]) -> dict[str, Kind]:
@@ -90,12 +123,11 @@ def infer_columns(table: pa.Table, kinds: Mapping[str, Kind]) -> tuple[Column, .
 
 def _column(table: pa.Table, name: str, wish: Kind | None) -> Column:
     array, about = table[name], table.schema.field(name).metadata or {}
-    facts = Facts.of(
-        name, array, about.get(b"user", b"").decode(), about.get(b"form", b"").decode()
-    )
+    said = {key: about.get(key.encode(), b"").decode() for key in ("user", "form", "written")}
+    facts = Facts.of(name, array, said["user"], said["form"], said["written"])
     kind, form, note = facts.judge()
     if wish is not None and wish != kind:
-        form = form if wish == "datetime" else ""
+        form = _wished_form(facts, wish)
         _check_wish(facts, wish, form)
         kind, note = wish, "as you said"
     blank = Column(
@@ -107,8 +139,23 @@ def _column(table: pa.Table, name: str, wish: Kind | None) -> Column:
         form=form,
         user=facts.user,
         note=note,
+        written="" if form else facts.written,
+        zones=tuple(zip(*_zones(facts.values, form), strict=True)) if "%Z" in form else (),
     )
     return replace(blank, **_axis(blank, facts)) if kind in _ORDERED else blank
+
+
+def _zones(values: pa.Array, form: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    found = Zones.learn(values, form)
+    return found.at, found.texts
+
+
+def _wished_form(facts: Facts, wish: Kind) -> str:
+    """How the values of a column are written that is of a kind because the user says so."""
+    if wish == "datetime":
+        return facts.form or facts.days_form(least=0.5)
+    text = pa.types.is_string(facts.type)
+    return facts.written if text and wish in ("number", "integer") else ""
 
 
 _ORDERED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
@@ -117,8 +164,8 @@ _ORDERED: frozenset[Kind] = frozenset({"number", "integer", "datetime"})
 def _check_wish(facts: Facts, wish: Kind, form: str) -> None:
     kind = facts.type
     able = {
-        "number": is_number(kind),
-        "integer": pa.types.is_integer(kind),
+        "number": is_number(kind) or bool(form),
+        "integer": pa.types.is_integer(kind) or (bool(form) and facts.whole),
         "datetime": pa.types.is_temporal(kind) or bool(form),
         "boolean": facts.distinct <= 2,
         "constant": facts.distinct <= 1,

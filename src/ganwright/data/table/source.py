@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, message
@@ -44,9 +45,11 @@ from ganwright.data.table.typed import table_of
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec
 
-_VERSION = 2  # of reading and encoding: raise it when what lies in the cache would be another
+_VERSION = 3  # of reading and encoding: raise it when what lies in the cache would be another
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
+_LOOKED_AT, _DIGITS = 1000, 0.4  # values of a column, and the share of digits in dates and numbers
+_NEARLY = 0.9  # of the values missing, when a column comes back nearly empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +119,13 @@ def frame_source(frame: Any, options: DataOptions) -> TableSource:
 def canonical(source: TableSource, options: DataOptions) -> Canonical:
     """The table as it is read, or as an earlier call read it. Raises DataError, OptionError."""
     chosen = options.table
-    key = [_VERSION, sorted(chosen.kinds), sorted(chosen.leave_out), options.bad]
+    key = [
+        _VERSION,
+        sorted(chosen.kinds),
+        sorted(chosen.leave_out),
+        options.bad,
+        chosen.decimal,
+    ]
     parent = cache.folder_of(source.kind, source.identity)
     folder = parent / cache.key_of(key)
     with suppress(*cache.DAMAGED):
@@ -135,6 +144,7 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
         leave_out=chosen.leave_out,
         bad=options.bad,
         owner=source.label,
+        decimal=chosen.decimal,
     )
     with mapped(target) as table:
         columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
@@ -185,7 +195,12 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
         written = write_canonical(
-            frame, target, kinds=chosen.kinds, leave_out=chosen.leave_out, bad=options.bad
+            frame,
+            target,
+            kinds=chosen.kinds,
+            leave_out=chosen.leave_out,
+            bad=options.bad,
+            decimal=chosen.decimal,
         )
         with pa.OSFile(str(target)) as file:
             table = pa.ipc.open_file(file).read_all()
@@ -252,7 +267,8 @@ def _dataset(
 ) -> Dataset:
     target, rule = _target(found.columns, options.table.target)
     chosen = replace(options, table=replace(options.table, target=target))
-    notes = (rule, *source.notes, *found.notes, *_left_out(found.columns), parts.note)
+    left = (*_unread(found.table, found.columns), *_left_out(found.columns))
+    notes = (rule, *source.notes, *found.notes, *left, parts.note)
     return Dataset(
         name=source.name,
         kind="table",
@@ -320,6 +336,29 @@ def _left_out(columns: tuple[Column, ...]) -> Iterator[str]:
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         if names:
             yield f"{words}: {shown}"
+
+
+def _unread(table: pa.Table, columns: tuple[Column, ...]) -> Iterator[str]:
+    """A warning of each column that comes back empty, or nearly, for its values were not read."""
+    for column in columns:
+        if column.kind == "text" and _mostly_digits(
+            some := table[column.name].drop_null()[:_LOOKED_AT]
+        ):
+            yield (
+                f"warning: '{column.name}' comes back empty: '{some[0]}' is read as no date or "
+                "number, but as free text"
+            )
+        elif column.modelled and column.missing > _NEARLY * table.num_rows:
+            yield (
+                f"warning: '{column.name}' comes back nearly empty: {column.missing:,} of "
+                f"{table.num_rows:,} values are missing or could not be read"
+            )
+
+
+def _mostly_digits(texts: pa.ChunkedArray) -> bool:
+    """Whether texts look like dates or numbers: half of their letters are digits, or so."""
+    digits = pc.utf8_length(pc.replace_substring_regex(texts, r"\D", ""))
+    return (pc.sum(digits).as_py() or 0) > _DIGITS * (pc.sum(pc.utf8_length(texts)).as_py() or 0)
 
 
 # --- encoding ----------------------------------------------------------------------------------

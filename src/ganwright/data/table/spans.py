@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ganwright.data.table.axis import type_of
+from ganwright.data.table import moments, numerals
+from ganwright.data.table.axis import type_of, unit_ns
 from ganwright.data.table.line import Line
 
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
-_UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-_DAY = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
@@ -142,20 +141,43 @@ def _number(line: Line, value: Any) -> Fraction:
     if not isinstance(value, str | float | Decimal):
         raise TypeError(f"no number: {value!r}")
     text = str(value).strip()
-    decimal = Decimal(text)
+    form = line.column.form or line.column.written
+    decimal = Decimal(_plain_number(text, form) if form else text)
     if not decimal.is_finite() or abs(decimal.adjusted()) > 400:
         raise ValueError(f"no finite number: {text}")
     if line.grid or line.whole:
         return Fraction(decimal)
-    return Fraction(float(_stored(line)(text)))  # what the type makes of it, as in the data
+    return Fraction(float(_stored(line)(str(decimal))))  # what the type makes of it, as in the data
+
+
+def _plain_number(text: str, form: str) -> str:
+    """A number as the column writes it, "$1,234.50", as a plain one; others as they are."""
+    values, known = numerals.read(pa.array([text]), form)
+    return repr(float(values[0])) if known[0] else text
+
+
+def _in_form(line: Line, value: Any) -> Any:
+    """A date as the column writes it as the moment that it is; others as they are."""
+    form = line.column.form or line.column.written
+    if not form or not isinstance(value, str):
+        return value
+    ticks, known = moments.read(pa.array([value.strip()]), form)
+    if not known[0]:
+        ticks, known = moments.read(pa.array([value.strip()]), moments.day_of(form))
+        form = moments.day_of(form)
+    if not known[0]:
+        return value
+    moment = moments.write(ticks, moments.ISO[moments.unit_of(form)], None, None)
+    return moment[0].as_py()
 
 
 def _time(line: Line, kind: pa.DataType, value: Any) -> Span:
-    unit = _unit_ns(line, kind)
+    unit = unit_ns(line.column)
     if pa.types.is_time(kind) or pa.types.is_duration(kind):
         nanoseconds = Fraction(_duration_ns(value))
         return Span(nanoseconds / unit, nanoseconds / unit)
     zone = kind.tz if pa.types.is_timestamp(kind) else None
+    value = _in_form(line, value)
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         value = value.isoformat()
     if isinstance(value, bool | int | np.integer):
@@ -170,20 +192,12 @@ def _time(line: Line, kind: pa.DataType, value: Any) -> Span:
     return Span(at, at)
 
 
-def _unit_ns(line: Line, kind: pa.DataType) -> int:
-    if line.column.form:
-        return 10**9 if "%H" in line.column.form else _DAY
-    if pa.types.is_date32(kind):
-        return _DAY
-    if pa.types.is_date64(kind):
-        return 10**6
-    return _UNITS[kind.unit]
-
-
 def _period(year: int | None, month: int | None, day: int | None) -> tuple[str, str]:
     """First day in and first day after."""
     assert year is not None
     start = datetime.date(year, month or 1, day or 1)
+    if year == datetime.MAXYEAR and (day or 31, month or 12) == (31, 12):  # there is no day after
+        return start.isoformat(), "9999-12-31T23:59:59.999999"
     if day:
         end = start + datetime.timedelta(days=1)
     elif month:

@@ -82,7 +82,7 @@ def condition(codec: TableCodec, where: str | Mapping[str, Any]) -> Condition:
     """The condition that `where` says. Raises OptionError in one line (see `TableCodec`)."""
     names = [column.name for column in codec.columns]
     if isinstance(where, str):
-        clauses = [_parse(part, names) for part in _split(where, ",") if part.strip()]
+        clauses = [_parse(part, names) for part in _clauses(where) if part.strip()]
     elif isinstance(where, Mapping):
         clauses = [_from_mapping(str(name), value) for name, value in where.items()]
     else:
@@ -206,6 +206,21 @@ def _split(text: str, mark: str) -> Iterator[str]:
     yield text[start:]
 
 
+def _clauses(text: str) -> Iterator[str]:
+    """The parts between commas; one within a number, 1,000, or a date is none of them."""
+    held: str | None = None
+    for part in _split(text, ","):
+        more = re.match(r"\s?\d[^=<>!]*$", part)
+        if held is not None and more and re.search(r"[=<>].*\d$", held):
+            held += f",{part}"
+            continue
+        if held is not None:
+            yield held
+        held = part
+    if held is not None:
+        yield held
+
+
 def _unquoted(text: str) -> _Text:
     text = text.strip()
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
@@ -295,10 +310,12 @@ def _of_field(field: Field, clauses: list[_Clause]) -> tuple[np.ndarray, Pieces 
         if values or clause.operator == "=":  # else x!=missing, which says nothing of values
             asked.append((clause, values))
     if isinstance(field, NumberField):
-        spans = Spans.every(field.line)
+        spans, apart = Spans.every(field.line), np.ones(len(field.tallies), bool)
         for clause, values in asked:
+            apart &= _apart(field, clause, values)
             spans = spans & _spans(field, clause, values)
         share, pieces = _cut_bins(field, spans)
+        share = np.append(share, apart)
     else:
         mask = np.ones(len(field.values), bool)
         for clause, values in asked:
@@ -388,11 +405,58 @@ def _spans(field: NumberField, clause: _Clause, values: list[Any]) -> Spans:
     line = field.line
     found = Spans.none(line)
     for value in values:
+        if clause.operator in ("=", "!=") and _named_apart(field, value).any():
+            continue
         one = Spans.of(line, _one_span(field, line, clause, value))
-        if clause.operator != "!=" and not _overlaps(field, one):
+        beside = _meant_apart(field, clause, value).any()
+        if clause.operator != "!=" and not _overlaps(field, one) and not beside:
             raise OptionError(f"{_OWNER}: {_not_seen(field, clause, value)}")
         found = found | one
     return ~found if clause.operator == "!=" else found
+
+
+def _named_apart(field: NumberField, value: Any) -> np.ndarray:
+    """Which of the values apart (S,) a value names: inf, 0000-00-00, 9999-12-31."""
+    if not len(field.tallies) or field.apart is None or isinstance(value, _Range):
+        return np.zeros(len(field.tallies), bool)
+    text = value.text if isinstance(value, _Text) else value
+    if pa.types.is_floating(field.apart.type):
+        try:
+            return np.asarray(field.apart.to_numpy(zero_copy_only=False) == float(text))
+        except (TypeError, ValueError):
+            return np.zeros(len(field.tallies), bool)
+    return np.array([str(one) == str(text).strip() for one in field.apart], bool)
+
+
+def _apart(field: NumberField, clause: _Clause, values: list[Any]) -> np.ndarray:
+    """Which of the values apart (S,) a clause leaves."""
+    found = np.zeros(len(field.tallies), bool)
+    for value in values:
+        found |= _meant_apart(field, clause, value)
+    return ~found if clause.operator == "!=" else found
+
+
+def _meant_apart(field: NumberField, clause: _Clause, value: Any) -> np.ndarray:
+    """Which of the values apart (S,) one alternative means, by name or by its range."""
+    named = _named_apart(field, value)
+    if not len(named) or (named.any() and clause.operator in ("=", "!=")):
+        return named
+    span = _one_span(field, field.line, clause, value)
+    low = -np.inf if span.low is None else float(span.low)
+    high = np.inf if span.high is None else float(span.high)
+    places = _places_apart(field)
+    found: np.ndarray = (places >= low) & (places <= high)
+    return found
+
+
+def _places_apart(field: NumberField) -> np.ndarray:
+    """Where the values apart (S,) lie on the column's axis: infinitely far, or NaN for nowhere."""
+    assert field.apart is not None
+    if pa.types.is_floating(field.apart.type) and not field.column.form:
+        found: np.ndarray = field.apart.to_numpy(zero_copy_only=False).astype(np.float64)
+        return found
+    raw, nowhere = raw_numbers(field.column, field.apart)
+    return np.where(nowhere, np.nan, raw.astype(np.float64))
 
 
 def _overlaps(field: NumberField, spans: Spans) -> bool:

@@ -1,4 +1,4 @@
-"""Rows → .csv, .tsv or .parquet, with the columns, order and types of the training table.
+"""Rows → .csv, .tsv (packed or not) or .parquet, with the columns, order and types of the training table.
 
 Whole or not at all, in constant memory.
 """
@@ -15,7 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.names import Names
-from ganwright.data.table.fields import CategoryField
+from ganwright.data.table import is_table_name
+from ganwright.data.table.fields import CategoryField, NumberField
+from ganwright.data.table.packing import inner, sink
+from ganwright.data.table.spelling import spelled_table
 from ganwright.data.writers import Writing, chosen_format
 
 if TYPE_CHECKING:
@@ -28,8 +31,9 @@ _ROWS = 1 << 16  # that are held back until they are worth a write
 
 def format_for(codec: TableCodec, path: Path, format: str | None) -> str:  # noqa: A002
     """See `TableCodec.format_for`."""
-    places = (".csv", ".tsv", ".parquet")
-    return chosen_format(path, format, _SUFFIXES, codec.formats, "tables", places)
+    places = (".csv", ".tsv", ".parquet", ".csv.gz")
+    packed = inner(path) if is_table_name(path) else path
+    return chosen_format(packed, format, _SUFFIXES, codec.formats, "tables", places)
 
 
 class _TableWriter(Writing["TableCodec"]):
@@ -74,11 +78,11 @@ class CsvWriter(_TableWriter):
     def _open(self, aside: Path) -> None:
         from pyarrow import csv
 
-        mark = "\t" if self.path.suffix.lower() in _TABBED else ","
+        mark = "\t" if inner(self.path).suffix.lower() in _TABBED else ","
         # Arrow's "needed" puts all text in quotes: done only if some text does need them
         style = "needed" if self._needs_quotes(mark) else "none"
         options = csv.WriteOptions(include_header=False, delimiter=mark, quoting_style=style)
-        file = self._stack.enter_context(aside.open("wb"))
+        file = self._stack.enter_context(sink(aside, self.path))
         self._schema = self.codec.written_schema()
         header = io.StringIO()
         csv_of_python.writer(header, delimiter=mark, lineterminator="\n").writerow(
@@ -95,15 +99,17 @@ class CsvWriter(_TableWriter):
         for one in self.codec.fields:
             if isinstance(one, CategoryField) and pa.types.is_string(one.values.type):
                 texts.append(one.values)
-            elif one.column.form:
-                texts.append(pa.array([one.column.form]))
+            elif isinstance(one, NumberField) and one.apart is not None:
+                texts.append(one.apart.cast(pa.string()))
+        forms = [c.form or c.written for c in self.codec.columns if c.form or c.written]
+        texts.append(pa.array(forms, pa.string()))
         for other in self.codec.remade.values():
             texts.append(other.make(0, 1).cast(pa.string()))
         special = f'[{mark}"\r\n]|^$'
         return any(pc.any(pc.match_substring_regex(text, special)).as_py() for text in texts)
 
     def _write(self, rows: pa.Table) -> None:
-        self._file.write_table(rows.cast(self._schema))
+        self._file.write_table(spelled_table(rows, self.codec.columns).cast(self._schema))
 
     def _close(self) -> None:
         self._file.close()

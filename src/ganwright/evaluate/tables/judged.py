@@ -63,7 +63,7 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
         raise DataError(
             f"'{path}' is no table (.csv, .tsv, .parquet or .arrow), and '{data.source}' is"
         )
-    given = read_table(Path(path))
+    given = read_table(Path(path), codec.columns, whole=True)
     found = conform(given, codec.columns, f"'{path}'")
     own = _marks(codec.digests(found))
 
