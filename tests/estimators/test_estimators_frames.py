@@ -119,3 +119,12 @@ def test_estimators_warn_of_what_the_command_line_notes() -> None:
     with pytest.warns(UserWarning, match="identifiers, not learned but made anew: 'id'"):
         model = fitted(frame)
     assert any("'id'" in note for note in model.notes_)
+
+
+def test_a_spike_in_few_rows_keeps_its_share() -> None:
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(600) < 0.9, 0, rng.lognormal(3, 1, 600))
+    frame = pd.DataFrame({"x": x, "a": rng.normal(size=600), "c": rng.choice(list("abc"), 600)})
+    for seed in (0, 1):
+        made = TableGAN(random_state=seed).fit(frame).sample(4000)
+        assert (made["x"] == 0).mean() == pytest.approx((x == 0).mean(), abs=0.03)

@@ -71,6 +71,7 @@ def test_arrays_of_objects() -> None:
     assert whole.dtype == object and not pd.isna(whole).any()
 
 
+@pytest.mark.filterwarnings("ignore:.*comes back nearly empty")
 def test_a_column_that_is_all_missing_stays_so() -> None:
     array = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan]] * 5)
     whole = GANImputer(**QUICK).fit_transform(array)

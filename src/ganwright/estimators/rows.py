@@ -136,7 +136,7 @@ class RowEstimator(BaseEstimator):
         # Here nothing is judged, so which column is predicted in judging doesn't matter.
         self.notes_ = tuple(n for n in data.notes if "is the column to predict" not in n)
         for note in self.notes_:
-            warnings.warn(note, DataNote, stacklevel=3)
+            warnings.warn(note.removeprefix("warning: "), DataNote, stacklevel=3)
         return data
 
     def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:

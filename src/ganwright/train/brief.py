@@ -30,6 +30,7 @@ LEAST_BATCH, LEAST_ROUNDS = 16, 100  # a batch is halved until the budget has so
 CHECKS = 25  # looks at held-out rows in one budget
 PATIENCE = 5  # … that may pass without a better one
 LEAST_HELD, MOST_HELD = 20, 2000  # held-out rows to stop by
+LOOKED_AT = 500  # … looked at: fewer rows are looked at several times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,8 @@ class Briefing:
 def train_in_memory(data: Dataset, briefing: Briefing, stop_by: np.ndarray | None = None) -> Model:
     """A model of rows, the same for the same seed where `minutes` don't end it.
 
-    `stop_by` are held-out rows (default: all of them): the model that they surprise least is kept,
+    `stop_by` are held-out rows (default: all of them): the model that gives them the lowest negative
+    log-likelihood is kept,
     and training ends when no better one comes. Raises Diverged.
     """
     held = data.heldout if stop_by is None else stop_by
@@ -62,7 +64,7 @@ def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray, observer: Obs
     assert recipe.train.kimg is not None
     budget, batch = round(recipe.train.kimg * 1000), recipe.train.batch
     rounds = max(1, -(-budget // batch))
-    watch = _Watch(data, stop_by, trainer)
+    early = _Early(data, stop_by, trainer)
     ends = None if briefing.minutes is None else time.monotonic() + 60 * briefing.minutes
     every = max(1, rounds // CHECKS)
     began = time.monotonic()
@@ -73,13 +75,13 @@ def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray, observer: Obs
         if number % every == 0:
             observer.report(_report(trainer), trainer)
         late = ends is not None and time.monotonic() > ends
-        if (number % every == 0 or number == rounds or late) and watch.tired():
+        if (number % every == 0 or number == rounds or late) and early.stops():
             break
         if late:
             break
     if not trainer.healthy():
         raise Diverged("training diverged; a lower rate or more rows may help")
-    return watch.model()
+    return early.model()
 
 
 def _report(trainer: Trainer) -> dict[str, Any]:
@@ -108,8 +110,8 @@ def _recipe(data: Dataset, briefing: Briefing) -> Recipe:
     return replace(override(recipe, settings), data=data.options)
 
 
-class _Watch:
-    """The best model so far, by how much held-out rows surprise it."""
+class _Early:
+    """Early stopping: the best model so far, by the negative log-likelihood of held-out rows."""
 
     def __init__(self, data: Dataset, rows: np.ndarray, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -119,33 +121,40 @@ class _Watch:
         rows = rows[(data.rows[rows] >= 0).all(axis=1)]  # without what training never missed
         if len(rows) >= LEAST_HELD:
             rows = rows[:: -(-len(rows) // MOST_HELD)]
+            self.rows = len(rows)
+            rows = np.tile(rows, max(1, LOOKED_AT // len(rows)))  # each with other cells hidden
             codes = torch.from_numpy(data.rows[rows].astype(np.int64))
             rng = np.random.default_rng(seeds.derive(trainer.recipe.train.seed, "brief"))
             hidden = torch.from_numpy(rng.random(codes.shape) < rng.random((len(rows), 1)))
             self.condition = torch.where(hidden, ~codes, codes).to(trainer.device)
 
-    def tired(self) -> bool:
+    def stops(self) -> bool:
         """Looks at the held-out rows; whether it is time to end."""
         if self.condition is None:
             return False
-        value = self._surprise()
-        if value < self.best:
+        value, error = self._negative_log_likelihood()
+        # As in a run: of models within one standard error the one trained longest is kept. Few rows
+        # say little, and would otherwise end the learning of a rare value too soon.
+        self.stale = self.stale + 1 if value >= self.best + error else 0
+        self.best = min(value, self.best)
+        if not self.stale:
             network = self.trainer.average.network
-            self.best, self.stale = value, 0
             self.kept = copy.deepcopy(network.state_dict())
-        else:
-            self.stale += 1
         return self.stale >= PATIENCE
 
     @torch.inference_mode()
-    def _surprise(self) -> float:
-        """−log p of a held-out cell that is hidden, in nats; the same cells every time."""
+    def _negative_log_likelihood(self) -> tuple[float, float]:
+        """−log p of a hidden held-out cell, in nats: the mean and its standard error.
+
+        The same cells every time.
+        """
         assert self.condition is not None
         generator: Any = self.trainer.average.network
         z = torch.zeros(
             len(self.condition), self.trainer.recipe.latent.dim, device=self.condition.device
         )
-        return float(generator.surprise(z, self.condition).mean())
+        found = generator.surprise(z, self.condition).view(-1, self.rows).mean(0)
+        return float(found.mean()), float(found.std() / self.rows**0.5)
 
     def model(self) -> Model:
         """The artefact, of the best state."""
