@@ -271,3 +271,26 @@ def test_a_parquet_file_keeps_its_columns_and_types(folder: Path) -> None:
     grown = pq.read_table("grown.parquet")
     assert grown.slice(0, 20).drop_columns(["synthetic"]).equals(table)
     assert grown["more"].to_pylist()[20:] == [None] * 3
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
+def test_frames_of_the_same_text_keep_its_form(folder: Path, kind: str) -> None:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    import ganwright as gw
+
+    frame = pd.read_csv("all.csv", dtype=str)
+    given = {
+        "pandas": lambda: frame,
+        "polars": lambda: pl.from_pandas(frame),
+        "arrow": lambda: pa.Table.from_pandas(frame, preserve_index=False),
+    }[kind]()
+    model = gw.load("run")
+    for done in (gw.fill(model, given), gw.augment(model, given, n=30)):
+        plain = done if kind == "pandas" else done.to_pandas()
+        assert plain[list(frame)][:ROWS].where(frame.notna()).equals(frame.where(frame.notna()))
+        for name, (_, form) in CELLS.items():
+            texts = plain[name].dropna()
+            assert texts.str.fullmatch(form).all(), name

@@ -243,3 +243,9 @@ def test_models_hold_values_of_their_own() -> None:
     codes = again.codes(table)
     back = again.table(codes, np.full(codes.shape, 0.5))
     assert back["a"].to_pylist() == frame["a"].tolist()
+
+
+def test_a_column_of_which_little_could_be_read_is_warned_of(tmp_path: Path) -> None:
+    cells = [f"${n}.50" for n in range(1, 20)] + [f"see {n}" for n in range(60)]
+    notes = first(table(tmp_path, cells), kinds=["a=number"])[2]
+    assert any(n.startswith("warning: 'a': 60 cells are no number ('see 0'") for n in notes)

@@ -18,8 +18,9 @@ from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.data.table.codec import TableCodec
 from ganwright.data.table.source import is_frame
+from ganwright.data.table.spelling import spelled, spelled_table
 from ganwright.model import Model
-from ganwright.uses.rows import codec_of, rows_of
+from ganwright.uses.rows import codec_of, rows_of, texts_in
 
 MARK = "synthetic"
 MOST_CLASSES = 1000
@@ -136,6 +137,8 @@ def joined(codec: TableCodec, real: Any, new: Iterator[pa.Table], mark: str = MA
     made = pa.concat_tables([codec.schema.empty_table(), *new])
     if room == "pandas":
         return _joined_pandas(codec, real, made, mark)
+    texts = [column for column in codec.columns if column.name in texts_in(real)]
+    made = spelled_table(made, texts)
     table = real if room == "pyarrow" else real.lazy().collect().to_arrow()
     arrays, flags = [], pa.array([False] * table.num_rows + [True] * made.num_rows)
     for field in table.schema:
@@ -162,7 +165,13 @@ def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
 def _joined_pandas(codec: TableCodec, real: Any, made: pa.Table, mark: str) -> Any:
     import pandas as pd
 
-    new = codec.join([made]).reindex(columns=[str(name) for name in real.columns])
+    new = codec.join([made])
+    texts = texts_in(real)
+    for column in codec.columns:
+        if column.name in texts and (column.written or column.type == "int64"):
+            array = spelled(made.column(column.name), column).cast(pa.string())
+            new[column.name] = array.to_pandas()
+    new = new.reindex(columns=[str(name) for name in real.columns])
     new.columns = real.columns
     for at, kind in enumerate(real.dtypes):
         column = new.iloc[:, at]

@@ -22,8 +22,17 @@ from ganwright.base.errors import OptionError, message
 from ganwright.data.table.codec import TableCodec
 from ganwright.data.table.line import missing_of
 from ganwright.data.table.source import is_frame
+from ganwright.data.table.spelling import spelled
 from ganwright.model import Model
-from ganwright.uses.rows import blocks, chances, codec_of, given_codes, rows_of, without_missing
+from ganwright.uses.rows import (
+    blocks,
+    chances,
+    codec_of,
+    given_codes,
+    rows_of,
+    texts_in,
+    without_missing,
+)
 
 How = Literal["mean", "draw"]
 HOWS = ("mean", "draw")
@@ -60,7 +69,11 @@ def fill(
     canonical = rows_of(codec, table)
     filling = find(model, canonical, how=how, draws=draws, seed=seed)
     base = table if is_frame(table) else codec.join([canonical])
-    done = [patched(base, filling.rows, values) for values in filling.draws]
+    texts = [column for column in codec.columns if column.name in texts_in(base)]
+    done = []
+    for values in filling.draws:
+        written = {c.name: spelled(values[c.name], c) for c in texts if c.name in values}
+        done.append(patched(base, filling.rows, values | written))
     return done[0] if draws is None else done
 
 

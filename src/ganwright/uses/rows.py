@@ -54,6 +54,19 @@ def rows_of(codec: TableCodec, given: Any, owner: str = "the table") -> pa.Table
     return conform(table, codec.columns, owner)
 
 
+def texts_in(frame: Any) -> set[str]:
+    """The columns of a frame that are text, which stays in the form that it is written in."""
+    room = type(frame).__module__.partition(".")[0]
+    if room == "pandas":
+        return {
+            str(n) for n, kind in frame.dtypes.items() if str(kind) in ("object", "str", "string")
+        }
+    if room == "polars":
+        schema = frame.lazy().collect_schema()
+        return {name for name, kind in schema.items() if str(kind) == "String"}
+    return {f.name for f in frame.schema if "string" in str(f.type)}
+
+
 def given_codes(
     codec: TableCodec, table: pa.Table, *, missing: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:

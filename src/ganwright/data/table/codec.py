@@ -24,7 +24,7 @@ from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.remade import Remade, remade_from_json, remade_of
 from ganwright.data.table.rules import Fixed
 from ganwright.data.table.schema import Column
-from ganwright.data.table.spelling import spelled_table
+from ganwright.data.table.spelling import spelled_table, spelled_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -529,7 +529,10 @@ class TableCodec:
                 schema = schema.set(at, pa.field(name, pa.timestamp("s", zone)))
         for at, column in enumerate(self.columns):
             if column.written:
-                schema = schema.set(at, pa.field(column.name, pa.string()))
+                field = self.by_name.get(column.name)
+                finite = isinstance(field, NumberField) and field.apart is None
+                kind = spelled_type(column) if finite else pa.string()
+                schema = schema.set(at, pa.field(column.name, kind))
         return schema
 
     def save_snapshot(self, path: Path, table: pa.Table, columns: int) -> None:

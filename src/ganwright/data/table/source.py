@@ -49,7 +49,6 @@ _VERSION = 3  # of reading and encoding: raise it when what lies in the cache wo
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
 _LOOKED_AT, _DIGITS = 1000, 0.4  # values of a column, and the share of digits in dates and numbers
-_NEARLY = 0.9  # of the values missing, when a column comes back nearly empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,7 +338,7 @@ def _left_out(columns: tuple[Column, ...]) -> Iterator[str]:
 
 
 def _unread(table: pa.Table, columns: tuple[Column, ...]) -> Iterator[str]:
-    """A warning of each column that comes back empty, or nearly, for its values were not read."""
+    """A warning of each column that comes back empty, though it seems to hold dates or numbers."""
     for column in columns:
         if column.kind == "text" and _mostly_digits(
             some := table[column.name].drop_null()[:_LOOKED_AT]
@@ -347,11 +346,6 @@ def _unread(table: pa.Table, columns: tuple[Column, ...]) -> Iterator[str]:
             yield (
                 f"warning: '{column.name}' comes back empty: '{some[0]}' is read as no date or "
                 "number, but as free text"
-            )
-        elif column.modelled and column.missing > _NEARLY * table.num_rows:
-            yield (
-                f"warning: '{column.name}' comes back nearly empty: {column.missing:,} of "
-                f"{table.num_rows:,} values are missing or could not be read"
             )
 
 

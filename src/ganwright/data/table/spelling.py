@@ -27,6 +27,15 @@ def spelled(array: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
     return numerals.write(values_of(array), column.written, hidden)
 
 
+def spelled_type(column: Column) -> pa.DataType:
+    """The type in which finite values stand in a file as `spelled` has them, without quotes."""
+    if column.kind != "number":
+        return pa.string()
+    style = numerals.format_of(column.written)
+    fixed = style.plain and style.least == style.most
+    return pa.decimal128(38, style.most) if fixed else pa.string()
+
+
 def spelled_table(table: pa.Table, columns: Iterable[Column]) -> pa.Table:
     """The table with its columns as a file of text has them."""
     for column in columns:

@@ -253,7 +253,8 @@ def _dates(name: str, texts: pa.Array, weights: np.ndarray) -> Reading | None:
     if native is not None:
         return native
     odd = texts.filter(pa.array(~known))
-    if len(odd) > MOST_OWN or weights[known].sum() < _MOSTLY * weights.sum():
+    mostly = weights[known].sum() > weights.sum() / 2 and known.sum() > 2 * len(odd)
+    if len(odd) > MOST_OWN or not mostly:
         return None
     twice = f"; {found[1]} would fit too" if len(found) > 1 else ""
     notes = [f"'{name}': read as {form}{twice}"]
@@ -315,7 +316,8 @@ def _wished(
     text = f"'{name}': {cells} no {wish} ({shown})"
     if bad == "refuse":
         raise DataError(text)
-    return _with(found, (*tokens, *junk), (f"{text}: missing",))
+    loud = "warning: " if count > weights.sum() / 2 else ""  # it comes back nearly empty
+    return _with(found, (*tokens, *junk), (f"{loud}{text}: missing",))
 
 
 def _wished_dates(

@@ -101,7 +101,8 @@ class CsvWriter(_TableWriter):
                 texts.append(one.values)
             elif isinstance(one, NumberField) and one.apart is not None:
                 texts.append(one.apart.cast(pa.string()))
-        forms = [c.form or c.written for c in self.codec.columns if c.form or c.written]
+        forms = [c.form or c.written for c in self.codec.columns]
+        forms = [form for form in forms if form]
         texts.append(pa.array(forms, pa.string()))
         for other in self.codec.remade.values():
             texts.append(other.make(0, 1).cast(pa.string()))
