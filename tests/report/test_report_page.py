@@ -124,7 +124,7 @@ def whole(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 def test_a_whole_run_shows_all(whole: Page) -> None:
     card = whole.said
-    for title in ("FID", "Precision", "Recall", "Coverage", "Copying (C_T)", "Told apart"):
+    for title in ("FID", "Precision", "Recall", "Coverage", "Copying (C_T)", "Two-sample test"):
         assert title in card
     assert "Not judged" not in card and "Numbers with other features" in card
     charts = [str(svg["aria-label"]) for svg in whole.all("svg") if svg["class"] == "chart"]

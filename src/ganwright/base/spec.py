@@ -9,6 +9,7 @@ from typing import Any
 from ganwright.base.errors import ModelError
 
 MOST_CHOICES = 2**20  # of one example, all its fields together
+MOST_NUMBERS = 2**28  # of one example: an hour of sound, or a picture of 9,000 pixels a side
 THINGS = {  # what examples with such axes are to people
     ("channel", "height", "width"): "pictures",
     ("choice",): "rows of a table",
@@ -74,8 +75,9 @@ class Spec:
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"model.json: 'spec' is not readable ({error!r})") from None
-        most = MOST_CHOICES if spec.choices else 2**16
+        most = MOST_CHOICES if spec.choices else MOST_NUMBERS
         sized = all(0 < n <= most for n in (*spec.shape, *spec.choices))
+        sized = sized and spec.size <= MOST_NUMBERS
         whole = (sum(spec.choices),) == spec.shape if spec.choices else spec.axes != ("choice",)
         axed = all(x == -1 or 0 <= x <= 1 for x in spec.positions)
         shared = all(0 <= x <= 1 for x in spec.shares)

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganwright.estimators.imputer import GANImputer
     from ganwright.estimators.outliers import GANOutlierDetector
+    from ganwright.estimators.rows import DataNote
     from ganwright.estimators.sampler import GANSampler
     from ganwright.estimators.table import TableGAN
 
-__all__ = ["GANImputer", "GANOutlierDetector", "GANSampler", "TableGAN"]
+__all__ = ["DataNote", "GANImputer", "GANOutlierDetector", "GANSampler", "TableGAN"]
 
 _HOMES = {
+    "DataNote": "ganwright.estimators.rows",
     "GANImputer": "ganwright.estimators.imputer",
     "GANOutlierDetector": "ganwright.estimators.outliers",
     "GANSampler": "ganwright.estimators.sampler",

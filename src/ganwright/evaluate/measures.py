@@ -164,7 +164,7 @@ MEASURES: Names[Measure] = Names(
             samples_only=True,
         ),
         "accuracy": Measure(
-            title="Told apart",
+            title="Two-sample test",
             says="How often a classifier tells fakes from real; 0.5 is a coin toss.",
             function=two_sample,
             part="accuracy",
@@ -173,7 +173,7 @@ MEASURES: Names[Measure] = Names(
             least=lambda d: 50,
         ),
         "auc": Measure(
-            title="Told apart (AUC)",
+            title="Two-sample test (AUC)",
             says="How well a classifier ranks real above fake; 0.5 is a coin toss.",
             function=two_sample,
             part="auc",
@@ -325,7 +325,7 @@ MEASURES: Names[Measure] = Names(
             tells=lambda found: found.says(),
         ),
         "detection": Measure(
-            title="Told apart by trees",
+            title="Two-sample test, trees",
             says="How well boosted trees rank real above fake rows (AUC); 0.5 is a coin toss.",
             function=detection,
             part="auc",

@@ -342,7 +342,7 @@ def drawn_card(card: Card | None) -> tuple[Chart, ...]:
             card.measures.get("utility"),
         ),
         reference_bars(
-            "Told apart from real rows",
+            "Two-sample test against real rows",
             "AUC of boosted trees: 0.5 is a coin toss, 1 is always right. The lower, the better.",
             card.measures.get("detection"),
         ),

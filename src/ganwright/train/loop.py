@@ -183,7 +183,9 @@ def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..
     model = trainer.model()
     began = time.monotonic()
     found = scorer(model)
-    value = found.get("surprise", found["fid"])  # of a net that gives it: the steadier of the two
+    value = (
+        found["surprise"] if "surprise" in found else found["fid"]
+    )  # of a net that gives it: the steadier of the two
     best = float("inf") if trainer.best is None else trainer.best
     # Of models that held-out rows can't tell apart the one that learned longest is kept: what few rows
     # say of chance in one column would otherwise end the learning of all.

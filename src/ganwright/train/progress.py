@@ -119,8 +119,8 @@ class Bar:
 
     def snapshot(self, path: Path, trainer: Trainer) -> None:
         self.caption = Text(f"samples at {trainer.seen / 1000:,.1f} kimg  ({path})", style="dim")
-        show = in_blocks if path.suffix == ".png" else first_lines
-        self.preview = show(path, self.live.console.width)
+        show = PREVIEWS.get(path.suffix)
+        self.preview = Text("") if show is None else show(path, self.live.console.width)
         self._show()
 
     def _show(self) -> None:
@@ -181,6 +181,10 @@ def first_lines(path: Path, columns: int) -> Text:
     with path.open(encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in islice(file, LINES)]
     return Text("".join(f"{line[: columns - 1]}\n" for line in lines))
+
+
+# What of a snapshot can be shown in a terminal, by suffix; of others its path is named.
+PREVIEWS = {".png": in_blocks, ".csv": first_lines, ".tsv": first_lines, ".txt": first_lines}
 
 
 def _csv(colour: Any) -> str:
