@@ -4,6 +4,7 @@ TableGAN            rows like those it was fitted on, under any conditions
 GANImputer          fills missing values, in one table or several
 GANSampler          balances classes; in pipelines of imbalanced-learn
 GANOutlierDetector  says which rows are odd, how sure that is, and by which columns
+DataNote            the warning that passes on what was noticed about the data
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from ganwright.data.table.fields import NumberField
 from ganwright.data.table.hashing import row_hashes
 from ganwright.data.table.schema import Column
 from ganwright.data.table.source import TableSource, canonical, table_dataset
+from ganwright.data.table.spelling import spelled
 
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec
@@ -174,7 +175,10 @@ def _range(column: Column, array: pa.ChunkedArray) -> tuple[str | None, str | No
     values, known = to_axis(column, array)
     values = np.sort(values[known])
     chosen = values[[0, len(values) // 2, -1]]
-    low, median, high = (_plain(value) for value in from_axis(column, chosen).to_pylist())
+    ends = from_axis(column, chosen)
+    if column.written or column.kind == "datetime":  # as the file has them, without our separators
+        ends = spelled(ends, column).cast(pa.string())
+    low, median, high = (_plain(value) for value in ends.to_pylist())
     return low, median, high
 
 
