@@ -62,6 +62,13 @@ def test_the_weakest_measure_decides() -> None:
     ).startswith("Poor:")
 
 
+def test_the_weakest_measure_is_named() -> None:
+    half = entry(0.65, 0.64, 0.66, 0.90, 0.40)
+    said = verdict(SURE | {"recall": half}, {}, 10_000, 64)
+    assert "The weakest measure is Recall: 0.65, where real data has 0.9 and the simplest" in said
+    assert "weakest" not in verdict(SURE, {}, 10_000, 64)
+
+
 def test_few_real_examples_are_said() -> None:
     said = headline(172)
     assert said == ("Good to very good: 10,000 samples against 172 real examples can't tell which")

@@ -222,8 +222,8 @@ def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: 
     if "fid" not in measures or math.isnan(gap(measures["fid"])):
         return ""
     fid = measures["fid"]
-    best = _rank(_shortfalls(measures))
-    worst = max(best, _rank(_shortfalls(measures, doubting=True)))
+    falls = _shortfalls(measures)
+    best, worst = _rank(falls), max(_rank(falls), _rank(_shortfalls(measures, doubting=True)))
     if _too_few(measures, reference, width):
         worst = max(worst, 1)  # by so few nothing is sure to be as good as real data
     if collapse(measures) or missing(measures, classes) or copied(measures):
@@ -232,6 +232,13 @@ def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: 
         f"(FID {_short(fid.value)}, where real data has {_short(fid.floor)} "
         f"and the simplest model {_short(fid.baseline)})."
     )
+    weakest = max(falls, key=lambda name: falls[name])
+    if weakest != "fid" and _rank({weakest: falls[weakest]}) > 0:
+        entry = measures[weakest]
+        numbers += (
+            f" The weakest measure is {title(weakest)}: {_short(entry.value)}, where real data has "
+            f"{_short(entry.floor)} and the simplest model {_short(entry.baseline)}."
+        )
     if best == worst:
         return f"{LEVELS[best][1]} {numbers}"
     high, low = (LEVELS[i][1].partition(":")[0] for i in (best, worst))
@@ -241,11 +248,12 @@ def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: 
     )
 
 
-def _rank(shortfalls: list[float]) -> int:
-    return next(i for i, (most, _) in enumerate(LEVELS) if max(shortfalls) < most)
+def _rank(shortfalls: dict[str, float]) -> int:
+    worst = max(shortfalls.values())
+    return next(i for i, (most, _) in enumerate(LEVELS) if worst < most)
 
 
-def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> list[float]:
+def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> dict[str, float]:
     """How far each measure falls short of real data, as shares; the largest decides.
 
     Of FID its way to the simplest model, of shares what they lack of the floor, of a classifier how much
@@ -263,18 +271,18 @@ def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> list[f
         return entry.value if doubting and worse else end
 
     fid = measures["fid"]
-    found = [0.0, gap(replace(fid, value=fid.high) if doubting and _tells(fid) else fid)]  # type: ignore[arg-type]
+    found = {"fid": gap(replace(fid, value=fid.high) if doubting and _tells(fid) else fid)}  # type: ignore[arg-type]
     for name in ("precision", "recall", "coverage"):
         entry = measures.get(name)
         if entry is not None and entry.floor:
-            found += [(entry.floor - at(entry)) / entry.floor, _way(entry, at(entry))]
+            found[name] = max((entry.floor - at(entry)) / entry.floor, _way(entry, at(entry)))
     for name in ("auc", "detection"):
         if (auc := measures.get(name)) is not None:
-            found.append(at(auc) - max(0.5, auc.floor or 0.5))
+            found[name] = at(auc) - max(0.5, auc.floor or 0.5)
     for name in ("utility", "trends"):
         if name in measures:
-            found.append(gap(replace(measures[name], value=at(measures[name]))))
-    return [one for one in found if not math.isnan(one)]
+            found[name] = gap(replace(measures[name], value=at(measures[name])))
+    return {name: share for name, share in found.items() if not math.isnan(share)}
 
 
 def _way(entry: Entry, value: float) -> float:
