@@ -21,6 +21,8 @@ from ganwright.model import Model
 from ganwright.train import RECIPES
 from ganwright.train.brief import Briefing, train_in_memory
 from ganwright.uses.cells import rewrite
+from ganwright.uses.fill import find
+from ganwright.uses.rows import codec_of, rows_of
 
 from .conftest import mixed
 
@@ -36,6 +38,24 @@ def test_only_holes_change_and_none_is_left(model: Model, frame: pd.DataFrame) -
     assert not whole.isna().any().any()
     assert dict(whole.dtypes) == dict(frame.dtypes)
     assert whole.index.equals(frame.index)
+
+
+def test_a_guess_depends_on_its_row_alone(model: Model, frame: pd.DataFrame) -> None:
+    table = rows_of(codec_of(model, "fill"), frame)
+
+    def guesses(rows: np.ndarray) -> dict[tuple[str, int], object]:
+        found = find(model, table.take(rows), exact=True)
+        return {
+            (name, int(rows[at])): value
+            for name, where in found.rows.items()
+            for at, value in zip(where, found.draws[0][name].to_pylist(), strict=True)
+        }
+
+    whole, order = guesses(np.arange(len(frame))), np.random.default_rng(0).permutation(len(frame))
+    for size in (1, 7, len(frame)):  # alone, in sevens, shuffled; the same to the last bit
+        for start in range(0, len(frame), size)[:40]:
+            part = guesses(order[start : start + size])
+            assert part == {key: whole[key] for key in part}
 
 
 def test_values_follow_from_the_rest_of_the_row(model: Model, frame: pd.DataFrame) -> None:

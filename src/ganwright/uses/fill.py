@@ -25,7 +25,7 @@ from ganwright.data.table.source import is_frame
 from ganwright.data.table.spelling import spelled
 from ganwright.model import Model
 from ganwright.uses.rows import (
-    blocks,
+    block_size,
     chances,
     codec_of,
     given_codes,
@@ -139,15 +139,19 @@ def _parts(
     exact: bool,
 ) -> Iterator[dict[str, pa.Array]]:
     """Every cell of the rows `given`, in codes `known` (n, C), as it would be filled, in blocks."""
-    for block in blocks(model, codec, len(known)):
-        here = given.slice(block.start, block.stop - block.start)
+    size = block_size(model, codec)
+    for start in range(0, len(known), size):
+        here = given.slice(start, size)
+        # The last block is filled up with its own rows, as products of matrices round differently
+        # for different numbers of rows: what fills a row depends on that row alone.
+        full = np.resize(known[start : start + size], (size, known.shape[1]))
         if how == "draw":
-            made = drawn(model, codec, known[block], seed, block.start)
+            made = drawn(model, codec, full, seed, start).slice(0, here.num_rows)
             which = seeds.derive(seed, "fill", "combination")
-            places = seeds.uniforms(which, block.start, here.num_rows, codec.chances)
+            places = seeds.uniforms(which, start, here.num_rows, codec.chances)
             made = codec.agree(here, made, places)
         else:
-            shares = chances(model, known[block])
+            shares = chances(model, full)[: here.num_rows]
             made = codec.agree(here, codec.expect(shares))
             if exact:
                 made = _unrounded(codec, made, codec.means(shares))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +81,9 @@ def given_codes(
     return np.where(words & odd, -1, near), odd
 
 
-def blocks(model: Model, codec: TableCodec, rows: int) -> Iterator[slice]:
-    """Cuts `rows` so that the probabilities of a block fit into memory."""
-    size = int(np.clip(_NUMBERS // codec.width, 16, model.generator.block))
-    return (slice(start, min(rows, start + size)) for start in range(0, rows, size))
+def block_size(model: Model, codec: TableCodec) -> int:
+    """How many rows are filled together: as many as have probabilities that fit into memory."""
+    return int(np.clip(_NUMBERS // codec.width, 16, model.generator.block))
 
 
 def calm(model: Model, count: int) -> Tensor:

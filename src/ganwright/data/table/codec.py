@@ -416,7 +416,9 @@ class TableCodec:
         start = self.offsets[c]
         part = shares[:, start : start + len(one.bins)]
         total = np.maximum(part.sum(axis=1), np.finfo(float).tiny)
-        found: np.ndarray = (part @ one.bins.means / total).clip(one.line.low, one.line.high)
+        # Not `part @ means`, which rounds differently for different numbers of rows.
+        mean = (part * one.bins.means).sum(axis=1) / total
+        found: np.ndarray = mean.clip(one.line.low, one.line.high)
         return found
 
     def _likeliest_apart(self, c: int, one: NumberField, shares: np.ndarray) -> np.ndarray:
