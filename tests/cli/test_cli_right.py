@@ -190,3 +190,11 @@ def test_the_real_command(inside: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, "runs/digits\n"), done.stderr
     assert "kimg" in done.stderr and "Warning" not in done.stderr
+
+
+@pytest.mark.parametrize("line", [["recipes"], ["recipes", "no-such"]], ids=" ".join)
+def test_the_module_is_the_command(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    module = [sys.executable, "-m", "ganwright", *line]
+    done = subprocess.run(module, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == run(line), done.stderr
+    assert done.stdout == capsys.readouterr().out and "Traceback" not in done.stderr

@@ -7,11 +7,13 @@ import io
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from PIL import Image
 
 import ganwright as gw
@@ -80,3 +82,36 @@ def test_progress_shows_where_a_person_looks(
     monkeypatch.setattr(sys, "stderr", stream)
     gw.fill(frame, progress=progress)
     assert ("kimg" in stream.getvalue()) == shows
+
+
+def test_training_and_fitting_show_it_too(tiny: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    frame = pd.DataFrame({"x": np.arange(60) % 7, "y": ["a", "b", "c"] * 20})
+
+    def told(terminal: bool, progress: bool | None) -> list[bool]:
+        streams = []
+        for act in (
+            lambda: tiny.run(tmp_path / f"{terminal}-{progress}", progress=progress),
+            lambda: TableGAN(passes=1, random_state=0, progress=progress).fit(frame),
+        ):
+            streams.append(Terminal() if terminal else io.StringIO())
+            monkeypatch.setattr(sys, "stderr", streams[-1])
+            act()
+        return ["kimg" in stream.getvalue() for stream in streams]
+
+    assert told(True, None) == told(False, True) == [True, True]
+    assert told(False, None) == told(True, False) == [False, False]
+
+
+def test_a_notebook_gets_plain_lines(monkeypatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    frame = pd.DataFrame({"x": np.arange(60) % 7, "y": [None, 1.5, 2.5] * 20})
+    gw.fill(frame)
+    captured = capsys.readouterr()
+    assert "kimg" in captured.out and "\x1b" not in captured.out and captured.err == ""
+
+
+def test_counts_are_shown_as_their_words() -> None:
+    counts = sp.csr_matrix(np.random.default_rng(0).poisson(0.3, (60, 12)))
+    data = gw.open_data(counts)
+    assert one_line(data).startswith("Dataset('counts', 60 of 12")
+    assert "<pre>" in data._repr_html_()
