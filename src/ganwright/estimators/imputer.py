@@ -11,7 +11,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame, names_of
+from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame, names_of, warn
 
 if TYPE_CHECKING:
     from ganwright.uses.fill import Filling
@@ -79,12 +79,14 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         return self._filled(X, how="draw", draws=self.draws if m is None else m)
 
     def _filled(self, X: Any, *, how: Any, draws: int | None) -> list[Any]:
+        from ganwright.data.table.unread import Unread
         from ganwright.uses.fill import find, patched
         from ganwright.uses.rows import codec_of, rows_of
 
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
-        table = rows_of(codec_of(self.model_, "GANImputer"), frame, "X")
+        unread = Unread()
+        table = rows_of(codec_of(self.model_, "GANImputer"), frame, "X", unread)
         plain = not is_frame(X)
         exact = plain and how == "mean"
         filling = find(
@@ -94,7 +96,9 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
             draws=draws,
             seed=self.seed_,
             exact=exact,
+            unread=unread,
         )
+        warn(filling.notes)
         if plain:
             return [_patched_array(frame.to_numpy(), filling, i) for i in range(len(filling.draws))]
         return [patched(X, *self._by_name(X, filling, i)) for i in range(len(filling.draws))]

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, LEAST_ROWS, RowEstimator
+from ganwright.estimators.rows import CONSTRAINTS, LEAST_ROWS, RowEstimator, warn
 
 _HELD = 0.2  # half of it to stop by, half to calibrate on
 _RARE = 0.01  # of normal rows may be called outliers where contamination is "auto"
@@ -108,8 +108,11 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return self.detector_.columns(self._look(X).cells, most)
 
     def _look(self, X: Any) -> Any:
-        from ganwright.uses.rows import rows_of
+        from ganwright.data.table.unread import Unread
+        from ganwright.uses.rows import rows_of, unread_notes
 
         check_is_fitted(self)
-        table: pa.Table = rows_of(self.detector_.codec, self._frame(X, reset=False), "X")
-        return self.detector_.look(table)
+        codec, unread = self.detector_.codec, Unread()
+        table: pa.Table = rows_of(codec, self._frame(X, reset=False), "X", unread)
+        warn(unread_notes(codec, unread))
+        return self.detector_.look(table, unread)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,12 @@ CONSTRAINTS = {
 
 class DataNote(UserWarning):
     """What was noticed about the data, and what is made of it."""
+
+
+def warn(notes: Iterable[str]) -> None:
+    """What the command line would print, as warnings that name the caller's own line."""
+    for note in notes:
+        warnings.warn(note.removeprefix("warning: "), DataNote, stacklevel=4)
 
 
 def is_frame(X: Any) -> bool:
@@ -135,8 +141,7 @@ class RowEstimator(BaseEstimator):
         data = frame_dataset(frame, options, whole=whole)
         # Here nothing is judged, so which column is predicted in judging doesn't matter.
         self.notes_ = tuple(n for n in data.notes if "is the column to predict" not in n)
-        for note in self.notes_:
-            warnings.warn(note.removeprefix("warning: "), DataNote, stacklevel=3)
+        warn(self.notes_)
         return data
 
     def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:

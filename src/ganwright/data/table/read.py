@@ -26,6 +26,7 @@ from ganwright.data.table.texts import (
     reading_of,
 )
 from ganwright.data.table.typed import check_left_out, typed_blocks
+from ganwright.data.table.unread import Unread, read_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -303,11 +304,17 @@ def _count_infinite(name: str, array: pa.Array, infinite: dict[str, int]) -> Non
         infinite[name] = infinite.get(name, 0) + count
 
 
-def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table") -> pa.Table:
+def conform(
+    table: pa.Table,
+    columns: Sequence[Column],
+    owner: str = "the table",
+    unread: Unread | None = None,
+) -> pa.Table:
     """A table's columns in the order and types of `columns`; others are left away.
 
     A column that is not learned may be absent. Raises DataError, naming the nearest column, for
-    one that is, and for values that the type can't hold.
+    one that is, and for values that the type can't hold. With `unread`, such cells are missing and
+    go there, and only a learned column without a single readable value is refused.
     """
     arrays = []
     for column in columns:
@@ -328,10 +335,15 @@ def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table"
         try:
             arrays.append(array if array.type == kind else array.cast(kind))
         except (pa.ArrowException, ValueError) as error:
-            why = " ".join(str(error).split())[:120]
-            raise DataError(
-                f"{owner}: column '{column.name}' is not {column.type}: {why}"
-            ) from None
+            found, lost = (None, None) if unread is None else read_cells(array, kind)
+            if found is None or (column.modelled and found.null_count == len(found)):
+                why = " ".join(str(error).split())[:120]
+                raise DataError(
+                    f"{owner}: column '{column.name}' is not {column.type}: {why}"
+                ) from None
+            arrays.append(found)
+            if unread is not None and lost is not None and lost.any():
+                unread[column.name] = lost
     fields = [(c.name, type_of(c.type)) for c in columns]
     return pa.table(dict(zip([c.name for c in columns], arrays, strict=True)), pa.schema(fields))
 
