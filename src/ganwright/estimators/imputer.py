@@ -11,7 +11,14 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame, names_of, warn
+from ganwright.estimators.rows import (
+    CONSTRAINTS,
+    RowEstimator,
+    collected,
+    is_frame,
+    own_names,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ganwright.uses.fill import Filling
@@ -84,6 +91,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         from ganwright.uses.rows import codec_of, rows_of
 
         check_is_fitted(self)
+        X = collected(X)
         frame = self._frame(X, reset=False)
         unread = Unread()
         table = rows_of(codec_of(self.model_, "GANImputer"), frame, "X", unread)
@@ -107,7 +115,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         self, X: Any, filling: Filling, draw: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Rows and values by the names that X itself has."""
-        own = dict(zip(self._names, names_of(X), strict=True))
+        own = dict(zip(self._names, map(str, own_names(X)), strict=True))
         rows = {own[name]: at for name, at in filling.rows.items()}
         return rows, {own[name]: new for name, new in filling.draws[draw].items()}
 

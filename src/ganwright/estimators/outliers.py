@@ -103,9 +103,11 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         found[:, [self._names.index(name) for name in self.detector_.codec.learned]] = cells
         return found
 
-    def odd_columns(self, X: Any, most: int = 3) -> list[tuple[str, ...]]:
+    def odd_columns(self, X: Any, most: int = 3) -> list[tuple[Any, ...]]:
         """Of each row the names of at most so many columns that make it odd, the oddest first."""
-        return self.detector_.columns(self._look(X).cells, most)
+        own = dict(zip(self._names, self._labels, strict=True))
+        found = self.detector_.columns(self._look(X).cells, most)
+        return [tuple(own[name] for name in names) for names in found]
 
     def _look(self, X: Any) -> Any:
         from ganwright.data.table.unread import Unread
