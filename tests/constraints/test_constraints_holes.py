@@ -79,3 +79,27 @@ def test_what_follows_from_chains() -> None:
     assert len(parse_rules(["lo <= mid", "mid <= hi", "lo <= hi"], columns)) == 2
     with pytest.raises(OptionError, match="both columns are decided"):  # it says more
         parse_rules(["lo <= mid", "mid <= hi", "lo < hi"], columns)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (("lo <= mid", "mid >= lo"), "lo <= mid"),
+        (("lo <= mid", "lo < mid"), "lo < mid"),
+        (("hi = lo + mid", "hi = mid + lo"), "hi = mid + lo"),
+    ],
+)
+def test_a_rule_may_be_said_twice(said: tuple[str, ...], kept: str) -> None:
+    (rule,) = parse_rules(said, opened(chain()).codec.columns)
+    again = parse_rules([kept], opened(chain()).codec.columns)[0]
+    assert set(rule.names) == set(again.names)
+    assert getattr(rule, "strict", None) == getattr(again, "strict", None)
+
+
+def test_rows_that_break_what_follows_are_left_out() -> None:
+    frame = chain()
+    frame.loc[:2, "mid"] = np.nan
+    frame.loc[:2, ["lo", "hi"]] = [90.0, 10.0]
+    data = opened(frame, "lo <= mid", "mid <= hi")
+    assert any("3 of 1,500 rows break 'lo <= hi' (row 1, 2, 3)" in note for note in data.notes)
+    assert not set(data.train) & {0, 1, 2}

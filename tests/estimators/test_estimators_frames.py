@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from typing import Any
 
 import numpy as np
@@ -253,6 +254,40 @@ def test_digits_that_occur_twice_are_no_identifier() -> None:
     for name in ("zip", "place"):
         frame = pd.DataFrame({name: [*codes, codes[0]], "x": RNG.normal(size=600)})
         assert {c.name: c.kind for c in gw.open_data(frame).codec.columns}[name] == "category"
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "kind"),
+    [
+        ("zip", lambda n: f"{n:05d}", "category"),
+        ("Postcode", lambda n: f"{n:05d}-1234", "category"),
+        ("customer_id", lambda n: f"{n:05d}", "identifier"),
+        ("account", lambda n: f"K{n:05d}", "identifier"),
+    ],
+)
+def test_distinct_codes_of_places_are_no_identifiers(name: str, cells: Any, kind: str) -> None:
+    frame = pd.DataFrame(
+        {name: [cells(n) for n in RNG.permutation(90_000)[:600]], "x": RNG.normal(size=600)}
+    )
+    assert {c.name: c.kind for c in gw.open_data(frame).codec.columns}[name] == kind
+
+
+@pytest.mark.filterwarnings("ignore::ganwright.estimators.DataNote")
+def test_growing_twice_repeats_no_key() -> None:
+    ids = [str(uuid.UUID(int=int(n))) for n in RNG.integers(2**62, 2**63, N)]
+    frame = pd.DataFrame({"uuid": ids, "long": [str(10**20 + i) for i in range(N)], "x": X})
+    model = fitted(frame).model_
+    once = gw.augment(model, frame, n=30, mark="first")
+    twice = gw.augment(model, once.drop(index=range(50)), n=30)
+    assert twice["uuid"].is_unique and twice["long"].is_unique
+    assert twice["long"].iloc[-1] == str(10**20 + N + 59)
+
+
+@pytest.mark.filterwarnings("ignore::ganwright.estimators.DataNote")
+def test_a_type_without_room_for_more_keys_is_named() -> None:
+    frame = pd.DataFrame({"id": np.arange(32_600, 32_600 + N, dtype="int16"), "x": X})
+    with pytest.raises(DataError, match="'id': int16 has no room for 90 above 32,719: give it a"):
+        gw.augment(fitted(frame).model_, frame, n=90)
 
 
 def test_estimators_warn_of_what_the_command_line_notes() -> None:

@@ -128,7 +128,7 @@ class Detector:
             for owner in owners:
                 np.maximum(cells[:, at[owner]], found[:, c], out=cells[:, at[owner]])
         broken = rules.broken(table)
-        for name, rule in rules.made.items():
+        for name, rule in (*rules.made.items(), *((one.made, one) for one in rules.implied)):
             cells[broken[rule.text], at[name]] = UNSEEN
         return cells
 

@@ -137,18 +137,31 @@ def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
 
 
 def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
-    """The rules but for orders that follow from the others: those may be said, and are kept anyway."""
+    """The rules but for what others say already: those may be said, and are kept anyway."""
     left = list(rules)
     for rule in rules:
         others = [one for one in left if one is not rule]
-        said = [(o.low, o.high) for o in implied_orders(others) if o.strict or not _strict(rule)]
-        if isinstance(rule, Order) and (rule.low, rule.high) in said:
+        if _said(rule, others):
             left = others
     return left
 
 
-def _strict(rule: Rule) -> bool:
-    return isinstance(rule, Order) and rule.strict
+def _said(rule: Rule, others: Sequence[Rule]) -> bool:
+    """Whether a rule is one of the others, or an order that follows from them."""
+    if not isinstance(rule, Order):
+        return any(_meaning(one) == _meaning(rule) for one in others)
+    orders = [one for one in others if isinstance(one, Order)]
+    return any(
+        (one.low, one.high) == (rule.low, rule.high) and one.strict >= rule.strict
+        for one in (*orders, *implied_orders(orders))
+    )
+
+
+def _meaning(rule: Rule) -> object:
+    """What a rule says, in whatever order."""
+    if isinstance(rule, Sum):
+        return rule.made, frozenset(rule.parts)
+    return type(rule), frozenset(rule.names)
 
 
 def _claim(name: str, rule: Rule, made: dict[str, Rule]) -> None:

@@ -45,7 +45,7 @@ from ganwright.data.table.typed import table_of
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec
 
-_VERSION = 3  # of reading and encoding: raise it when what lies in the cache would be another
+_VERSION = 4  # of reading and encoding: raise it when what lies in the cache would be another
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
 _LOOKED_AT, _DIGITS = 1000, 0.4  # values of a column, and the share of digits in dates and numbers
