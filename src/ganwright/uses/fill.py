@@ -211,7 +211,7 @@ def _left(codec: TableCodec, table: pa.Table, nothing_known: Any, filled: Any) -
     """What stays missing."""
     for column in codec.columns:
         count = table.column(column.name).null_count
-        if column.name in nothing_known:
+        if column.name in nothing_known or column.kind == "empty":
             yield f"'{column.name}' was missing in every row of training: left as it is"
         elif count and column.name not in codec.learned and column.name not in filled:
             yield f"'{column.name}' ({column.kind}) is not learned: {count:,} cells stay missing"
