@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from ganwright.base.errors import OptionError, message
 from ganwright.data.table.axis import type_of
+from ganwright.data.table.kinds import is_number
 from ganwright.data.table.schema import Column
 
 OWNER = "data.table.constraints"
@@ -108,6 +110,22 @@ def parse_rules(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Rule, 
     for rule in placed:
         _refuse_circles(rule, made)
     return tuple(_in_order(placed, made))
+
+
+def said_numbers(texts: Sequence[str], columns: Sequence[Column]) -> list[str]:
+    """The columns of numbers that rules add or compare, though they look like codes or keys."""
+    held = {column.name: _as_number(column) for column in columns}
+    found = []
+    for text in texts:
+        with suppress(OptionError):  # said when the rules are read in earnest
+            rule = _Reader(text, held).rule()
+            found += [] if isinstance(rule, Fixed) else list(rule.names)
+    return [c.name for c in columns if c.name in found and held[c.name] is not c]
+
+
+def _as_number(column: Column) -> Column:
+    coded = column.kind in ("category", "boolean", "identifier") and column.user != "category"
+    return replace(column, kind="number") if coded and is_number(type_of(column.type)) else column
 
 
 def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
