@@ -87,6 +87,13 @@ def test_polars_comes_back_as_polars_with_its_types() -> None:
     assert made["u"].null_count() > 0 and set(made["u"].drop_nulls()) <= {1, 2}
 
 
+@pytest.mark.parametrize("kind", [pl.Int8, pl.UInt8, pl.UInt32, pl.UInt64])
+def test_whole_numbers_with_nulls_stay_so_in_pandas(kind: Any) -> None:
+    frame = pl.DataFrame({"u": pl.Series([None, 1, 2] * 40, dtype=kind), "x": X})
+    made = fitted(frame).model_.sample(50)["u"]
+    assert str(made.dtype) == str(kind) and made.isna().any() and set(made.dropna()) <= {1, 2}
+
+
 def test_arrow_comes_back_as_arrow() -> None:
     table = pa.table({"u": pa.array([None, 1, 2] * 40, pa.uint8()), "x": X})
     made = fitted(table).sample(5)

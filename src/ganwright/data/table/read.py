@@ -366,13 +366,23 @@ def to_user(table: pa.Table, columns: Sequence[Column], like: str = "pandas") ->
     return pd.DataFrame(series)
 
 
+def _nullable(column: Column) -> str:
+    """The type of pandas for whole numbers of few bits or no sign, of which some are missing.
+
+    Others become fractions, as they do when pandas reads a file.
+    """
+    few = column.type in ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64")
+    return column.type.replace("int", "Int").replace("u", "U") if few and column.missing else ""
+
+
 def _to_pandas(array: pa.ChunkedArray, column: Column) -> pd.Series:
     import pandas as pd
 
-    if column.user in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
+    user = column.user or _nullable(column)
+    if user in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
         values = pc.fill_null(array, 0).to_numpy()
         hollow = pc.is_null(array).to_numpy()
-        return pd.Series(pd.arrays.IntegerArray(values.astype(column.user.lower()), hollow))
+        return pd.Series(pd.arrays.IntegerArray(values.astype(user.lower()), hollow))
     series = array.to_pandas()
     if not column.user or str(series.dtype) == column.user:
         return series
