@@ -79,3 +79,41 @@ def test_what_follows_from_chains() -> None:
     assert len(parse_rules(["lo <= mid", "mid <= hi", "lo <= hi"], columns)) == 2
     with pytest.raises(OptionError, match="both columns are decided"):  # it says more
         parse_rules(["lo <= mid", "mid <= hi", "lo < hi"], columns)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (("lo <= mid", "mid >= lo"), "lo <= mid"),
+        (("lo <= mid", "lo < mid"), "lo < mid"),
+        (("hi = lo + mid", "hi = mid + lo"), "hi = mid + lo"),
+    ],
+)
+def test_a_rule_may_be_said_twice(said: tuple[str, ...], kept: str) -> None:
+    (rule,) = parse_rules(said, opened(chain()).codec.columns)
+    again = parse_rules([kept], opened(chain()).codec.columns)[0]
+    assert set(rule.names) == set(again.names)
+    assert getattr(rule, "strict", None) == getattr(again, "strict", None)
+
+
+def test_rows_that_break_what_follows_are_left_out() -> None:
+    frame = chain()
+    frame.loc[:2, "mid"] = np.nan
+    frame.loc[:2, ["lo", "hi"]] = [90.0, 10.0]
+    data = opened(frame, "lo <= mid", "mid <= hi")
+    assert any("3 of 1,500 rows break 'lo <= hi' (row 1, 2, 3)" in note for note in data.notes)
+    assert not set(data.train) & {0, 1, 2}
+
+
+def test_what_a_rule_adds_or_compares_is_a_number() -> None:
+    """Whole numbers named y, zeros and ones, or 1, 2, 3 …, which otherwise are codes or keys."""
+    frame = pd.DataFrame({"y": RNG.integers(0, 9, ROWS), "flag": RNG.integers(0, 2, ROWS)})
+    frame["sum"], frame["row"] = frame.y + frame.flag, np.arange(1, ROWS + 1)
+    frame["end"], frame["type"] = frame.row + 5, RNG.integers(1, 4, ROWS)
+    columns = opened(frame, "sum = y + flag", "row <= end").codec.columns
+    kinds = {column.name: column.kind for column in columns}
+    assert {kinds[name] for name in ("y", "flag", "sum", "row", "end")} == {"integer"}
+    assert kinds["type"] == "category"
+    with pytest.raises(OptionError, match="column 'y' is category"):  # as said by hand
+        options = {"constraints": ["sum = y + flag"], "kinds": ["y=category"]}
+        frame_dataset(frame, build(DataOptions, {"table": options}, owner="data"))

@@ -42,6 +42,7 @@ def imputer() -> GANImputer:
     return GANImputer(**QUICK).fit(mixed()[0])
 
 
+@pytest.mark.filterwarnings("ignore:.*unseen in training, taken as the nearest")
 def test_new_rows_are_filled(imputer: GANImputer) -> None:
     frame, _ = mixed(seed=1)
     whole = imputer.transform(frame)
@@ -52,6 +53,7 @@ def test_new_rows_are_filled(imputer: GANImputer) -> None:
     assert len(imputer.transform_draws(frame)) == imputer.draws
 
 
+@pytest.mark.filterwarnings("ignore:.*unseen in training, taken as the nearest")
 def test_frames_of_polars(imputer: GANImputer) -> None:
     frame = pl.from_pandas(mixed(seed=1)[0])
     whole = imputer.transform(frame)
@@ -72,6 +74,7 @@ def test_arrays_of_objects() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*comes back nearly empty")
+@pytest.mark.filterwarnings("ignore:.*missing in every row of training")
 def test_a_column_that_is_all_missing_stays_so() -> None:
     array = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan]] * 5)
     whole = GANImputer(**QUICK).fit_transform(array)
@@ -172,6 +175,7 @@ def test_contamination_says_how_many() -> None:
     assert abs((detector.predict(frame) == -1).mean() - 0.1) < 0.02
 
 
+@pytest.mark.filterwarnings("ignore:.*unseen in training, taken as the nearest")
 def test_copies_and_pickles_work(imputer: GANImputer) -> None:
     frame, _ = mixed(seed=1)
     expected = imputer.transform(frame)

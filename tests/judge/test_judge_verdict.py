@@ -47,11 +47,36 @@ def test_a_wide_interval_opens_the_headline(high: float, said: str) -> None:
     assert headline(fid=entry(1.5, 0, high, 1, 50)).startswith(said)
 
 
-def test_an_interval_that_reaches_the_simplest_model_tells_nothing() -> None:
-    # As wide as the way from real data to the simplest model: FID itself says nothing.
-    assert headline(fid=entry(1.1, 0.0, 9.0, 1.0, 9.0), recall=SURE["recall"]).startswith(
-        "Very good"
-    )
+def test_an_interval_as_wide_as_the_way_to_the_simplest_model_tells_nothing() -> None:
+    wide = entry(1.1, 0.0, 9.0, 1.0, 9.0)
+    assert headline(fid=wide).startswith("Good to very good:")
+    said = verdict(SURE | {"fid": wide}, {}, 10_000, 64)
+    assert "FID's interval, 0 … 9, is too wide to tell real data from the simplest model." in said
+    assert "too wide" not in verdict(SURE, {}, 10_000, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "doubtful", "said"),
+    [
+        ("recall", entry(0.89, 0.80, 0.98, 0.90, 0.40), "Good to very good:"),
+        ("recall", entry(0.89, 0.50, 1.00, 0.90, 0.40), "Poor to very good:"),
+        ("precision", entry(0.88, 0.70, 0.99, 0.90, 0.40), "Fair to very good:"),
+        ("coverage", entry(0.80, 0.79, 0.97, 0.95, 0.30), "Fair to very good:"),
+        ("detection", entry(0.52, 0.45, 0.60, 0.50, 0.99), "Good to very good:"),
+        ("utility", entry(0.79, 0.60, 0.85, 0.80, 0.50), "Poor to very good:"),
+    ],
+)
+def test_every_interval_opens_the_headline(name: str, doubtful: Entry, said: str) -> None:
+    assert headline(**{name: doubtful}).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["kid", "class_kl", "obeyed", "rare", "zeros", "words"])
+def test_one_number_far_from_real_data_is_at_best_fair(name: str) -> None:
+    floor, baseline = (0.9, 0.1) if name in ("obeyed", "rare", "words") else (0.1, 0.9)
+    bad = entry(0.5, 0.49, 0.51, floor, baseline)
+    near = entry(floor, floor - 0.01, floor + 0.01, floor, baseline)
+    assert headline(**{name: bad}).startswith("Fair:")
+    assert headline(**{name: near}).startswith("Very good:")
 
 
 def test_the_weakest_measure_decides() -> None:

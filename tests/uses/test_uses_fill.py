@@ -24,7 +24,7 @@ from ganwright.uses.cells import rewrite
 from ganwright.uses.fill import find
 from ganwright.uses.rows import codec_of, rows_of
 
-from .conftest import mixed
+from .conftest import QUICK, mixed
 
 
 def same_where_known(before: pd.DataFrame, after: pd.DataFrame) -> bool:
@@ -279,3 +279,19 @@ def test_an_infinite_number_is_as_odd_as_a_huge_one() -> None:
     found = gw.detect(_quick(frame), odd)
     assert (found["p_value"][2:4] <= found["p_value"][1]).all()
     assert (found["score"][2:4] >= found["score"][1]).all() and found["p_value"][0] > 0.05
+
+
+def test_a_fraction_or_text_that_is_new_refuses_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i % 50},,{i % 7}.25,same\n" for i in range(100))
+    Path("known.csv").write_text("n,empty,x,k\n" + rows)
+    settings = QUICK | {"train.score_features": "off"}
+    gw.train("known.csv", out="run", kimg=1, settings=settings, progress=False)
+    Path("new.csv").write_text("n,empty,x,k\n1.5,text,2.25,same\n3,,,\n")
+    assert command(["fill", "run", "new.csv", "--out", "full.csv"]) == 0
+    full = Path("full.csv").read_text().splitlines()
+    assert full[1] == "1.5,text,2.25,same"
+    assert full[2].startswith("3,,") and full[2].endswith(",same") and full[2].split(",")[2]
+    assert "'empty' was missing in every row of training: left as it is" in capsys.readouterr().err

@@ -11,7 +11,14 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame, names_of
+from ganwright.estimators.rows import (
+    CONSTRAINTS,
+    RowEstimator,
+    collected,
+    is_frame,
+    own_names,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ganwright.uses.fill import Filling
@@ -79,12 +86,15 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         return self._filled(X, how="draw", draws=self.draws if m is None else m)
 
     def _filled(self, X: Any, *, how: Any, draws: int | None) -> list[Any]:
+        from ganwright.data.table.unread import Unread
         from ganwright.uses.fill import find, patched
         from ganwright.uses.rows import codec_of, rows_of
 
         check_is_fitted(self)
+        X = collected(X)
         frame = self._frame(X, reset=False)
-        table = rows_of(codec_of(self.model_, "GANImputer"), frame, "X")
+        unread = Unread()
+        table = rows_of(codec_of(self.model_, "GANImputer"), frame, "X", unread)
         plain = not is_frame(X)
         exact = plain and how == "mean"
         filling = find(
@@ -94,7 +104,9 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
             draws=draws,
             seed=self.seed_,
             exact=exact,
+            unread=unread,
         )
+        warn(filling.notes)
         if plain:
             return [_patched_array(frame.to_numpy(), filling, i) for i in range(len(filling.draws))]
         return [patched(X, *self._by_name(X, filling, i)) for i in range(len(filling.draws))]
@@ -103,7 +115,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         self, X: Any, filling: Filling, draw: int
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Rows and values by the names that X itself has."""
-        own = dict(zip(self._names, names_of(X), strict=True))
+        own = dict(zip(self._names, map(str, own_names(X)), strict=True))
         rows = {own[name]: at for name, at in filling.rows.items()}
         return rows, {own[name]: new for name, new in filling.draws[draw].items()}
 

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, LEAST_ROWS, RowEstimator
+from ganwright.estimators.rows import CONSTRAINTS, LEAST_ROWS, RowEstimator, warn
 
 _HELD = 0.2  # half of it to stop by, half to calibrate on
 _RARE = 0.01  # of normal rows may be called outliers where contamination is "auto"
@@ -103,13 +103,18 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         found[:, [self._names.index(name) for name in self.detector_.codec.learned]] = cells
         return found
 
-    def odd_columns(self, X: Any, most: int = 3) -> list[tuple[str, ...]]:
+    def odd_columns(self, X: Any, most: int = 3) -> list[tuple[Any, ...]]:
         """Of each row the names of at most so many columns that make it odd, the oddest first."""
-        return self.detector_.columns(self._look(X).cells, most)
+        own = dict(zip(self._names, self._labels, strict=True))
+        found = self.detector_.columns(self._look(X).cells, most)
+        return [tuple(own[name] for name in names) for names in found]
 
     def _look(self, X: Any) -> Any:
-        from ganwright.uses.rows import rows_of
+        from ganwright.data.table.unread import Unread
+        from ganwright.uses.rows import rows_of, unread_notes
 
         check_is_fitted(self)
-        table: pa.Table = rows_of(self.detector_.codec, self._frame(X, reset=False), "X")
-        return self.detector_.look(table)
+        codec, unread = self.detector_.codec, Unread()
+        table: pa.Table = rows_of(codec, self._frame(X, reset=False), "X", unread)
+        warn(unread_notes(codec, unread))
+        return self.detector_.look(table, unread)

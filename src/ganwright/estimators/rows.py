@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,12 @@ class DataNote(UserWarning):
     """What was noticed about the data, and what is made of it."""
 
 
+def warn(notes: Iterable[str]) -> None:
+    """What the command line would print, as warnings that name the caller's own line."""
+    for note in notes:
+        warnings.warn(note.removeprefix("warning: "), DataNote, stacklevel=4)
+
+
 def is_frame(X: Any) -> bool:
     """Whether X has columns with types of their own."""
     from ganwright.data.table.source import is_frame
@@ -61,6 +68,8 @@ class RowEstimator(BaseEstimator):
     random_state: Any
     progress: bool | None
     notes_: tuple[str, ...]
+    _labels: list[Any]
+    _names: list[str]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -75,6 +84,8 @@ class RowEstimator(BaseEstimator):
         Raises ValueError for what is no table, and for other columns than fitted.
         """
         if is_frame(X):
+            X = collected(X)
+            _check_different(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) < 1 + reset:
                 raise ValueError(
@@ -89,22 +100,28 @@ class RowEstimator(BaseEstimator):
             ensure_all_finite=False,  # NaN is a missing value, ±inf a value of its own
             ensure_min_samples=1 + reset,
         )
-        return self._named(frame_of(array), reset=reset)
+        return self._named(frame_of(array).add_prefix("x"), reset=reset)
 
     def _named(self, frame: Any, *, reset: bool) -> Any:
-        """The frame with the names that are learned: its own, or x0, x1 … where it has none."""
+        """The frame with the names that are learned: its own, as text, or x0, x1 … of an array."""
         from ganwright.data.table.typed import table_of
 
         if reset:
-            names = getattr(self, "feature_names_in_", None)
-            count = self.n_features_in_
-            self._names = [f"x{i}" for i in range(count)] if names is None else list(names)
+            self._labels = own_names(frame)
+            self._names = [str(name) for name in self._labels]
+            if len(set(self._names)) < len(self._names):  # 1 and "1"
+                self._names = [f"x{i}" for i in range(len(self._names))]
         if isinstance(frame, pd.DataFrame):
             frame = frame.copy(deep=False)
             frame.columns = pd.Index(self._names, dtype=object)
             return frame
         table = table_of(frame, [], ())
         return table.rename_columns(self._names)
+
+    def _by_learned(self, said: Mapping[Any, Any]) -> dict[str, Any]:
+        """What is said of columns by their own labels, by the names that are learned."""
+        names = dict(zip(self._labels, self._names, strict=True))
+        return {names.get(label, str(label)): value for label, value in said.items()}
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -125,7 +142,7 @@ class RowEstimator(BaseEstimator):
 
         if held is None:
             held = HELD if len(frame) >= LEAST_ROWS else 0.0
-        kinds = {**(self.kinds or {}), **(more_kinds or {})}
+        kinds = {**self._by_learned(self.kinds or {}), **(more_kinds or {})}
         if not is_frame(X):
             for name in frame.columns:
                 if frame[name].dtype.kind in "fiu":
@@ -135,8 +152,7 @@ class RowEstimator(BaseEstimator):
         data = frame_dataset(frame, options, whole=whole)
         # Here nothing is judged, so which column is predicted in judging doesn't matter.
         self.notes_ = tuple(n for n in data.notes if "is the column to predict" not in n)
-        for note in self.notes_:
-            warnings.warn(note.removeprefix("warning: "), DataNote, stacklevel=3)
+        warn(self.notes_)
         return data
 
     def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:
@@ -154,10 +170,21 @@ class RowEstimator(BaseEstimator):
         return train_in_memory(data, briefing, stop_by)
 
 
-def names_of(frame: Any) -> list[str]:
-    """The names of a frame's own columns, as text."""
+def collected(X: Any) -> Any:
+    """X itself; a lazy frame of polars as one that is there."""
+    return X.collect() if type(X).__name__ == "LazyFrame" else X
+
+
+def own_names(frame: Any) -> list[Any]:
+    """The names of a frame's columns, as they are: text, numbers, tuples."""
     names = frame.column_names if type(frame).__module__.startswith("pyarrow") else frame.columns
-    return [str(name) for name in names]
+    return list(names)
+
+
+def _check_different(frame: Any) -> None:
+    twice = [name for name, count in Counter(own_names(frame)).items() if count > 1]
+    if twice:
+        raise ValueError(f"columns need different names: {twice[0]!r} occurs more than once")
 
 
 def frame_of(array: np.ndarray) -> pd.DataFrame:

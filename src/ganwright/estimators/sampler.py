@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame
+from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, collected, is_frame, own_names
 
 try:  # its pipelines and checks know samplers by their base
     from imblearn.over_sampling.base import BaseOverSampler as _Sampler
@@ -90,7 +90,8 @@ class GANSampler(RowEstimator, _Sampler):
         """X and y with new rows below them, in their own kinds: frames, series, arrays, lists."""
         self._validate_params()
         labels = flat_target(y)
-        check_classification_targets(labels if type(y).__module__.startswith("polars") else y)
+        other = type(y).__module__.startswith(("polars", "pyarrow"))
+        check_classification_targets(labels if other else y)
         frame = self._frame(X, reset=True)
         if len(frame) != len(labels):
             raise ValueError(
@@ -127,10 +128,12 @@ class GANSampler(RowEstimator, _Sampler):
 
 def flat_target(y: Any) -> np.ndarray:
     """Labels (n,): a column is flattened, one-against-all columns are read. Raises ValueError."""
-    array = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-    holes = pd.isna(array)
-    if np.any(holes):
-        raise ValueError(f"y has {int(np.sum(holes)):,} missing labels; every row needs one")
+    if y is None:  # the words that scikit-learn has for it
+        raise ValueError("GANSampler requires y to be passed, but the target y is None")
+    array = _array(y)
+    if holes := int(np.sum(pd.isna(array))):
+        labels = "label" if holes == 1 else "labels"
+        raise ValueError(f"y has {holes:,} missing {labels}; every row needs one")
     if type_of_target(array) == "multilabel-indicator":
         if (array.sum(axis=1) > 1).any():
             raise ValueError("Multilabel and multioutput targets are not supported.")
@@ -138,6 +141,12 @@ def flat_target(y: Any) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] > 1:
         raise ValueError("Multilabel and multioutput targets are not supported.")
     return np.asarray(column_or_1d(array))
+
+
+def _array(y: Any) -> np.ndarray:
+    if type(y).__module__.startswith("pyarrow"):
+        y = y.to_pandas()
+    return np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
 
 
 def wanted(strategy: Any, labels: np.ndarray) -> dict[Any, int]:
@@ -231,18 +240,11 @@ def _fits(column: pd.Series, kind: Any) -> bool:
 def _labels(y: Any, labels: np.ndarray, new: np.ndarray) -> Any:
     """y with the labels of the new rows below it, as y is."""
     whole = np.concatenate([labels, new])
-    if isinstance(y, list):
-        return whole.tolist()
+    if isinstance(y, list | tuple):
+        return type(y)(whole.tolist())
     room = type(y).__module__.partition(".")[0]
-    if room == "polars":
-        import polars as pl
-
-        return pl.Series(y.name, whole.tolist()).cast(y.dtype)
-    if room == "pyarrow":
-        import pyarrow as pa
-
-        kind = y.type.value_type if pa.types.is_dictionary(y.type) else y.type
-        return pa.chunked_array([pa.array(whole.tolist(), kind)]).cast(y.type)
+    if room in ("polars", "pyarrow"):
+        return _other_labels(y, whole.tolist(), room)
     given = np.asarray(y)
     if given.ndim == 2 and given.shape[1] > 1:
         return label_binarize(whole, classes=np.unique(labels)).astype(given.dtype)
@@ -250,4 +252,26 @@ def _labels(y: Any, labels: np.ndarray, new: np.ndarray) -> Any:
         return pd.Series(whole, name=y.name).astype(y.dtype)
     if isinstance(y, pd.DataFrame):
         return pd.DataFrame(whole, columns=y.columns).astype(dict(y.dtypes))
+    if isinstance(y, pd.Index):
+        return pd.Index(whole, name=y.name).astype(y.dtype)
+    if room == "pandas":  # an array with a type of its own
+        return pd.array(whole, dtype=y.dtype)
     return whole.astype(given.dtype)
+
+
+def _other_labels(y: Any, whole: list[Any], room: str) -> Any:
+    """Labels as a series or a column of polars, or an array or a column of pyarrow."""
+    import pyarrow as pa
+
+    if is_frame(y):
+        y = collected(y)
+        (name,) = own_names(y)
+        column = _other_labels(y[name], whole, room)
+        return column.to_frame() if room == "polars" else pa.table({name: column})
+    if room == "polars":
+        import polars as pl
+
+        return pl.Series(y.name, whole).cast(y.dtype)
+    array = pa.array(whole, y.type.value_type if pa.types.is_dictionary(y.type) else y.type)
+    array = array.dictionary_encode().cast(y.type) if array.type != y.type else array
+    return pa.chunked_array([array]) if isinstance(y, pa.ChunkedArray) else array

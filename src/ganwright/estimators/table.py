@@ -73,6 +73,7 @@ class TableGAN(RowEstimator):
         """
         check_is_fitted(self)
         seed = self.seed_ if random_state is None else int(random_state)
+        where = self._by_learned(where) if isinstance(where, Mapping) else where
         if self._room in ("polars", "pyarrow"):
             return self._other_frame(n, seed, where)
         frame = self.model_.sample(n, seed=seed, where=where)

@@ -188,6 +188,18 @@ LEVELS = (
     (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
 )
 FAIR = 2  # of them: the best there is with a whole kind of examples missing
+# What looks at one side of the samples only: at worst the headline is "Fair" by it.
+ONE_SIDE = (
+    "kid",
+    "class_kl",
+    "obeyed",
+    "rare",
+    "worst_column",
+    "zeros",
+    "totals",
+    "words",
+    "together",
+)
 MISSING = 0.25  # of the share it should have: a class this rare is missing
 SHIFT = 0.05  # of AUC, that real training examples may differ from the reference
 EXPECTED_LEAST = 15.0  # samples of a class, for its share to say anything
@@ -224,8 +236,9 @@ def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: 
     fid = measures["fid"]
     falls = _shortfalls(measures)
     best, worst = _rank(falls), max(_rank(falls), _rank(_shortfalls(measures, doubting=True)))
-    if _too_few(measures, reference, width):
-        worst = max(worst, 1)  # by so few nothing is sure to be as good as real data
+    blurred = fid.high is not None and not _tells(fid)
+    if blurred or _too_few(measures, reference, width):
+        worst = max(worst, 1)  # nothing is sure to be as good as real data
     if collapse(measures) or missing(measures, classes) or copied(measures):
         best, worst = max(best, FAIR), max(worst, FAIR)
     numbers = (
@@ -238,6 +251,11 @@ def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: 
         numbers += (
             f" The weakest measure is {title(weakest)}: {_short(entry.value)}, where real data has "
             f"{_short(entry.floor)} and the simplest model {_short(entry.baseline)}."
+        )
+    if blurred:
+        numbers += (
+            f" FID's interval, {_short(fid.low)} … {_short(fid.high)}, is too wide to tell real data from "
+            "the simplest model."
         )
     if best == worst:
         return f"{LEVELS[best][1]} {numbers}"
@@ -259,39 +277,42 @@ def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> dict[s
     Of FID its way to the simplest model, of shares what they lack of the floor, of a classifier how much
     better it does than on real data, of rows of a table what use and trends lack on the way to the
     simplest model. Taken at the ends of the intervals that speak for the samples, so that noise alone
-    condemns nothing. `doubting` takes FID at its other end, and what is worse than real data by more
-    than its interval as it was measured.
+    condemns nothing; with `doubting` at the other ends, so that noise alone praises nothing.
     """
 
     def at(entry: Entry) -> float:
-        end = entry.high if entry.better == "higher" else entry.low
-        if end is None:
-            return entry.value
-        worse = entry.floor is not None and gap(replace(entry, value=end)) > 0
-        return entry.value if doubting and worse else end
+        end = entry.high if (entry.better == "higher") != doubting else entry.low
+        return entry.value if end is None else end
 
     fid = measures["fid"]
-    found = {"fid": gap(replace(fid, value=fid.high) if doubting and _tells(fid) else fid)}  # type: ignore[arg-type]
+    found = {"fid": gap(replace(fid, value=at(fid)) if doubting and _tells(fid) else fid)}
     for name in ("precision", "recall", "coverage"):
         entry = measures.get(name)
         if entry is not None and entry.floor:
-            found[name] = max((entry.floor - at(entry)) / entry.floor, _way(entry, at(entry)))
+            found[name] = max((entry.floor - at(entry)) / entry.floor, _way(entry, doubting))
     for name in ("auc", "detection"):
         if (auc := measures.get(name)) is not None:
             found[name] = at(auc) - max(0.5, auc.floor or 0.5)
     for name in ("utility", "trends"):
         if name in measures:
             found[name] = gap(replace(measures[name], value=at(measures[name])))
+    for name in ONE_SIDE:
+        if name in measures:
+            found[name] = _way(measures[name], doubting)
     return {name: share for name, share in found.items() if not math.isnan(share)}
 
 
-def _way(entry: Entry, value: float) -> float:
+def _way(entry: Entry, doubting: bool) -> float:
     """`gap` where the interval is short enough to tell real data from the simplest model; else 0.
 
-    At most that of the level "Fair": such a model may be quite good by a single share.
+    At the end that speaks for the samples, or (`doubting`) as it was measured where even that end is
+    worse than real data. At most that of the level "Fair": such a model may be quite good by one number.
     """
-    way = gap(replace(entry, value=value))
-    return min(way, LEVELS[FAIR][0] - 1e-9) if _tells(entry) else 0.0
+    if not _tells(entry):
+        return 0.0
+    end = replace(entry, value=entry.high if entry.better == "higher" else entry.low)  # type: ignore[arg-type]
+    way = gap(entry) if doubting and gap(end) > 0 else gap(end)
+    return min(way, LEVELS[FAIR][0] - 1e-9)
 
 
 def _tells(entry: Entry) -> bool:

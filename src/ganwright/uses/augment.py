@@ -121,7 +121,7 @@ def rows(model: Model, wanted: list[Batch], seed: int, real: pa.Table) -> Iterat
         for block in model.stream(batch.count, seed=own, where=batch.where or None):
             made = codec.plain(block.examples)
             for name, first in numbers.items():
-                keys = codec.remade[name].make(first + done, made.num_rows)
+                keys = codec.remade[name].more(first + done, made.num_rows)
                 at = made.column_names.index(name)
                 made = made.set_column(at, made.schema.field(at), keys)
             done += made.num_rows

@@ -26,7 +26,8 @@ from torch import nn
 from ganwright.base import seeds
 from ganwright.data.table.codec import TableCodec
 from ganwright.data.table.fields import CategoryField, NumberField
-from ganwright.data.table.line import flat
+from ganwright.data.table.line import flat, raw_numbers
+from ganwright.data.table.unread import Unread
 from ganwright.model import Model
 from ganwright.uses.rows import codec_of, given_codes
 
@@ -100,9 +101,12 @@ class Detector:
         scores = np.sort(scaled.look(normal).score)
         return cls(**{**vars(scaled), "normal": scores})
 
-    def look(self, table: pa.Table) -> Oddness:
-        """The oddness of rows in the model's own columns and types."""
+    def look(self, table: pa.Table, unread: Unread | None = None) -> Oddness:
+        """The oddness of rows in the model's own columns and types; `unread` cells were never seen."""
         cells = self._of_columns(table, self._costs(table) / self.usual)
+        for name, rows in (unread or {}).items():
+            if name in self.codec.learned:
+                cells[rows, self.codec.learned.index(name)] = UNSEEN
         return Oddness(score=cells.mean(axis=1), cells=cells)
 
     def _of_columns(self, table: pa.Table, found: np.ndarray) -> np.ndarray:
@@ -124,7 +128,7 @@ class Detector:
             for owner in owners:
                 np.maximum(cells[:, at[owner]], found[:, c], out=cells[:, at[owner]])
         broken = rules.broken(table)
-        for name, rule in rules.made.items():
+        for name, rule in (*rules.made.items(), *((one.made, one) for one in rules.implied)):
             cells[broken[rule.text], at[name]] = UNSEEN
         return cells
 
@@ -236,9 +240,9 @@ def _values(field: Any, table: pa.Table) -> np.ndarray:
     """The numbers of a column (n,), NaN where missing or where it has none."""
     if not isinstance(field, NumberField):
         return np.full(table.num_rows, np.nan)
-    positions, missing = field.line.positions(table.column(field.name))
-    values = field.line.number(positions).astype(np.float64)
-    return np.where(missing, np.nan, values)
+    # Not by way of positions: on a grid all values beyond its ends have the same.
+    values, missing = raw_numbers(field.line.column, table.column(field.name))
+    return np.where(missing, np.nan, values.astype(np.float64))
 
 
 def deviation(field: NumberField) -> float:
@@ -267,13 +271,14 @@ def detect(
     from ganwright.uses.rows import rows_of
 
     codec = codec_of(model, "detect")
-    rows = rows_of(codec, table)
+    unread = Unread()
+    rows = rows_of(codec, table, unread=unread)
     detector = Detector.build(
         model,
         None if usual is None else rows_of(codec, usual),
         None if normal is None else rows_of(codec, normal),
     )
-    found = detector.look(rows)
+    found = detector.look(rows, unread)
     return pd.DataFrame(
         {
             "score": found.score,

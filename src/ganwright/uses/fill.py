@@ -23,6 +23,7 @@ from ganwright.data.table.codec import TableCodec
 from ganwright.data.table.line import missing_of
 from ganwright.data.table.source import is_frame
 from ganwright.data.table.spelling import spelled
+from ganwright.data.table.unread import Unread
 from ganwright.model import Model
 from ganwright.uses.rows import (
     block_size,
@@ -31,6 +32,7 @@ from ganwright.uses.rows import (
     given_codes,
     rows_of,
     texts_in,
+    unread_notes,
     without_missing,
 )
 
@@ -65,9 +67,9 @@ def fill(
     file comes back as a pandas DataFrame. `how` is "mean", the best guess, or "draw". With `draws`
     a list of so many tables comes back, each a draw of its own. Raises OptionError, DataError.
     """
-    codec = codec_of(model, "fill")
-    canonical = rows_of(codec, table)
-    filling = find(model, canonical, how=how, draws=draws, seed=seed)
+    codec, unread = codec_of(model, "fill"), Unread()
+    canonical = rows_of(codec, table, unread=unread)
+    filling = find(model, canonical, how=how, draws=draws, seed=seed, unread=unread)
     base = table if is_frame(table) else codec.join([canonical])
     texts = [column for column in codec.columns if column.name in texts_in(base)]
     done = []
@@ -85,23 +87,26 @@ def find(
     draws: int | None = None,
     seed: int = 0,
     exact: bool = False,
+    unread: Unread | None = None,
 ) -> Filling:
     """What goes into the holes of a table that is in the model's own columns and types.
 
-    With `exact` means of numbers are not rounded to the column's digits, and come as float64.
+    Cells that are `unread` are no holes. With `exact` means of numbers are not rounded to the
+    column's digits, and come as float64.
     """
     codec = codec_of(model, "fill")
     how = how or ("mean" if draws is None else "draw")
     _check(how, draws)
-    holes = {name: missing_of(table.column(name)) for name in codec.learned}
+    unread = unread or {}
+    holes = {name: _holes(table, name, unread) for name in codec.learned}
     rows = {name: np.flatnonzero(hole) for name, hole in holes.items() if hole.any()}
     # A column that constraints make from others has no field of its own.
     empty = {one.name for one in codec.fields if one.missing == 0}
     fillable = {n: r for n, r in rows.items() if n not in empty}
     known, odd = given_codes(codec, table)
-    constants = _constants(codec, table)
+    constants = _constants(codec, table, unread)
     left = (rows.keys() - fillable.keys(), constants.keys())
-    notes = [*_left(codec, table, *left), *_unseen(codec, odd)]
+    notes = [*_left(codec, table, *left), *_unseen(codec, odd), *unread_notes(codec, unread)]
     affected = np.unique(np.concatenate([*fillable.values(), np.empty(0, np.int64)]))
     place = np.zeros(table.num_rows, np.int64)
     place[affected] = np.arange(len(affected))
@@ -191,10 +196,15 @@ def drawn(
     return codec.table(codes.cpu().numpy(), places, plain=True)
 
 
-def _constants(codec: TableCodec, table: pa.Table) -> dict[str, np.ndarray]:
+def _holes(table: pa.Table, name: str, unread: Unread) -> np.ndarray:
+    missing = missing_of(table.column(name))
+    return missing & ~unread[name] if name in unread else missing
+
+
+def _constants(codec: TableCodec, table: pa.Table, unread: Unread) -> dict[str, np.ndarray]:
     """The holes of columns that had one value everywhere."""
     holes = {
-        name: np.flatnonzero(missing_of(table.column(name)))
+        name: np.flatnonzero(_holes(table, name, unread))
         for name, one in codec.remade.items()
         if one.column.kind == "constant" and one.value is not None
     }
@@ -205,7 +215,7 @@ def _left(codec: TableCodec, table: pa.Table, nothing_known: Any, filled: Any) -
     """What stays missing."""
     for column in codec.columns:
         count = table.column(column.name).null_count
-        if column.name in nothing_known:
+        if column.name in nothing_known or column.kind == "empty":
             yield f"'{column.name}' was missing in every row of training: left as it is"
         elif count and column.name not in codec.learned and column.name not in filled:
             yield f"'{column.name}' ({column.kind}) is not learned: {count:,} cells stay missing"
@@ -241,7 +251,11 @@ def _patched_pandas(frame: Any, rows: dict[str, np.ndarray], values: dict[str, p
         new = values[name].to_pandas()
         if isinstance(column.dtype, pd.SparseDtype):
             column = column.sparse.to_dense()
-        column.iloc[where] = new.astype(column.dtype).array
+        try:
+            column.iloc[where] = new.astype(column.dtype).array
+        except (TypeError, ValueError):  # of another type than in training: both kinds of values
+            column = column.astype(object)
+            column.iloc[where] = new.astype(object).array
         frame.isetitem(at, column)
     return frame
 

@@ -17,6 +17,7 @@ from ganwright.data.table.codec import TableCodec
 from ganwright.data.table.fields import CategoryField
 from ganwright.data.table.read import conform, read_table, write_canonical
 from ganwright.data.table.source import is_frame
+from ganwright.data.table.unread import Unread
 from ganwright.model import Model
 
 _NUMBERS = 1 << 22  # in one block of probabilities
@@ -36,8 +37,13 @@ def codec_of(model: Model, use: str, *, fills: bool = True) -> TableCodec:
     return model.codec
 
 
-def rows_of(codec: TableCodec, given: Any, owner: str = "the table") -> pa.Table:
-    """A file or frame in the columns and types that the model was trained on. Raises DataError."""
+def rows_of(
+    codec: TableCodec, given: Any, owner: str = "the table", unread: Unread | None = None
+) -> pa.Table:
+    """A file or frame in the columns and types that the model was trained on. Raises DataError.
+
+    With `unread`, single cells of a frame that are of another type are missing, and named there.
+    """
     if isinstance(given, str | os.PathLike):
         path = Path(given).expanduser()
         if not path.is_file():
@@ -45,12 +51,41 @@ def rows_of(codec: TableCodec, given: Any, owner: str = "the table") -> pa.Table
         return read_table(path, codec.columns)
     if not is_frame(given):
         raise DataError(f"{owner} can't be a {type(given).__name__}; give a file or a DataFrame")
+    if unread is not None:
+        given = _unmixed(given)
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
         write_canonical(given, target, owner=owner, known=codec.columns)
         with pa.OSFile(str(target)) as file:
             table = pa.ipc.open_file(file).read_all()
-    return conform(table, codec.columns, owner)
+    return conform(table, codec.columns, owner, unread)
+
+
+def _unmixed(frame: Any) -> Any:
+    """The frame with columns of values of several types as text, to be read cell by cell."""
+    if type(frame).__module__.partition(".")[0] != "pandas":
+        return frame  # the columns of others have one type
+    from pandas.api.types import infer_dtype
+
+    mixed = {
+        at: frame.iloc[:, at].map(str, na_action="ignore")
+        for at, kind in enumerate(frame.dtypes)
+        if str(kind) == "object" and infer_dtype(frame.iloc[:, at]) in ("mixed", "mixed-integer")
+    }
+    frame = frame.copy(deep=False)
+    for at, column in mixed.items():
+        frame.isetitem(at, column)
+    return frame
+
+
+def unread_notes(codec: TableCodec, unread: Unread) -> list[str]:
+    """How many cells of which columns were of another type than in training."""
+    kinds = {column.name: column.kind for column in codec.columns}
+    return [
+        f"'{name}': {int(rows.sum()):,} {'cell' if rows.sum() == 1 else 'cells'} can't be read as "
+        f"{kinds[name]}: taken as unknown"
+        for name, rows in unread.items()
+    ]
 
 
 def texts_in(frame: Any) -> set[str]:

@@ -165,23 +165,28 @@ class Constraints:
     # --- the user's rows to what is learned ---------------------------------------------------
 
     def broken(self, table: pa.Table) -> dict[str, np.ndarray]:
-        """By rule, which rows (n,) bool break it; where a part is missing, none does."""
-        found = {}
-        for rule in self.rules:
-            if isinstance(rule, Fixed):
-                found[rule.text] = np.zeros(table.num_rows, bool)
-                continue
-            measure = self.measures[rule.text]
-            if isinstance(rule, Order):
-                low, first = measure.read(rule.low, table.column(rule.low))
-                high, second = measure.read(rule.high, table.column(rule.high))
-                wrong = low >= high if rule.strict else low > high
-                found[rule.text] = wrong & first & second
-            else:
-                total, known = measure.read(rule.made, table.column(rule.made))
-                value, parts = self._total(rule, measure, table.column)
-                found[rule.text] = self._apart(rule, measure, total, value) & known & parts
+        """By rule, which rows (n,) bool break it; where a part is missing, none does.
+
+        Then by what follows from several, `a <= c` where b is missing, which break no other.
+        """
+        found = {rule.text: self._breaking(rule, table) for rule in self.rules}
+        for rule in self.implied:
+            already = np.logical_or.reduce([*found.values()])
+            found[rule.text] = self._breaking(rule, table) & ~already
         return found
+
+    def _breaking(self, rule: Rule, table: pa.Table) -> np.ndarray:
+        if isinstance(rule, Fixed):
+            return np.zeros(table.num_rows, bool)
+        measure = self.measures[rule.text]
+        if isinstance(rule, Order):
+            low, first = measure.read(rule.low, table.column(rule.low))
+            high, second = measure.read(rule.high, table.column(rule.high))
+            wrong: np.ndarray = (low >= high if rule.strict else low > high) & first & second
+            return wrong
+        total, known = measure.read(rule.made, table.column(rule.made))
+        value, parts = self._total(rule, measure, table.column)
+        return self._apart(rule, measure, total, value) & known & parts
 
     def _total(self, rule: Sum, measure: Measure, of: Any) -> tuple[np.ndarray, np.ndarray]:
         """Σ sign · part, and where no part is missing."""

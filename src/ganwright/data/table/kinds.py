@@ -45,6 +45,8 @@ _CODE_NAMES = frozenset(
     | {"state", "region", "zone", "race", "education", "marriage", "marital", "grade", "level"}
     | {"zip", "postcode", "zipcode", "month", "weekday"}
 )
+_PLACES = frozenset(["zip", "zipcode", "postcode", "postal", "plz"])
+_DIGITS = "^[0-9]+([ -][0-9]+)*$"
 MOST_OWN = 8  # values that are no dates, in a column of dates
 _NO_DAYS = frozenset({0, 1, -1, 9999_99_99, 9999_12_31, 8888_88_88, 7777_77_77, 2999_12_31})
 _COUNT_NAMES = frozenset(["num", "number", "count", "amount", "total", "mean", "size"])
@@ -176,7 +178,8 @@ class Facts:
             return "text", "", "mostly distinct, with many words: left empty"
         named = self.names(_IDENTIFIER_NAMES)
         # Digits of which some occur twice are codes, of places say: identifiers don't repeat.
-        codes = self.distinct < self.known and bool(pc.all(pc.utf8_is_digit(self.values)).as_py())
+        digits = pc.all(pc.match_substring_regex(self.values, _DIGITS)).as_py()
+        codes = digits and (self.distinct < self.known or self.names(_PLACES))
         if self.known == self.rows and (named or (share >= _MOSTLY_DISTINCT and not codes)):
             return "identifier", "", "nearly all distinct: made anew"
         return "category", "", ""

@@ -26,6 +26,7 @@ from ganwright.data.table.texts import (
     reading_of,
 )
 from ganwright.data.table.typed import check_left_out, typed_blocks
+from ganwright.data.table.unread import Unread, read_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -303,11 +304,17 @@ def _count_infinite(name: str, array: pa.Array, infinite: dict[str, int]) -> Non
         infinite[name] = infinite.get(name, 0) + count
 
 
-def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table") -> pa.Table:
+def conform(
+    table: pa.Table,
+    columns: Sequence[Column],
+    owner: str = "the table",
+    unread: Unread | None = None,
+) -> pa.Table:
     """A table's columns in the order and types of `columns`; others are left away.
 
     A column that is not learned may be absent. Raises DataError, naming the nearest column, for
-    one that is, and for values that the type can't hold.
+    one that is, and for values that the type can't hold. With `unread`, such cells are missing and
+    go there, and only a learned column without a single readable value is refused.
     """
     arrays = []
     for column in columns:
@@ -328,10 +335,15 @@ def conform(table: pa.Table, columns: Sequence[Column], owner: str = "the table"
         try:
             arrays.append(array if array.type == kind else array.cast(kind))
         except (pa.ArrowException, ValueError) as error:
-            why = " ".join(str(error).split())[:120]
-            raise DataError(
-                f"{owner}: column '{column.name}' is not {column.type}: {why}"
-            ) from None
+            found, lost = (None, None) if unread is None else read_cells(array, kind)
+            if found is None or (column.modelled and found.null_count == len(found)):
+                why = " ".join(str(error).split())[:120]
+                raise DataError(
+                    f"{owner}: column '{column.name}' is not {column.type}: {why}"
+                ) from None
+            arrays.append(found)
+            if unread is not None and lost is not None and lost.any():
+                unread[column.name] = lost
     fields = [(c.name, type_of(c.type)) for c in columns]
     return pa.table(dict(zip([c.name for c in columns], arrays, strict=True)), pa.schema(fields))
 
@@ -354,13 +366,23 @@ def to_user(table: pa.Table, columns: Sequence[Column], like: str = "pandas") ->
     return pd.DataFrame(series)
 
 
+def _nullable(column: Column) -> str:
+    """The type of pandas for whole numbers of few bits or no sign, of which some are missing.
+
+    Others become fractions, as they do when pandas reads a file.
+    """
+    few = column.type in ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64")
+    return column.type.replace("int", "Int").replace("u", "U") if few and column.missing else ""
+
+
 def _to_pandas(array: pa.ChunkedArray, column: Column) -> pd.Series:
     import pandas as pd
 
-    if column.user in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
+    user = column.user or _nullable(column)
+    if user in ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64"):
         values = pc.fill_null(array, 0).to_numpy()
         hollow = pc.is_null(array).to_numpy()
-        return pd.Series(pd.arrays.IntegerArray(values.astype(column.user.lower()), hollow))
+        return pd.Series(pd.arrays.IntegerArray(values.astype(user.lower()), hollow))
     series = array.to_pandas()
     if not column.user or str(series.dtype) == column.user:
         return series

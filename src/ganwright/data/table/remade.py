@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ganwright.base.errors import ModelError
+from ganwright.base.errors import DataError, ModelError
 from ganwright.data.table.axis import type_of
 from ganwright.data.table.fields import plain_values, values_of
 from ganwright.data.table.line import flat
@@ -64,13 +64,24 @@ class Remade:
     def after_all(self, values: pa.ChunkedArray) -> int:
         """The first number above all that `values`, identifiers of this column, have."""
         there = values.drop_null()
-        if self.uuid or not len(there):
+        if self.uuid:
+            numbers = (int(text.replace("-", ""), 16) for text in there.to_pylist())
+            return 1 + max([len(values), *(n for n in numbers if n < 2**62)])
+        if not len(there):
             return len(values)
         if pa.types.is_integer(there.type):
             return int(pc.max(there).as_py()) + 1
         form = re.compile(f"{re.escape(self.before)}0*([0-9]{{1,17}}){re.escape(self.after)}")
         found = (form.fullmatch(text) for text in there.cast(pa.string()).to_pylist())
         return 1 + max((int(m[1]) for m in found if m), default=-1)
+
+    def more(self, start: int, count: int) -> pa.Array:
+        """So many identifiers from `start` on. Raises DataError where their type has no room."""
+        kind = type_of(self.column.type)
+        if pa.types.is_integer(kind) and start + count - 1 > np.iinfo(str(kind)).max:
+            what = f"{kind} has no room for {count:,} above {start - 1:,}: give it a wider type"
+            raise DataError(f"new identifiers in column '{self.column.name}': {what}")
+        return self.make(start, count)
 
     @property
     def shown(self) -> str:
@@ -103,7 +114,7 @@ def remade_of(column: Column, values: pa.ChunkedArray) -> Remade:
 def _form(column: Column, texts: list[str]) -> Remade:
     if texts and all(_UUID.fullmatch(text) for text in texts):
         return Remade(column=column, uuid=True)
-    found = [re.fullmatch(r"(.*?)(\d+)(\D*)", text, re.DOTALL) for text in texts]
+    found = [re.fullmatch(r"(.*?)(\d{1,17})(\D*)", text, re.DOTALL) for text in texts]
     forms = {(m[1], m[3]) if m else None for m in found}
     if len(forms) != 1 or None in forms or not texts:
         return Remade(column=column, before=f"{column.name}_"[:64])

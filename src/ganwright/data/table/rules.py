@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from ganwright.base.errors import OptionError, message
 from ganwright.data.table.axis import type_of
+from ganwright.data.table.kinds import is_number
 from ganwright.data.table.schema import Column
 
 OWNER = "data.table.constraints"
@@ -110,6 +112,22 @@ def parse_rules(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Rule, 
     return tuple(_in_order(placed, made))
 
 
+def said_numbers(texts: Sequence[str], columns: Sequence[Column]) -> list[str]:
+    """The columns of numbers that rules add or compare, though they look like codes or keys."""
+    held = {column.name: _as_number(column) for column in columns}
+    found = []
+    for text in texts:
+        with suppress(OptionError):  # said when the rules are read in earnest
+            rule = _Reader(text, held).rule()
+            found += [] if isinstance(rule, Fixed) else list(rule.names)
+    return [c.name for c in columns if c.name in found and held[c.name] is not c]
+
+
+def _as_number(column: Column) -> Column:
+    coded = column.kind in ("category", "boolean", "identifier") and column.user != "category"
+    return replace(column, kind="number") if coded and is_number(type_of(column.type)) else column
+
+
 def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
     """What chains of `<=` and `<` say beside their links: a <= c of a <= b and b <= c.
 
@@ -137,18 +155,31 @@ def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
 
 
 def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
-    """The rules but for orders that follow from the others: those may be said, and are kept anyway."""
+    """The rules but for what others say already: those may be said, and are kept anyway."""
     left = list(rules)
     for rule in rules:
         others = [one for one in left if one is not rule]
-        said = [(o.low, o.high) for o in implied_orders(others) if o.strict or not _strict(rule)]
-        if isinstance(rule, Order) and (rule.low, rule.high) in said:
+        if _said(rule, others):
             left = others
     return left
 
 
-def _strict(rule: Rule) -> bool:
-    return isinstance(rule, Order) and rule.strict
+def _said(rule: Rule, others: Sequence[Rule]) -> bool:
+    """Whether a rule is one of the others, or an order that follows from them."""
+    if not isinstance(rule, Order):
+        return any(_meaning(one) == _meaning(rule) for one in others)
+    orders = [one for one in others if isinstance(one, Order)]
+    return any(
+        (one.low, one.high) == (rule.low, rule.high) and one.strict >= rule.strict
+        for one in (*orders, *implied_orders(orders))
+    )
+
+
+def _meaning(rule: Rule) -> object:
+    """What a rule says, in whatever order."""
+    if isinstance(rule, Sum):
+        return rule.made, frozenset(rule.parts)
+    return type(rule), frozenset(rule.names)
 
 
 def _claim(name: str, rule: Rule, made: dict[str, Rule]) -> None:

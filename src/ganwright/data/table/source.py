@@ -32,20 +32,20 @@ from ganwright.base.seeds import derive
 from ganwright.data import cache
 from ganwright.data.arrays import file_identity
 from ganwright.data.dataset import Dataset, Skipped
-from ganwright.data.options import DataOptions
+from ganwright.data.options import DataOptions, TableOptions
 from ganwright.data.split import Split, split
 from ganwright.data.table.constraints import broken_rows, told
 from ganwright.data.table.hashing import numbered, row_hashes
-from ganwright.data.table.kinds import TARGET_NAMES
+from ganwright.data.table.kinds import TARGET_NAMES, Kind
 from ganwright.data.table.read import mapped, stem_of, write_canonical
-from ganwright.data.table.rules import OWNER
+from ganwright.data.table.rules import OWNER, said_numbers
 from ganwright.data.table.schema import Column, infer_columns, parse_kinds
 from ganwright.data.table.typed import table_of
 
 if TYPE_CHECKING:
     from ganwright.data.table.codec import TableCodec
 
-_VERSION = 3  # of reading and encoding: raise it when what lies in the cache would be another
+_VERSION = 4  # of reading and encoding: raise it when what lies in the cache would be another
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
 _LOOKED_AT, _DIGITS = 1000, 0.4  # values of a column, and the share of digits in dates and numbers
@@ -124,6 +124,7 @@ def canonical(source: TableSource, options: DataOptions) -> Canonical:
         sorted(chosen.leave_out),
         options.bad,
         chosen.decimal,
+        sorted(chosen.constraints),
     ]
     parent = cache.folder_of(source.kind, source.identity)
     folder = parent / cache.key_of(key)
@@ -146,7 +147,7 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
         decimal=chosen.decimal,
     )
     with mapped(target) as table:
-        columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
+        columns = _columns(table, chosen)
         modelled = [c.name for c in columns if c.modelled]
         if not modelled:
             kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
@@ -160,6 +161,17 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
         "skipped_rows": written.skipped_rows,
     }
     (aside / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _columns(table: pa.Table, chosen: TableOptions) -> tuple[Column, ...]:
+    """What the columns are, and numbers where a constraint adds or compares them."""
+    kinds = parse_kinds(chosen.kinds, table.column_names)
+    columns = infer_columns(table, kinds)
+    found: dict[str, Kind] = {}
+    for name in said_numbers(chosen.constraints, columns):
+        whole = pa.types.is_integer(table.schema.field(name).type)
+        found[name] = "integer" if whole else "number"
+    return infer_columns(table, found | kinds) if found else columns
 
 
 def _open(folder: Path) -> Canonical:
@@ -203,7 +215,7 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
         )
         with pa.OSFile(str(target)) as file:
             table = pa.ipc.open_file(file).read_all()
-    columns = infer_columns(table, parse_kinds(chosen.kinds, table.column_names))
+    columns = _columns(table, chosen)
     modelled = [c.name for c in columns if c.modelled]
     if not modelled:
         kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])

@@ -103,13 +103,17 @@ class Reading:
         except pa.ArrowInvalid:
             if not pa.types.is_integer(self.type):
                 raise
-            return array.cast(pa.float64()).cast(self.type)  # "7.0" is whole
+            return self._whole(array.cast(pa.float64()))  # "7.0" is
 
     def _numbers(self, array: pa.Array) -> pa.Array:
         values, known = numerals.read(array, self.written)
         rest = pc.if_else(pa.array(known), None, array)  # plain ones, or none at all
-        plain = rest.cast(pa.float64())
-        return pc.if_else(pa.array(known), pa.array(values), plain).cast(self.type)
+        numbers = pc.if_else(pa.array(known), pa.array(values), rest.cast(pa.float64()))
+        return self._whole(numbers) if pa.types.is_integer(self.type) else numbers.cast(self.type)
+
+    def _whole(self, numbers: pa.Array) -> pa.Array:
+        """The nearest whole numbers: 1.5 may stand where in training there were none but whole ones."""
+        return pc.round(numbers).cast(self.type)
 
 
 _UNKNOWN = Marks()

@@ -107,9 +107,19 @@ def table_of(frame: Any, notes: list[str], leave_out: Sequence[str]) -> pa.Table
     if room == "pandas":
         return _from_pandas(frame, notes, leave_out)
     if room == "polars":
-        frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
-        return frame.to_arrow()
+        return _from_polars(frame.collect() if type(frame).__name__ == "LazyFrame" else frame)
     return frame
+
+
+def _from_polars(frame: Any) -> pa.Table:
+    arrays = {}
+    for column in frame.iter_columns():
+        try:
+            arrays[column.name] = pa.chunked_array(column.to_arrow())
+        except pa.ArrowInvalid:  # Int128
+            problem = f"column '{column.name}' holds {column.dtype}, which Arrow doesn't have"
+            raise DataError(f"{problem}: cast it, or leave it out") from None
+    return pa.table(arrays)
 
 
 def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]) -> pa.Table:
