@@ -10,7 +10,7 @@ import scipy.ndimage
 
 from ganwright.data import Dataset
 from ganwright.evaluate import Card
-from ganwright.evaluate.card import collapse, gap
+from ganwright.evaluate.verdict import collapse, gap
 
 Judged = Callable[..., Card]
 DISTANCES = ("fid", "fid_infinite", "kid")

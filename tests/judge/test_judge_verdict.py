@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ganwright.evaluate.card import Entry, levels_of, verdict
+from ganwright.evaluate.card import Entry
+from ganwright.evaluate.verdict import levels_of, verdict
 from ganwright.report.page import USES, lead
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from ganwright.evaluate import Card, Entry
-from ganwright.evaluate.card import LEVELS
+from ganwright.evaluate.verdict import LEVELS
 from ganwright.report import charts, images
 from ganwright.report.facts import number, spaced
 from ganwright.report.page import lead, row

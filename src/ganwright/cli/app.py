@@ -74,9 +74,8 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the `ganwright` command."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(
-            errors="surrogateescape"
-        )  # paths that are not UTF-8 go out as they are
+        # Paths that are not UTF-8 go out as they are.
+        sys.stdout.reconfigure(errors="surrogateescape")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -12,6 +12,26 @@ from ganwright.data.arrays import ArrayReader, namer
 from ganwright.data.source import Source
 
 
+def _source(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Source:
+    """Images (n, …) that lie in memory, with a number into `classes` (n,) each."""
+
+    @contextmanager
+    def opened() -> Iterator[ArrayReader]:
+        yield ArrayReader([images])
+
+    return Source(
+        name=name,
+        kind="built-in",
+        path=name,
+        identity=f"{name} 1",
+        count=len(images),
+        name_of=namer([name], [len(images)]),
+        opened=opened,
+        labels=labels.astype(np.int64),
+        classes=classes,
+    )
+
+
 def digits_source() -> Source:
     """1,797 scans of handwritten digits, 8×8 grey: values 0 … 16 as 0 … 255; classes "0" … "9"."""
     from sklearn.datasets import load_digits
@@ -19,21 +39,7 @@ def digits_source() -> Source:
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
 
-    @contextmanager
-    def opened() -> Iterator[ArrayReader]:
-        yield ArrayReader([images])
-
-    return Source(
-        name="digits",
-        kind="built-in",
-        path="digits",
-        identity="digits 1",
-        count=len(images),
-        name_of=namer(["digits"], [len(images)]),
-        opened=opened,
-        labels=bunch.target.astype(np.int64),
-        classes=tuple(str(i) for i in range(10)),
-    )
+    return _source("digits", images, bunch.target, tuple(str(i) for i in range(10)))
 
 
 def shapes_source() -> Source:
@@ -41,23 +47,7 @@ def shapes_source() -> Source:
     from ganwright.data import shapes
 
     what = shapes.factors()
-    images = shapes.draw(what)
-
-    @contextmanager
-    def opened() -> Iterator[ArrayReader]:
-        yield ArrayReader([images])
-
-    return Source(
-        name="shapes",
-        kind="built-in",
-        path="shapes",
-        identity="shapes 1",
-        count=len(images),
-        name_of=namer(["shapes"], [len(images)]),
-        opened=opened,
-        labels=what.form.astype(np.int64),
-        classes=shapes.FORMS,
-    )
+    return _source("shapes", shapes.draw(what), what.form, shapes.FORMS)
 
 
 BUILTIN: Names[Callable[[], Source]] = Names(

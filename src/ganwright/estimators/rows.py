@@ -150,8 +150,7 @@ class RowEstimator(BaseEstimator):
         words = [f"{name}={kind}" for name, kind in kinds.items()]
         options = build(DataOptions, {"holdout": held, "table": {"kinds": words}}, owner="kinds")
         data = frame_dataset(frame, options, whole=whole)
-        # Here nothing is judged, so which column is predicted in judging doesn't matter.
-        self.notes_ = tuple(n for n in data.notes if "is the column to predict" not in n)
+        self.notes_ = data.notes
         warn(self.notes_)
         return data
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,10 +16,6 @@ from ganwright.evaluate.measures import MEASURES, Better
 
 HUMAN = "human"
 HUMAN_TITLE = "Taken for real by people"
-COPYING = -3.0  # C_T below this: closer to the training data than chance allows
-EXPOSED = 0.55  # AUC of the membership attack, at the least: more is exposure
-REPEATS = 2.0  # times as many copies as examples repeat by themselves are no chance
-NEARER = 0.52  # of rows nearer to training than to unseen rows: more is exposure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +91,7 @@ class Card:
 
     def __repr__(self) -> str:
         """The first measures, and of how many examples."""
-        some = [f"{name} {_short(entry.value)}" for name, entry in list(self.measures.items())[:3]]
+        some = [f"{name} {short(entry.value)}" for name, entry in list(self.measures.items())[:3]]
         return f"Card({', '.join(some)}; {self.n:,} samples against {self.against['n']:,})"
 
     def _repr_html_(self) -> str:
@@ -105,10 +100,10 @@ class Card:
         head = "".join(f"<th>{name}</th>" for name in names)
         rows = []
         for name, entry in self.measures.items():
-            interval = "" if entry.low is None else f"{_short(entry.low)} … {_short(entry.high)}"
+            interval = "" if entry.low is None else f"{short(entry.low)} … {short(entry.high)}"
             cells = (
-                title(name), _short(entry.value), interval, _short(entry.floor),
-                _short(entry.baseline), entry.better,
+                title(name), short(entry.value), interval, short(entry.floor),
+                short(entry.baseline), entry.better,
             )  # fmt: skip
             rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
         body = "".join(f"<tr>{row}</tr>" for row in rows)
@@ -129,11 +124,11 @@ class Card:
             + "   better",
         ]
         for name, entry in self.measures.items():
-            interval = "" if entry.low is None else f"{_short(entry.low)} … {_short(entry.high)}"
+            interval = "" if entry.low is None else f"{short(entry.low)} … {short(entry.high)}"
             lines.append(
-                f"{title(name):24}{_short(entry.value):>10}  {interval:^22}"
-                f"{_short(entry.floor):>10}{_short(entry.baseline):>10}"
-                + "".join(f"{_short(entry.others.get(other)):>10}" for other in self.others)
+                f"{title(name):24}{short(entry.value):>10}  {interval:^22}"
+                f"{short(entry.floor):>10}{short(entry.baseline):>10}"
+                + "".join(f"{short(entry.others.get(other)):>10}" for other in self.others)
                 + f"   {entry.better}"
             )
         lines += [""] if self.left_out or self.notes or self.warnings else []
@@ -143,7 +138,7 @@ class Card:
         return "\n".join(lines)
 
 
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
     if value is None:
         return "—"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -176,288 +171,3 @@ def keep(card: Card, folder: RunFolder) -> Card:
             card = replace(card, measures=card.measures | {HUMAN: before.measures[HUMAN]})
     card.save(folder.card)
     return card
-
-
-# --- in words ------------------------------------------------------------------------------------
-
-FEWEST = 50  # examples a side, for a verdict
-LEVELS = (
-    (0.05, "Very good: by these features the samples are close to as good as real data"),
-    (0.15, "Good: the samples are much nearer to real data than to the simplest model"),
-    (0.40, "Fair: the samples resemble the data, with faults that show"),
-    (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
-)
-FAIR = 2  # of them: the best there is with a whole kind of examples missing
-# What looks at one side of the samples only: at worst the headline is "Fair" by it.
-ONE_SIDE = (
-    "kid",
-    "class_kl",
-    "obeyed",
-    "rare",
-    "worst_column",
-    "zeros",
-    "totals",
-    "words",
-    "together",
-)
-MISSING = 0.25  # of the share it should have: a class this rare is missing
-SHIFT = 0.05  # of AUC, that real training examples may differ from the reference
-EXPECTED_LEAST = 15.0  # samples of a class, for its share to say anything
-
-Classes = dict[str, dict[str, float]]
-
-
-def gap(entry: Entry) -> float:
-    """Where a number stands between real data (0) and the simplest model (1)."""
-    if entry.floor is None or entry.baseline is None or entry.baseline == entry.floor:
-        return math.nan
-    return (entry.value - entry.floor) / (entry.baseline - entry.floor)
-
-
-def verdict(measures: dict[str, Entry], classes: Classes, reference: int, width: int = 1) -> str:
-    """One paragraph in plain words: are these samples usable, and why."""
-    n = next((entry.n for name, entry in measures.items() if name == "unique"), 0)
-    if min(n, reference) < FEWEST:
-        return (
-            f"{n:,} samples against {reference:,} real examples are too few for a verdict: "
-            f"it takes {FEWEST} of each, better thousands."
-        )
-    parts = (
-        _level(measures, classes, reference, width), _variety(measures), _useful(measures), _told(measures),
-        _memory(measures),
-    )  # fmt: skip
-    return " ".join(part for part in parts if part)
-
-
-def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: int) -> str:
-    """The level that the numbers allow, or the range of levels that their intervals leave open."""
-    if "fid" not in measures or math.isnan(gap(measures["fid"])):
-        return ""
-    fid = measures["fid"]
-    falls = _shortfalls(measures)
-    best, worst = _rank(falls), max(_rank(falls), _rank(_shortfalls(measures, doubting=True)))
-    blurred = fid.high is not None and not _tells(fid)
-    if blurred or _too_few(measures, reference, width):
-        worst = max(worst, 1)  # nothing is sure to be as good as real data
-    if collapse(measures) or missing(measures, classes) or copied(measures):
-        best, worst = max(best, FAIR), max(worst, FAIR)
-    numbers = (
-        f"(FID {_short(fid.value)}, where real data has {_short(fid.floor)} "
-        f"and the simplest model {_short(fid.baseline)})."
-    )
-    weakest = max(falls, key=lambda name: falls[name])
-    if weakest != "fid" and _rank({weakest: falls[weakest]}) > 0:
-        entry = measures[weakest]
-        numbers += (
-            f" The weakest measure is {title(weakest)}: {_short(entry.value)}, where real data has "
-            f"{_short(entry.floor)} and the simplest model {_short(entry.baseline)}."
-        )
-    if blurred:
-        numbers += (
-            f" FID's interval, {_short(fid.low)} … {_short(fid.high)}, is too wide to tell real data from "
-            "the simplest model."
-        )
-    if best == worst:
-        return f"{LEVELS[best][1]} {numbers}"
-    high, low = (LEVELS[i][1].partition(":")[0] for i in (best, worst))
-    return (
-        f"{low} to {high[0].lower()}{high[1:]}: {fid.n:,} samples against {reference:,} real examples "
-        f"can't tell which {numbers}"
-    )
-
-
-def _rank(shortfalls: dict[str, float]) -> int:
-    worst = max(shortfalls.values())
-    return next(i for i, (most, _) in enumerate(LEVELS) if worst < most)
-
-
-def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> dict[str, float]:
-    """How far each measure falls short of real data, as shares; the largest decides.
-
-    Of FID its way to the simplest model, of shares what they lack of the floor, of a classifier how much
-    better it does than on real data, of rows of a table what use and trends lack on the way to the
-    simplest model. Taken at the ends of the intervals that speak for the samples, so that noise alone
-    condemns nothing; with `doubting` at the other ends, so that noise alone praises nothing.
-    """
-
-    def at(entry: Entry) -> float:
-        end = entry.high if (entry.better == "higher") != doubting else entry.low
-        return entry.value if end is None else end
-
-    fid = measures["fid"]
-    found = {"fid": gap(replace(fid, value=at(fid)) if doubting and _tells(fid) else fid)}
-    for name in ("precision", "recall", "coverage"):
-        entry = measures.get(name)
-        if entry is not None and entry.floor:
-            found[name] = max((entry.floor - at(entry)) / entry.floor, _way(entry, doubting))
-    for name in ("auc", "detection"):
-        if (auc := measures.get(name)) is not None:
-            found[name] = at(auc) - max(0.5, auc.floor or 0.5)
-    for name in ("utility", "trends"):
-        if name in measures:
-            found[name] = gap(replace(measures[name], value=at(measures[name])))
-    for name in ONE_SIDE:
-        if name in measures:
-            found[name] = _way(measures[name], doubting)
-    return {name: share for name, share in found.items() if not math.isnan(share)}
-
-
-def _way(entry: Entry, doubting: bool) -> float:
-    """`gap` where the interval is short enough to tell real data from the simplest model; else 0.
-
-    At the end that speaks for the samples, or (`doubting`) as it was measured where even that end is
-    worse than real data. At most that of the level "Fair": such a model may be quite good by one number.
-    """
-    if not _tells(entry):
-        return 0.0
-    end = replace(entry, value=entry.high if entry.better == "higher" else entry.low)  # type: ignore[arg-type]
-    way = gap(entry) if doubting and gap(end) > 0 else gap(end)
-    return min(way, LEVELS[FAIR][0] - 1e-9)
-
-
-def _tells(entry: Entry) -> bool:
-    """Whether the interval is shorter than the way from real data to the simplest model."""
-    numbers = (entry.low, entry.high, entry.floor, entry.baseline)
-    if any(number is None for number in numbers):
-        return False
-    low, high, floor, baseline = (float(number or 0) for number in numbers)
-    return high - low < abs(floor - baseline)
-
-
-def levels_of(verdict: str) -> tuple[int, int] | None:
-    """(the lowest, the highest level that a verdict names), places in `LEVELS`; None where it has none.
-
-    >>> levels_of("Fair to very good: …"), levels_of("Poor: …"), levels_of("5 samples …")
-    ((2, 0), (3, 3), None)
-    """
-    names = [text.partition(":")[0].lower() for _, text in LEVELS]
-    low, _, high = verdict.partition(":")[0].lower().partition(" to ")
-    if low not in names or (high or low) not in names:
-        return None
-    return names.index(low), names.index(high or low)
-
-
-def _variety(measures: dict[str, Entry]) -> str:
-    entry = measures.get("coverage")
-    if entry is None or not entry.floor:
-        return ""
-    share = entry.value / entry.floor
-    part = "nearly all" if share > 0.9 else "most" if share > 0.7 else f"only {share:.0%}"
-    return f"They cover {part} of the variety that real examples cover."
-
-
-def _useful(measures: dict[str, Entry]) -> str:
-    entry = measures.get("utility")
-    if entry is None or entry.floor is None or entry.baseline is None:
-        return ""
-    return (
-        f"A model trained on them predicts real rows with {entry.value:.2f}, where one trained on real "
-        f"rows reaches {entry.floor:.2f} and one on the simplest model's {entry.baseline:.2f}."
-    )
-
-
-def _told(measures: dict[str, Entry]) -> str:
-    hardest = next((name for name in ("detection", "auc") if name in measures), None)
-    if hardest is None:
-        return ""
-    area = measures[hardest].value
-    ease = "hardly" if area < 0.6 else "sometimes" if area < 0.8 else "easily"
-    return f"A classifier tells them from real examples {ease} (AUC {area:.2f})."
-
-
-def _memory(measures: dict[str, Entry]) -> str:
-    if not {"ct", "nearer"} & set(measures):
-        return ""
-    if copied(measures):
-        return (
-            "They lie closer to the training data than unseen real data does: "
-            "some of it was learned by heart."
-        )
-    if exposed(measures):
-        return (
-            "By how near samples lie, training rows can be told from unseen ones "
-            f"(AUC {measures['membership'].value:.2f})."
-        )
-    return "They lie no closer to the training data than unseen real data does."
-
-
-def exposed(measures: dict[str, Entry]) -> bool:
-    """Whether nearness to samples tells who was in the training data."""
-    entry = measures.get("membership")
-    return entry is not None and entry.low is not None and entry.low > EXPOSED
-
-
-def copied(measures: dict[str, Entry]) -> bool:
-    """Whether the samples are nearer to the training data than chance allows, or are it."""
-    near = "ct" in measures and measures["ct"].value < COPYING
-    if (share := measures.get("nearer")) is not None and share.low is not None:
-        near = near or share.low > max(NEARER, share.floor or 0.0)
-    # A generator of one thing can lie close to the data's middle without having copied anything.
-    near = near and not collapse(measures)
-    same = (measures[name] for name in ("copies", "unique_copies") if name in measures)
-    return near or any(
-        one.low is not None and one.low > REPEATS * (one.floor or 0.0) for one in same
-    )
-
-
-def collapse(measures: dict[str, Entry]) -> list[str]:
-    """The signs of samples that are too few kinds of one thing."""
-    found = []
-    unique, recall, vendi = (measures.get(name) for name in ("unique", "recall", "vendi"))
-    if unique is not None and unique.value < 0.9 * (1.0 if unique.floor is None else unique.floor):
-        found.append(f"only {unique.value:.0%} of the samples differ: collapse")
-    if recall is not None and recall.floor and recall.value < recall.floor / 3:
-        found.append("recall is far below that of real data: whole kinds of examples are missing")
-    if vendi is not None and vendi.floor and vendi.value < vendi.floor / 2:
-        found.append(
-            f"the samples are as various as {vendi.value:.1f} different examples, as many real ones "
-            f"as {vendi.floor:.1f}: collapse"
-        )
-    return found
-
-
-def missing(measures: dict[str, Entry], classes: Classes) -> list[str]:
-    """Classes that the samples hardly have, although enough were drawn to tell."""
-    n = next((entry.n for name, entry in measures.items() if name == "unique"), 0)
-    return [
-        name
-        for name, share in classes.items()
-        if share["real"] * n >= EXPECTED_LEAST and share["samples"] < MISSING * share["real"]
-    ]
-
-
-def warnings(measures: dict[str, Entry], reference: int, width: int, classes: Classes) -> list[str]:
-    """What a reader must know before believing the numbers."""
-    found = _too_few(measures, reference, width)
-    auc = measures.get("auc")
-    if auc is not None and auc.floor is not None and auc.floor > 0.5 + SHIFT and auc.n >= 500:
-        found.append(
-            f"real training examples are themselves told from the reference (AUC {auc.floor:.2f}): "
-            "the held-out part is of another kind, or the features know the training data by heart"
-        )
-    found += collapse(measures)
-    if gone := missing(measures, classes):
-        named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
-        found.append(f"hardly any samples of class {named}")
-    if copied(measures):
-        found.append("the samples copy the training data: mind privacy")
-    elif exposed(measures):
-        found.append(
-            "who was in the training data can be guessed from the samples "
-            f"(AUC {measures['membership'].value:.2f}): mind privacy"
-        )
-    return found
-
-
-def _too_few(measures: dict[str, Entry], reference: int, width: int) -> list[str]:
-    advised = {name: MEASURES[name].advised(width) for name in ("fid", "kid", "coverage")}
-    some = {
-        title(name): least
-        for name, least in advised.items()
-        if name in measures and min(measures[name].n, reference) < least
-    }
-    if not some:
-        return []
-    n = next(measures[name].n for name in advised if name in measures)
-    named = ", ".join(f"{name} ({least:,} of each advised)" for name, least in some.items())
-    return [f"{n:,} samples against {reference:,} real examples say little by {named}"]

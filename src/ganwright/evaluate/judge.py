@@ -17,7 +17,7 @@ import numpy as np
 
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.evaluate.card import Card, Entry, verdict, warnings
+from ganwright.evaluate.card import Card, Entry
 from ganwright.evaluate.coverage import Manifold, neighbourhood
 from ganwright.evaluate.estimates import WIDE, estimates
 from ganwright.evaluate.features import Extractor, choose_extractor
@@ -45,6 +45,7 @@ from ganwright.evaluate.modes import kl_floor
 from ganwright.evaluate.subject import Source, Subject, rows, subject_of
 from ganwright.evaluate.tables.privacy import repetition
 from ganwright.evaluate.twosample import TwoSample
+from ganwright.evaluate.verdict import verdict, warnings
 from ganwright.model import Model
 
 __all__ = ["Looked", "Reference", "class_shares", "evaluate", "look", "rows"]

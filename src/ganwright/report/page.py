@@ -14,7 +14,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ganwright.evaluate import MEASURES, Card, Entry
-from ganwright.evaluate.card import COPYING, LEVELS, copied, gap, levels_of, title
+from ganwright.evaluate.card import title
+from ganwright.evaluate.verdict import COPYING, LEVELS, copied, gap, levels_of
 from ganwright.model import Model
 from ganwright.report import charts, rows
 from ganwright.report.charts import Chart, Line, shown

@@ -20,7 +20,7 @@ from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.model import Model
 from ganwright.train.choose import table_recipe
-from ganwright.train.loop import Observer, Silent
+from ganwright.train.loop import Observer
 from ganwright.train.progress import shown
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
@@ -48,17 +48,18 @@ class Briefing:
 def train_in_memory(data: Dataset, briefing: Briefing, stop_by: np.ndarray | None = None) -> Model:
     """A model of rows, the same for the same seed where `minutes` don't end it.
 
-    `stop_by` are held-out rows (default: all of them): the model that gives them the lowest negative
-    log-likelihood is kept,
-    and training ends when no better one comes. Raises Diverged.
+    `stop_by` are held-out rows (default: all of them): the model with the lowest
+    negative log-likelihood is kept, and training ends when no better one comes. Raises Diverged.
     """
     held = data.heldout if stop_by is None else stop_by
     # The caller's own random numbers are not ours to seed.
     with torch.random.fork_rng(), shown(briefing.progress) as observer:
-        return _train(data, briefing, held, observer or Silent())
+        return _train(data, briefing, held, observer)
 
 
-def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray, observer: Observer) -> Model:
+def _train(
+    data: Dataset, briefing: Briefing, stop_by: np.ndarray, observer: Observer | None
+) -> Model:
     recipe = _recipe(data, briefing)
     trainer = Trainer(recipe, data, briefing.device)
     assert recipe.train.kimg is not None
@@ -69,11 +70,13 @@ def _train(data: Dataset, briefing: Briefing, stop_by: np.ndarray, observer: Obs
     every = max(1, rounds // CHECKS)
     began = time.monotonic()
     for number in range(1, rounds + 1):
-        trainer.means.add(trainer.round())
-        trainer.seconds = time.monotonic() - began
-        observer.step(trainer, trainer.seconds)
-        if number % every == 0:
-            observer.report(_report(trainer), trainer)
+        played = trainer.round()
+        if observer is not None:
+            trainer.means.add(played)
+            trainer.seconds = time.monotonic() - began
+            observer.step(trainer, trainer.seconds)
+            if number % every == 0:
+                observer.report(_report(trainer), trainer)
         late = ends is not None and time.monotonic() > ends
         if (number % every == 0 or number == rounds or late) and early.stops():
             break
@@ -102,7 +105,12 @@ def _recipe(data: Dataset, briefing: Briefing) -> Recipe:
     if briefing.passes is None:
         rounds = int(np.clip(rounds, LEAST_ROUNDS, MOST_ROUNDS))
     kimg = rounds * batch / 1000
-    settings = {"train.batch": batch, "train.kimg": kimg, "train.seed": briefing.seed}
+    settings: dict[str, Any] = {
+        "train.minutes": briefing.minutes,
+        "train.batch": batch,
+        "train.kimg": kimg,
+        "train.seed": briefing.seed,
+    }
     for player in ("generator_optimiser", "discriminator_optimiser"):
         if getattr(recipe, player).final_rate is not None:
             settings[f"{player}.decay_kimg"] = kimg

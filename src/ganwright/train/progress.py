@@ -43,7 +43,7 @@ def shown(progress: bool | None) -> Iterator[Observer | None]:
     """
     notebook = "ipykernel" in sys.modules
     if progress is None:
-        progress = notebook or sys.stderr.isatty()
+        progress = notebook or (sys.stderr is not None and sys.stderr.isatty())
     if not progress:
         yield None
     elif notebook:  # where what goes to stderr looks like an error

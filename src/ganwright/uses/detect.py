@@ -29,7 +29,7 @@ from ganwright.data.table.fields import CategoryField, NumberField
 from ganwright.data.table.line import flat, raw_numbers
 from ganwright.data.table.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.rows import codec_of, given_codes
+from ganwright.uses.rows import block_size, codec_of, given_codes
 
 LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
@@ -37,7 +37,7 @@ FAR = 1e6  # standard deviations that no number is beyond, and where infinite on
 SELDOM = 0.01  # the share of rows below which an infinite number is as odd as that
 USUAL_ROWS = 2000  # that say what a column usually costs
 SEED = 0  # of halves, and of the model's own rows
-BLOCK = 256  # rows that are scored together, always as many: see `Detector._costs`
+BLOCK = 256  # rows that are scored together, at most
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,10 @@ class Detector:
 
     def _costs(self, table: pa.Table) -> np.ndarray:
         """(n, C) float64: the mean of what the cells cost with all hidden and with half hidden."""
-        # Products of matrices round differently for different numbers of rows. So the last block is
-        # filled up with its own rows: a row's score then depends on that row alone, to the last bit.
-        parts = []
-        for start in range(0, table.num_rows, BLOCK):
-            block = table.slice(start, BLOCK)
-            filled = block.take(np.resize(np.arange(block.num_rows), BLOCK))
+        parts, size = [], block_size(self.codec, BLOCK)
+        for start in range(0, table.num_rows, size):
+            block = table.slice(start, size)
+            filled = block.take(np.resize(np.arange(block.num_rows), size))
             parts.append(self._block(filled)[: block.num_rows])
         return np.concatenate(parts) if parts else np.empty((0, len(self.codec.fields)))
 

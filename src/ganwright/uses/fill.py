@@ -144,11 +144,9 @@ def _parts(
     exact: bool,
 ) -> Iterator[dict[str, pa.Array]]:
     """Every cell of the rows `given`, in codes `known` (n, C), as it would be filled, in blocks."""
-    size = block_size(model, codec)
+    size = block_size(codec, model.generator.block)
     for start in range(0, len(known), size):
         here = given.slice(start, size)
-        # The last block is filled up with its own rows, as products of matrices round differently
-        # for different numbers of rows: what fills a row depends on that row alone.
         full = np.resize(known[start : start + size], (size, known.shape[1]))
         if how == "draw":
             made = drawn(model, codec, full, seed, start).slice(0, here.num_rows)

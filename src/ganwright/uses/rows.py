@@ -116,9 +116,13 @@ def given_codes(
     return np.where(words & odd, -1, near), odd
 
 
-def block_size(model: Model, codec: TableCodec) -> int:
-    """How many rows are filled together: as many as have probabilities that fit into memory."""
-    return int(np.clip(_NUMBERS // codec.width, 16, model.generator.block))
+def block_size(codec: TableCodec, most: int) -> int:
+    """How many rows go through a model together: up to `most`, as far as memory allows.
+
+    Blocks are always as many, the last one filled up: products of matrices round differently for
+    different numbers of rows, and what is said of a row must depend on that row alone.
+    """
+    return int(np.clip(_NUMBERS // codec.width, 16, most))
 
 
 def calm(model: Model, count: int) -> Tensor:

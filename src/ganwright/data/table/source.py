@@ -238,7 +238,9 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
     codec = TableCodec.fit(seen, columns, chosen)
     codes = codec.codes(table, unseen="nearest")
     nowhere = TableSource(name="table", label="the table", path=Path(), identity=None)
-    return _dataset(nowhere, found, parts, options, codec, codes)
+    data = _dataset(nowhere, found, parts, options, codec, codes)
+    # Nothing is judged here, so which column judging would predict needs no note.
+    return replace(data, notes=data.notes[1:]) if options.table.target is None else data
 
 
 def table_dataset(source: TableSource, options: DataOptions) -> Dataset:

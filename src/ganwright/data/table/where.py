@@ -430,9 +430,13 @@ def _named_apart(field: NumberField, value: Any) -> np.ndarray:
 
 def _apart(field: NumberField, clause: _Clause, values: list[Any]) -> np.ndarray:
     """Which of the values apart (S,) a clause leaves."""
-    found = np.zeros(len(field.tallies), bool)
-    for value in values:
-        found |= _meant_apart(field, clause, value)
+    meant = [_meant_apart(field, clause, value) for value in values]
+    return _any_of(meant, clause, len(field.tallies))
+
+
+def _any_of(meant: list[np.ndarray], clause: _Clause, count: int) -> np.ndarray:
+    """Which of so many values one of the alternatives means; with != which none does."""
+    found = np.any(meant, axis=0) if meant else np.zeros(count, bool)
     return ~found if clause.operator == "!=" else found
 
 
@@ -533,10 +537,8 @@ def _between_values(field: NumberField, spans: Spans) -> list[np.ndarray]:
 
 def _members(field: CategoryField, clause: _Clause, values: list[Any]) -> np.ndarray:
     """Which of the field's values a clause leaves, (V,) bool."""
-    found = np.zeros(len(field.values), bool)
-    for value in values:
-        found |= _member(field, clause, value)
-    return ~found if clause.operator == "!=" else found
+    meant = [_member(field, clause, value) for value in values]
+    return _any_of(meant, clause, len(field.values))
 
 
 def _member(field: CategoryField, clause: _Clause, value: Any) -> np.ndarray:
