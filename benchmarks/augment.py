@@ -24,7 +24,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 import ganwright as gw
 from ganwright.base.spec import Spec
 from ganwright.game import Augment, AugmentOptions, Batch, Game, affine, optimiser
-from ganwright.game.augment import SCALE, USUAL
+from ganwright.modalities.images.augment.operations import SCALE, USUAL
 from ganwright.train.recipes import RECIPES
 
 SHAPES = ((1, 28, 28), (3, 32, 32))

@@ -23,8 +23,8 @@ import scipy.sparse as sp
 
 import ganwright as gw
 from ganwright.data import Dataset
-from ganwright.data.counts.rows import Counts, joined
-from ganwright.evaluate.counts.quality import CountRows, company, count_quality
+from ganwright.modalities.counts.quality import CountRows, company, count_quality
+from ganwright.modalities.counts.rows import Counts, joined
 
 MOST = 10_000
 

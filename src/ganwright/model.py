@@ -28,9 +28,9 @@ from ganwright.base.options import build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
 from ganwright.data import codec_from_json
-from ganwright.data.codec import Codec
-from ganwright.data.table.where import Condition
 from ganwright.game import LatentOptions, Truncate
+from ganwright.modalities.images.codec import Codec
+from ganwright.modalities.tables.codec.where import Condition
 from ganwright.nets import DiscriminatorOptions, GeneratorOptions, count_parameters
 
 FORMAT, VERSION = "ganwright-model", 1

@@ -11,7 +11,7 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import build
 from ganwright.base.spec import Spec
 from ganwright.game import Augment, AugmentOptions
-from ganwright.game.augment import WATCHED, sureness
+from ganwright.modalities.images.augment.operations import WATCHED, sureness
 
 PICTURE = Spec(axes=("channel", "height", "width"), shape=(3, 8, 8))
 

@@ -13,8 +13,15 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.functional import affine_grid, grid_sample
 
 from ganwright.base.spec import Spec
-from ganwright.game.affine import BILINEAR, REFLECTION, Drawn, Recolour, Sampling, sharpened
-from ganwright.game.augment import DIFFAUG, USUAL, Augment, AugmentOptions
+from ganwright.modalities.images.augment.affine import (
+    BILINEAR,
+    REFLECTION,
+    Drawn,
+    Recolour,
+    Sampling,
+    sharpened,
+)
+from ganwright.modalities.images.augment.operations import DIFFAUG, USUAL, Augment, AugmentOptions
 
 EVERYTHING = ("flip", "rotate90", *USUAL, "luma-flip")
 

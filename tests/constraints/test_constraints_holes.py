@@ -9,8 +9,8 @@ import pytest
 from ganwright.base.errors import OptionError
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset
-from ganwright.data.table.rules import implied_orders, parse_rules
-from ganwright.data.table.source import frame_dataset
+from ganwright.modalities.tables.codec.rules import implied_orders, parse_rules
+from ganwright.modalities.tables.dataset import frame_dataset
 from ganwright.train.brief import Briefing, train_in_memory
 
 ROWS = 1500

@@ -13,7 +13,7 @@ import pytest
 import ganwright as gw
 from ganwright.cli.app import run as command
 from ganwright.data import DataOptions, open_data
-from ganwright.data.table.options import TableOptions
+from ganwright.modalities.tables.options import TableOptions
 
 RULES = "low <= high, total = a + b, fixed(city, country)"
 ROWS, MADE = 600, 2000

@@ -13,10 +13,10 @@ import torch
 
 import ganwright as gw
 from ganwright.base.errors import ModelError, OptionError
-from ganwright.data.codec import codec_from_json
-from ganwright.evaluate.counts.quality import CountRows, company, count_quality
+from ganwright.modalities.counts.nets import Filled, Rates, draw, ordered, surprise
+from ganwright.modalities.counts.quality import CountRows, company, count_quality
+from ganwright.modalities.images.codec import codec_from_json
 from ganwright.model import Model
-from ganwright.nets.counts import Filled, Rates, draw, ordered, surprise
 
 WORDS, ROWS = 60, 600
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganwright.base.errors import ModelError, OptionError, UnknownName, UsageError, WorkError
 from ganwright.data import CODECS, ImageCodec, codec_from_json, open_data
-from ganwright.data.pictures import decoding, read_pixels
+from ganwright.modalities.images.read.pictures import decoding, read_pixels
 
 RNG = np.random.default_rng(5)
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 
 from ganwright.data import codec_from_json, inspect_data, open_data
-from ganwright.data.pictures import decoding, read_head, read_pixels
+from ganwright.modalities.images.read.pictures import decoding, read_head, read_pixels
 
 RNG = np.random.default_rng(11)
 GREY = RNG.integers(0, 256, (60, 9, 7, 1), np.uint8)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from ganwright.data import open_data
-from ganwright.data.pictures import Unreadable, decoding, read_head, read_pixels
-from ganwright.data.pixels import content_hash, convert_channels, convert_depth, fit_to
+from ganwright.modalities.images.pixels import content_hash, convert_channels, convert_depth, fit_to
+from ganwright.modalities.images.read.pictures import Unreadable, decoding, read_head, read_pixels
 
 RNG = np.random.default_rng(3)
 RGBA = RNG.integers(0, 256, (7, 5, 4), np.uint8)

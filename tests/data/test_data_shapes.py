@@ -10,7 +10,7 @@ import pytest
 
 import ganwright as gw
 from ganwright.cli.app import run
-from ganwright.data import shapes
+from ganwright.modalities.images.read import shapes
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,6 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from ganwright.base.errors import DataError, OptionError, UnknownName
-from ganwright.data.counts.rows import Counts
-from ganwright.data.table.schema import Column
 from ganwright.evaluate import (
     CLASSIFIERS,
     MEASURES,
@@ -33,10 +31,12 @@ from ganwright.evaluate import (
     vendi,
     wilson,
 )
-from ganwright.evaluate.counts.quality import CountRows
 from ganwright.evaluate.rows import Rows
-from ganwright.evaluate.tables.cells import Cells, Layout
 from ganwright.evaluate.twosample import delong
+from ganwright.modalities.counts.quality import CountRows
+from ganwright.modalities.counts.rows import Counts
+from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.judge.cells import Cells, Layout
 
 rng = np.random.default_rng(3)
 

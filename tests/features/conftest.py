@@ -13,7 +13,7 @@ import pytest
 import ganwright as gw
 from ganwright.data import Dataset
 from ganwright.evaluate.features import Extractor
-from ganwright.evaluate.features.learned import learned
+from ganwright.modalities.images.features.learned import learned
 
 
 class Digits:

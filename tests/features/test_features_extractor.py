@@ -22,7 +22,7 @@ from ganwright.evaluate.features import (
     choose,
     choose_extractor,
 )
-from ganwright.evaluate.features.pixels import pixels
+from ganwright.modalities.images.features.pixels import pixels
 
 CODEC = ImageCodec(height=2, width=2, channels=1)
 

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 from ganwright.base.errors import DataError, OptionError
 from ganwright.data import Dataset
 from ganwright.evaluate.distances import fid
-from ganwright.evaluate.features.learned import _parts, learned, moved, vicreg
+from ganwright.modalities.images.features.learned import _parts, learned, moved, vicreg
 
 RNG = np.random.default_rng(0)
 
@@ -163,7 +163,7 @@ def test_two_processes_at_once(own_cache: Path) -> None:
         "import torch; torch.set_num_threads(1)\n"
         "from dataclasses import replace\n"
         "import ganwright as gw\n"
-        "from ganwright.evaluate.features.learned import learned\n"
+        "from ganwright.modalities.images.features.learned import learned\n"
         "data = gw.open_data('digits')\n"
         "few = replace(data, train=data.train[:30], fingerprint='of thirty digits')\n"
         "print(learned(few, steps=4).hash)"

@@ -10,8 +10,8 @@ from PIL import Image
 from ganwright.base.errors import DataError
 from ganwright.data import ImageCodec
 from ganwright.evaluate.features import dinov2, inception
-from ganwright.evaluate.features.pictures import checked, planes, rgb, rgb_rule
-from ganwright.evaluate.features.resize import bicubic, bilinear_tf1
+from ganwright.modalities.images.features.pictures import checked, planes, rgb, rgb_rule
+from ganwright.modalities.images.features.resize import bicubic, bilinear_tf1
 
 RNG = np.random.default_rng(0)
 

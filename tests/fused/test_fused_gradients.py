@@ -14,10 +14,10 @@ from torch.nn.functional import softplus
 
 from ganwright.base.spec import Spec
 from ganwright.game import GameOptions, PenaltyOptions
-from ganwright.game.augment import Augment, AugmentOptions
 from ganwright.game.fused import Unfit, fits, judged_with_gradient
 from ganwright.game.penalties import squared_gradient
 from ganwright.game.step import Batch, Game
+from ganwright.modalities.images.augment.operations import Augment, AugmentOptions
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,

@@ -11,7 +11,7 @@ import pytest
 
 import ganwright as gw
 from ganwright.cli.app import run
-from ganwright.data import shapes
+from ganwright.modalities.images.read import shapes
 
 Write = Callable[..., Path]
 LEFT_OUT = ("circle", "ring")

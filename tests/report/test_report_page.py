@@ -20,7 +20,7 @@ from ganwright.base.errors import DataError, OptionError, RunError
 from ganwright.base.runs import RunFolder
 from ganwright.cli.app import run as command
 from ganwright.evaluate.features import choose
-from ganwright.evaluate.features.learned import learned
+from ganwright.modalities.images.features.learned import learned
 from ganwright.report import write_report
 from ganwright.train import plan
 

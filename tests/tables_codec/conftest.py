@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ganwright.data.table.codec import TableCodec
-from ganwright.data.table.options import TableOptions
-from ganwright.data.table.schema import Kind, infer_columns
+from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.columns.schema import Kind, infer_columns
+from ganwright.modalities.tables.options import TableOptions
 
 
 def make_codec(

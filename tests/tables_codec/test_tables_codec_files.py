@@ -14,8 +14,8 @@ import pytest
 from pyarrow import csv
 
 from ganwright.base.errors import DataError, OptionError, UsageError
-from ganwright.data.table.fields import TAILS, CategoryField
-from ganwright.data.table.fit import LARGEST_TEXT
+from ganwright.modalities.tables.codec.fields import TAILS, CategoryField
+from ganwright.modalities.tables.codec.fit import LARGEST_TEXT
 
 from .conftest import Everything, draw, make_codec
 

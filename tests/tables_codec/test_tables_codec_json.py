@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from ganwright.base.errors import ModelError
 from ganwright.base.spec import MOST_CHOICES, Spec
-from ganwright.data.codec import codec_from_json
-from ganwright.data.table.codec import TableCodec
+from ganwright.modalities.images.codec import codec_from_json
+from ganwright.modalities.tables.codec.codec import TableCodec
 
 from .conftest import Everything, draw
 

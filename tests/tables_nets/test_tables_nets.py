@@ -22,8 +22,7 @@ from ganwright.game import (
     check,
     optimiser,
 )
-from ganwright.nets import table as nets
-from ganwright.nets.table import (
+from ganwright.modalities.tables.nets import (
     TableDiscriminatorOptions,
     TableGenerator,
     TableGeneratorOptions,
@@ -31,6 +30,7 @@ from ganwright.nets.table import (
     draw,
     hats,
 )
+from ganwright.nets import table as nets
 
 SIZES = (3, 8, 2)
 LATENT = 4

@@ -13,9 +13,9 @@ import pytest
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.data import open_data
-from ganwright.data.table import moments, numerals
-from ganwright.data.table.fit import far_dates
-from ganwright.data.table.schema import Column
+from ganwright.modalities.tables.codec.fit import far_dates
+from ganwright.modalities.tables.columns import moments, numerals
+from ganwright.modalities.tables.columns.schema import Column
 
 NUMBERS = {
     # texts: (form, values)

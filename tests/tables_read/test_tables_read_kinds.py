@@ -12,10 +12,10 @@ import pytest
 
 from ganwright.base.errors import ModelError, OptionError
 from ganwright.data import open_data
-from ganwright.data.table.axis import from_axis, to_axis, type_of
-from ganwright.data.table.hashing import row_hashes
-from ganwright.data.table.read import read_table
-from ganwright.data.table.schema import Column, infer_columns, parse_kinds
+from ganwright.modalities.tables.codec.hashing import row_hashes
+from ganwright.modalities.tables.columns.axis import from_axis, to_axis, type_of
+from ganwright.modalities.tables.columns.schema import Column, infer_columns, parse_kinds
+from ganwright.modalities.tables.read.tables import read_table
 
 ROWS = 60
 
@@ -187,7 +187,7 @@ def test_hashes_tell_rows_and_columns_apart() -> None:
 
 
 def test_pandas_dtypes_are_remembered() -> None:
-    from ganwright.data.table.read import from_frame
+    from ganwright.modalities.tables.read.tables import from_frame
 
     frame = pd.DataFrame(
         {"c": pd.Categorical(["x", "y"]), "i": pd.array([1, None], dtype="Int64"), "f": [0.5, 1.0]}

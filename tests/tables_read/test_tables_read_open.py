@@ -17,10 +17,9 @@ import pytest
 from PIL import Image
 
 from ganwright.base.errors import DataError
-from ganwright.data import Dataset, open_data
-from ganwright.data.table import delimited
-from ganwright.data.table.read import conform, read_table, to_user
-from ganwright.data.table.schema import infer_columns
+from ganwright.data import Dataset, delimited, open_data
+from ganwright.modalities.tables.columns.schema import infer_columns
+from ganwright.modalities.tables.read.tables import conform, read_table, to_user
 
 
 def csv_of(frame: pd.DataFrame, **settings) -> bytes:

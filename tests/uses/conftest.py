@@ -12,7 +12,7 @@ import pytest
 import ganwright as gw
 from ganwright.base.options import build
 from ganwright.data import DataOptions
-from ganwright.data.table.source import frame_dataset
+from ganwright.modalities.tables.dataset import frame_dataset
 from ganwright.model import Model
 from ganwright.train.brief import Briefing, train_in_memory
 

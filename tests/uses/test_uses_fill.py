@@ -16,7 +16,7 @@ from ganwright.base.errors import DataError, OptionError
 from ganwright.base.options import build
 from ganwright.cli.app import run as command
 from ganwright.data import DataOptions
-from ganwright.data.table.source import frame_dataset
+from ganwright.modalities.tables.dataset import frame_dataset
 from ganwright.model import Model
 from ganwright.train import RECIPES
 from ganwright.train.brief import Briefing, train_in_memory

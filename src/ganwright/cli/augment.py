@@ -38,8 +38,8 @@ def command(
     """Adds rows to a table, of its rare classes or of all kinds, and marks them."""
     import pyarrow as pa
 
-    from ganwright.data.table.read import is_text
-    from ganwright.data.table.spelling import spelled_table
+    from ganwright.modalities.tables.columns.spelling import spelled_table
+    from ganwright.modalities.tables.read.tables import is_text
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
     from ganwright.uses.augment import joined, plan, rows

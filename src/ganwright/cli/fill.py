@@ -35,7 +35,7 @@ def command(
 ) -> None:
     """Fills what is missing in a table; all other cells stay as they are."""
     from ganwright.base.errors import OptionError, RunError
-    from ganwright.data.table.read import is_text
+    from ganwright.modalities.tables.read.tables import is_text
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
     from ganwright.uses.cells import as_written, check_out, rewrite

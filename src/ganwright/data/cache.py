@@ -4,7 +4,7 @@
     <cache>/data/<source>/<plan>/rows.npy      n × height × width × channels, as stored
     <cache>/data/<source>/<plan>/index.npz     which examples, their hashes, what was unreadable
 
-What lies there of tables says `ganwright.data.table.source`.
+What lies there of tables says `ganwright.modalities.tables.dataset`.
 
 Keys are hashes of what the content depends on, so nothing is ever changed in place: folders and
 files are written aside and renamed, and of two processes that build at once the second one's
@@ -33,15 +33,15 @@ import numpy as np
 import platformdirs
 
 from ganwright.base.errors import ModelError, WorkError
-from ganwright.data.pictures import Unreadable, decoding
-from ganwright.data.pixels import (
+from ganwright.data.source import Reader, Source
+from ganwright.modalities.images.pixels import (
     content_hash,
     convert_channels,
     convert_depth,
     fit_to,
     least_channels,
 )
-from ganwright.data.source import Reader, Source
+from ganwright.modalities.images.read.pictures import Unreadable, decoding
 
 _VERSION = 2  # of what lies in the cache: raise it when decoding, resizing or hashing changes
 _log = logging.getLogger("ganwright")

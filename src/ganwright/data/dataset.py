@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganwright.base.spec import Spec
-from ganwright.data.counts.rows import StoredCounts
 from ganwright.data.options import DataOptions
 from ganwright.data.split import halves
+from ganwright.modalities.counts.rows import StoredCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +101,7 @@ class Dataset:
             return self.rows.pick(np.asarray(indices))
         if self.table is None:
             return np.asarray(self.rows[indices])
-        from ganwright.data.table.rows import take
+        from ganwright.modalities.tables.rows import take
 
         return take(self.table, np.asarray(indices))
 

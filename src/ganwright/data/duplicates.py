@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganwright.base.seeds import derive
-from ganwright.data.codec import ImageCodec
 from ganwright.data.dataset import Dataset
-from ganwright.data.pixels import has_alpha
+from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.pixels import has_alpha
 
 NEAR = 0.02  # root mean square difference of two thumbnails, in units of black to white
 NAMED = 5  # how many examples are named where a count says the rest

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganwright.data import cache
-from ganwright.data.content import class_counts, class_doubts
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.duplicates import NAMED, Equals, Near, chunks, equals, near, shares_of
 from ganwright.data.open import Frame, chosen_options, dataset_of, find_source
 from ganwright.data.options import DataOptions
 from ganwright.data.source import Source, tally
+from ganwright.modalities.images.content import class_counts, class_doubts
 
 if TYPE_CHECKING:
-    from ganwright.data.counts.inspect import CountsInspection
-    from ganwright.data.counts.source import CountsSource
-    from ganwright.data.table.inspect import TableInspection
-    from ganwright.data.table.source import TableSource
+    from ganwright.modalities.counts.dataset import CountsSource
+    from ganwright.modalities.counts.inspect import CountsInspection
+    from ganwright.modalities.tables.dataset import TableSource
+    from ganwright.modalities.tables.inspect import TableInspection
 
 _FEW, _MANY = 500, 0.05
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
@@ -182,12 +182,12 @@ def inspect_data(
 def _inspect_rows(
     found: TableSource | CountsSource, options: DataOptions
 ) -> TableInspection | CountsInspection:
-    from ganwright.data.table.inspect import inspect_table
-    from ganwright.data.table.source import TableSource
+    from ganwright.modalities.tables.dataset import TableSource
+    from ganwright.modalities.tables.inspect import inspect_table
 
     if isinstance(found, TableSource):
         return inspect_table(found, options)
-    from ganwright.data.counts.inspect import inspect_counts
+    from ganwright.modalities.counts.inspect import inspect_counts
 
     return inspect_counts(dataset_of(found, options))
 

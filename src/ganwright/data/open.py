@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ganwright.base.errors import DataError, message, nearest
 from ganwright.base.options import build, tree
-from ganwright.data.builtin import BUILTIN
 from ganwright.data.dataset import Dataset
-from ganwright.data.folders import as_stored, folder_source, readable, zip_source
-from ganwright.data.idx import idx_files, idx_source, is_idx
-from ganwright.data.images import PICTURE_FILES, image_dataset
-from ganwright.data.listing import csv_source, lists_pictures
-from ganwright.data.npy import npy_source, npz_source
 from ganwright.data.options import DataOptions
-from ganwright.data.pictures import SUFFIXES
+from ganwright.data.packing import is_table_name
 from ganwright.data.source import Source
-from ganwright.data.table import is_table_name
+from ganwright.modalities.images.dataset import PICTURE_FILES, image_dataset
+from ganwright.modalities.images.read.builtin import BUILTIN
+from ganwright.modalities.images.read.folders import as_stored, folder_source, readable, zip_source
+from ganwright.modalities.images.read.idx import idx_files, idx_source, is_idx
+from ganwright.modalities.images.read.listing import csv_source, lists_pictures
+from ganwright.modalities.images.read.npy import npy_source, npz_source
+from ganwright.modalities.images.read.pictures import SUFFIXES
 
 if TYPE_CHECKING:
-    from ganwright.data.counts.source import CountsSource
-    from ganwright.data.table.source import TableSource
+    from ganwright.modalities.counts.dataset import CountsSource
+    from ganwright.modalities.tables.dataset import TableSource
 
 Frame: TypeAlias = (
     Any  # a DataFrame of pandas or polars, a pyarrow Table or a scipy matrix: none is imported
@@ -128,11 +128,11 @@ def _unlabelled(found: Found, options: DataOptions) -> Found:
 
 
 def _memory_source(given: object, options: DataOptions) -> TableSource | CountsSource:
-    from ganwright.data.counts import read
-    from ganwright.data.table.source import frame_source, is_frame
+    from ganwright.modalities.counts import matrices as read
+    from ganwright.modalities.tables.dataset import frame_source, is_frame
 
     if read.is_sparse(given) or (is_frame(given) and _as_counts(given, options)):
-        from ganwright.data.counts.source import memory_counts
+        from ganwright.modalities.counts.dataset import memory_counts
 
         return memory_counts(given, options)
     if is_frame(given):
@@ -141,14 +141,16 @@ def _memory_source(given: object, options: DataOptions) -> TableSource | CountsS
 
 
 def _as_counts(frame: object, options: DataOptions) -> bool:
-    from ganwright.data.counts.read import frame_looks_like_counts
+    from ganwright.modalities.counts.matrices import frame_looks_like_counts
 
     return options.form == "counts" or (options.form == "auto" and frame_looks_like_counts(frame))
 
 
 def _find_counts(path: Path, options: DataOptions) -> CountsSource | None:
     """The counts at a path, or None where something else is there or asked for."""
-    from ganwright.data.counts import read, source, texts
+    from ganwright.modalities.counts import dataset as source
+    from ganwright.modalities.counts import matrices as read
+    from ganwright.modalities.counts import texts
 
     if options.form == "table" or not path.exists():
         return None
@@ -189,7 +191,7 @@ def _find(path: Path, options: DataOptions) -> Source | TableSource:
     if listed and path.suffix.lower() in _LISTINGS and lists_pictures(path):
         return csv_source(path, label)
     if is_table_name(path):
-        from ganwright.data.table.source import file_source
+        from ganwright.modalities.tables.dataset import file_source
 
         return file_source(path)
     if path.suffix.lower() == ".zip":
@@ -214,10 +216,10 @@ def dataset_of(source: Source | TableSource | CountsSource, options: DataOptions
     """A source read and split; what `open_data` does once it has a source."""
     if isinstance(source, Source):
         return image_dataset(source, options)
-    from ganwright.data.table.source import TableSource, table_dataset
+    from ganwright.modalities.tables.dataset import TableSource, table_dataset
 
     if isinstance(source, TableSource):
         return table_dataset(source, options)
-    from ganwright.data.counts.source import counts_dataset
+    from ganwright.modalities.counts.dataset import counts_dataset
 
     return counts_dataset(source, options)

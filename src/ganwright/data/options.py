@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from ganwright.base.options import Field, options
-from ganwright.data.counts.options import CountsOptions
-from ganwright.data.table.options import TableOptions
+from ganwright.modalities.counts.options import CountsOptions
+from ganwright.modalities.tables.options import TableOptions
 
 LARGEST_SIDE = 4096
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ganwright.data.pictures import Head
+from ganwright.modalities.images.read.pictures import Head
 
 
 class Reader(Protocol):

@@ -1,7 +1,7 @@
 """Samples → files: a folder of PNG, one .npz, one grid. Whole or not at all, in constant memory.
 
 Each is a context manager; ``add`` takes samples as they come, and the file or folder appears
-under its name when the block ends well. The writers of tables (`ganwright.data.table.writers`)
+under its name when the block ends well. The writers of tables (`ganwright.modalities.tables.writers`)
 share `Writing` and `chosen_format` with those of pictures.
 """
 
@@ -22,10 +22,10 @@ from PIL import Image
 from ganwright.base.errors import OptionError, UsageError, WorkError, message
 from ganwright.base.names import Names
 from ganwright.base.runs import replacing
-from ganwright.data.deep import encode_png
+from ganwright.modalities.images.read.deep import encode_png
 
 if TYPE_CHECKING:
-    from ganwright.data.codec import ImageCodec
+    from ganwright.modalities.images.codec import ImageCodec
 
 LARGEST_GRID = 1024  # pictures
 _log = logging.getLogger("ganwright")

@@ -86,7 +86,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         return self._filled(X, how="draw", draws=self.draws if m is None else m)
 
     def _filled(self, X: Any, *, how: Any, draws: int | None) -> list[Any]:
-        from ganwright.data.table.unread import Unread
+        from ganwright.modalities.tables.read.unread import Unread
         from ganwright.uses.fill import find, patched
         from ganwright.uses.rows import codec_of, rows_of
 

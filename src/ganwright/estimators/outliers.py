@@ -110,7 +110,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return [tuple(own[name] for name in names) for names in found]
 
     def _look(self, X: Any) -> Any:
-        from ganwright.data.table.unread import Unread
+        from ganwright.modalities.tables.read.unread import Unread
         from ganwright.uses.rows import rows_of, unread_notes
 
         check_is_fitted(self)

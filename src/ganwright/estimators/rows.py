@@ -44,7 +44,7 @@ def warn(notes: Iterable[str]) -> None:
 
 def is_frame(X: Any) -> bool:
     """Whether X has columns with types of their own."""
-    from ganwright.data.table.source import is_frame
+    from ganwright.modalities.tables.dataset import is_frame
 
     return is_frame(X)
 
@@ -104,7 +104,7 @@ class RowEstimator(BaseEstimator):
 
     def _named(self, frame: Any, *, reset: bool) -> Any:
         """The frame with the names that are learned: its own, as text, or x0, x1 … of an array."""
-        from ganwright.data.table.typed import table_of
+        from ganwright.modalities.tables.read.typed import table_of
 
         if reset:
             self._labels = own_names(frame)
@@ -138,7 +138,7 @@ class RowEstimator(BaseEstimator):
         """The rows to fit on; of a plain array of numbers all columns are numbers."""
         from ganwright.base.options import build
         from ganwright.data import DataOptions
-        from ganwright.data.table.source import frame_dataset
+        from ganwright.modalities.tables.dataset import frame_dataset
 
         if held is None:
             held = HELD if len(frame) >= LEAST_ROWS else 0.0

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ganwright.evaluate.counts.quality import company, count_quality
 from ganwright.evaluate.coverage import Neighbourhood
 from ganwright.evaluate.distances import Extrapolation, fid, inception_score
 from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
@@ -33,10 +32,11 @@ from ganwright.evaluate.measures import (
 from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.rows import Features, Rows, shuffled
 from ganwright.evaluate.stats import Moments, Statistics
-from ganwright.evaluate.tables.columns import quality
-from ganwright.evaluate.tables.learning import told_interval
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.vendi import vendi
+from ganwright.modalities.counts.quality import company, count_quality
+from ganwright.modalities.tables.judge.columns import quality
+from ganwright.modalities.tables.judge.learning import told_interval
 
 LEAST = 20  # examples a side, for a jackknife
 FOLDS = 5  # of the two-sample test

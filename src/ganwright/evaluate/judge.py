@@ -43,9 +43,9 @@ from ganwright.evaluate.measures import (
 from ganwright.evaluate.memory import Memorisation
 from ganwright.evaluate.modes import kl_floor
 from ganwright.evaluate.subject import Source, Subject, rows, subject_of
-from ganwright.evaluate.tables.privacy import repetition
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
+from ganwright.modalities.tables.judge.privacy import repetition
 from ganwright.model import Model
 
 __all__ = ["Looked", "Reference", "class_shares", "evaluate", "look", "rows"]

@@ -12,11 +12,11 @@ from typing import Any
 
 from ganwright.base.names import Names
 from ganwright.data import Dataset
-from ganwright.evaluate import pictures
-from ganwright.evaluate.counts import judged as counts
 from ganwright.evaluate.features import Extractor
 from ganwright.evaluate.plain import Plain
-from ganwright.evaluate.tables import judged as tables
+from ganwright.modalities.counts import judged as counts
+from ganwright.modalities.images import judge as pictures
+from ganwright.modalities.tables.judge import judged as tables
 
 Maker = Callable[[Dataset, Extractor, int, int], Iterator[Any]]
 Source = str | os.PathLike[str]

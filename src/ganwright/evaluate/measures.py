@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from ganwright.base.errors import UsageError
 from ganwright.base.names import Names
-from ganwright.evaluate.counts.quality import LEAST, company, count_quality
 from ganwright.evaluate.coverage import K_DENSITY, K_PRECISION, neighbourhood
 from ganwright.evaluate.distances import (
     class_kl,
@@ -24,12 +23,13 @@ from ganwright.evaluate.distances import (
 )
 from ganwright.evaluate.intervals import Estimate
 from ganwright.evaluate.memory import copies, memorisation, unique_share
-from ganwright.evaluate.tables.columns import LEAST_RARE, quality, rare
-from ganwright.evaluate.tables.learning import LEAST as LEARNED_FROM
-from ganwright.evaluate.tables.learning import detection, utility
-from ganwright.evaluate.tables.privacy import membership, nearer, unique_copies
 from ganwright.evaluate.twosample import two_sample
 from ganwright.evaluate.vendi import vendi
+from ganwright.modalities.counts.quality import LEAST, company, count_quality
+from ganwright.modalities.tables.judge.columns import LEAST_RARE, quality, rare
+from ganwright.modalities.tables.judge.learning import LEAST as LEARNED_FROM
+from ganwright.modalities.tables.judge.learning import detection, utility
+from ganwright.modalities.tables.judge.privacy import membership, nearer, unique_copies
 
 Better = Literal["lower", "higher", "near 0", "near 0.5", "near 1", "near real"]
 

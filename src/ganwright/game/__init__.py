@@ -1,6 +1,5 @@
 """The mathematics of the game: tensors in, tensors out; no device, log or file."""
 
-from ganwright.game.augment import Augment, AugmentOptions, check_augment
 from ganwright.game.average import Average
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.latents import LATENTS, LatentOptions, Truncate
@@ -13,6 +12,7 @@ from ganwright.game.private import PrivateGame
 from ganwright.game.remedies import RemedyOptions
 from ganwright.game.rules import check
 from ganwright.game.step import Batch, Game, GameOptions, PenaltyOptions, Result
+from ganwright.modalities.images.augment.operations import Augment, AugmentOptions, check_augment
 
 __all__ = [
     "LATENTS",

@@ -15,8 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.base.options import Field, options
-from ganwright.game.affine import Drawn
-from ganwright.game.augment import Augment, AugmentOptions, sureness
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
@@ -24,6 +22,8 @@ from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
 from ganwright.game.remedies import Anchors, RemedyOptions, best, consistency, lecam, shifted
 from ganwright.game.schedule import linear
+from ganwright.modalities.images.augment.affine import Drawn
+from ganwright.modalities.images.augment.operations import Augment, AugmentOptions, sureness
 
 
 @options

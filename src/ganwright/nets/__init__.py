@@ -10,18 +10,18 @@ from typing import Annotated
 from torch import nn
 
 from ganwright.base.options import Field
-from ganwright.nets.counts import CountsDiscriminatorOptions, CountsGeneratorOptions
-from ganwright.nets.dcgan import (
+from ganwright.modalities.counts.nets import CountsDiscriminatorOptions, CountsGeneratorOptions
+from ganwright.modalities.images.nets.dcgan import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
     DenseConvGeneratorOptions,
 )
+from ganwright.modalities.images.nets.r3gan import R3GANDiscriminatorOptions, R3GANGeneratorOptions
+from ganwright.modalities.tables.nets import TableDiscriminatorOptions, TableGeneratorOptions
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
 from ganwright.nets.layers import ACTIVATIONS
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
-from ganwright.nets.r3gan import R3GANDiscriminatorOptions, R3GANGeneratorOptions
 from ganwright.nets.stages import Staged, freeze, stages_of
-from ganwright.nets.table import TableDiscriminatorOptions, TableGeneratorOptions
 
 __all__ = [
     "ACTIVATIONS",

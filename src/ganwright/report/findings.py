@@ -14,11 +14,12 @@ from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate import Card, evaluate
 from ganwright.evaluate.card import keep
 from ganwright.evaluate.features import Extractor, choose_extractor
+from ganwright.modalities.counts import look as counts
+from ganwright.modalities.images.look import gallery
+from ganwright.modalities.images.look.inline import Inline
+from ganwright.modalities.tables.look import Sheet, look
 from ganwright.model import Model
-from ganwright.report import counts, gallery
 from ganwright.report.facts import Facts, spaced
-from ganwright.report.images import Inline
-from ganwright.report.rows import Sheet, look
 
 T = TypeVar("T")
 Say = Callable[[str], None]

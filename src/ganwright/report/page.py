@@ -16,12 +16,13 @@ from markupsafe import Markup
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import title
 from ganwright.evaluate.verdict import COPYING, LEVELS, copied, gap, levels_of
+from ganwright.modalities.images.look.gallery import CLASSES
+from ganwright.modalities.tables import look as rows
 from ganwright.model import Model
-from ganwright.report import charts, rows
+from ganwright.report import charts
 from ganwright.report.charts import Chart, Line, shown
 from ganwright.report.facts import Facts, number
 from ganwright.report.findings import Findings
-from ganwright.report.gallery import CLASSES
 
 TONES = ("good", "good", "fair", "poor")  # of LEVELS
 USES = (

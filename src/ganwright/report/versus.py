@@ -15,11 +15,12 @@ from ganwright.data import DataOptions, Dataset, ImageCodec, open_data
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import title
 from ganwright.evaluate.compare import Seeds, best, best_over_seeds, over_seeds, shared
+from ganwright.modalities.images.look import gallery
+from ganwright.modalities.images.look.inline import Inline
 from ganwright.model import Model
-from ganwright.report import charts, gallery, page
+from ganwright.report import charts, page
 from ganwright.report.charts import Chart, Line, shown
 from ganwright.report.facts import Facts, number, read_run
-from ganwright.report.images import Inline
 
 COLOURS, GREY = 10, 11  # of runs; of what real data scores
 NEAREST = "fid"  # what the first words go by

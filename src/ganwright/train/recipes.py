@@ -9,7 +9,6 @@ from typing import Literal
 from ganwright.base.names import Names
 from ganwright.base.options import Field, options
 from ganwright.data import DataOptions
-from ganwright.data.table.options import TableOptions
 from ganwright.game import (
     GameOptions,
     LabelOptions,
@@ -19,6 +18,7 @@ from ganwright.game import (
     PrivacyOptions,
 )
 from ganwright.game.schedule import cosine
+from ganwright.modalities.tables.options import TableOptions
 from ganwright.model import NetOptions
 from ganwright.nets import (
     CountsDiscriminatorOptions,

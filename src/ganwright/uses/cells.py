@@ -20,16 +20,15 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, WorkError, message
 from ganwright.base.runs import replacing
-from ganwright.data.table import ARROW_SUFFIXES, TEXT_SUFFIXES, is_table_name
-from ganwright.data.table.delimited import Dialect, sniff
-from ganwright.data.table.line import flat
-from ganwright.data.table.packing import inner, opened, sink
-from ganwright.data.table.read import is_text
-from ganwright.data.table.spelling import spelled
+from ganwright.data.delimited import Dialect, sniff
+from ganwright.data.packing import ARROW_SUFFIXES, TEXT_SUFFIXES, inner, is_table_name, opened, sink
+from ganwright.modalities.tables.columns.line import flat
+from ganwright.modalities.tables.columns.spelling import spelled
+from ganwright.modalities.tables.read.tables import is_text
 from ganwright.uses.fill import patched
 
 if TYPE_CHECKING:
-    from ganwright.data.table.codec import TableCodec
+    from ganwright.modalities.tables.codec.codec import TableCodec
 
 _PARQUET = (".parquet", ".pq")
 _BLOCK_ROWS = 1 << 16

@@ -24,10 +24,10 @@ import torch
 from torch import nn
 
 from ganwright.base import seeds
-from ganwright.data.table.codec import TableCodec
-from ganwright.data.table.fields import CategoryField, NumberField
-from ganwright.data.table.line import flat, raw_numbers
-from ganwright.data.table.unread import Unread
+from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
+from ganwright.modalities.tables.columns.line import flat, raw_numbers
+from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
 from ganwright.uses.rows import block_size, codec_of, given_codes
 

@@ -19,11 +19,11 @@ import torch
 
 from ganwright.base import seeds
 from ganwright.base.errors import OptionError, message
-from ganwright.data.table.codec import TableCodec
-from ganwright.data.table.line import missing_of
-from ganwright.data.table.source import is_frame
-from ganwright.data.table.spelling import spelled
-from ganwright.data.table.unread import Unread
+from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.columns.line import missing_of
+from ganwright.modalities.tables.columns.spelling import spelled
+from ganwright.modalities.tables.dataset import is_frame
+from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
 from ganwright.uses.rows import (
     block_size,

@@ -13,7 +13,7 @@ from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, open_data
 from ganwright.data.dataset import Dataset
-from ganwright.data.table.source import frame_dataset, is_frame
+from ganwright.modalities.tables.dataset import frame_dataset, is_frame
 from ganwright.model import Model
 from ganwright.train.brief import Briefing, train_in_memory
 from ganwright.train.plan import pick_device

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from ganwright.base.errors import DataError, OptionError
-from ganwright.data.table.codec import TableCodec
-from ganwright.data.table.fields import CategoryField
-from ganwright.data.table.read import conform, read_table, write_canonical
-from ganwright.data.table.source import is_frame
-from ganwright.data.table.unread import Unread
+from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.fields import CategoryField
+from ganwright.modalities.tables.dataset import is_frame
+from ganwright.modalities.tables.read.tables import conform, read_table, write_canonical
+from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
 
 _NUMBERS = 1 << 22  # in one block of probabilities

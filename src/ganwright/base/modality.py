@@ -1,0 +1,81 @@
+"""Which modalities there are: name → package, of which each part is loaded when it is asked for.
+
+A modality is a kind of data: images, tables, counts. The rooms below the modalities never import one;
+they ask for a part of it by name, and say themselves, as a protocol, what they want of that part.
+
+| part | what it holds | who asks |
+|---|---|---|
+| `options` | `Options`: how its data is opened, the group `data.<name>` | data |
+| `find` | `find(given, options)`: is that path, name or object yours? | data |
+| `dataset` | `dataset(source, options)`: read, split, and with a codec | data |
+| `inspect` | `inspect(source, options)`: what is in it | data |
+| `codec` | `Codec`: stored examples ↔ what the nets see | model |
+| `writers` | `WRITERS` and `format_for`: samples to files | uses |
+| `nets` | `GENERATORS`, `DISCRIMINATORS`: options that build nets | model |
+| `augment` | `Options`, `Views`: what D sees of few examples; may be absent | game |
+| `recipes` | `RECIPES`, and `choose`: which suits this data | train |
+| `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
+| `judge` | `baseline`, `others`, `plain`, `fits` | evaluate |
+| `measures` | `MEASURES`: measures of its own | evaluate |
+| `look` | what its reports show | report |
+
+A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from types import ModuleType
+
+from ganwright.base.errors import ModelError
+from ganwright.base.names import Names
+
+GROUP = "ganwright.modalities"
+# In the order in which they are asked whether data is theirs.
+PACKAGES = {
+    "image": "ganwright.modalities.images",
+    "counts": "ganwright.modalities.counts",
+    "table": "ganwright.modalities.tables",
+}
+
+
+class Modality:
+    """One kind of data, known by the name that its codec has in `model.json`."""
+
+    def __init__(self, name: str, package: str) -> None:
+        self.name, self.package = name, package
+
+    def __repr__(self) -> str:
+        return f"Modality({self.name!r}, {self.package!r})"
+
+    def part(self, name: str) -> ModuleType:
+        """The module `name` of its package, imported now if it was not before."""
+        return import_module(f"{self.package}.{name}")
+
+    def has(self, name: str) -> bool:
+        """Whether it has such a part; nothing is imported but its package."""
+        return find_spec(f"{self.package}.{name}") is not None
+
+
+@cache
+def modalities() -> Names[Modality]:
+    """All modalities by name: our own, and those of packages installed beside."""
+    found = {point.name: point.value for point in entry_points(group=GROUP)}
+    return Names("modality", {n: Modality(n, p) for n, p in (PACKAGES | found).items()})
+
+
+def modality(name: str) -> Modality:
+    """The modality of that name. Raises UnknownName."""
+    return modalities()[name]
+
+
+def modality_of_json(tree: object) -> Modality:
+    """The modality of a codec's JSON. Raises ModelError for anything else."""
+    name = tree.get("kind") if isinstance(tree, dict) else None
+    if not isinstance(name, str) or name not in modalities():
+        known = ", ".join(modalities())
+        raise ModelError(f"model.json: 'codec' has kind {name!r}; known: {known}")
+    return modalities()[name]

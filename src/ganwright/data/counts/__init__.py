@@ -1,3 +1,0 @@
-"""Counts: wide sparse matrices of whole numbers, such as how often each word is in a document."""
-
-from __future__ import annotations

@@ -1,0 +1,83 @@
+"""Packed files of text: .gz, .bz2, .xz, .zst and .zip, read and written."""
+
+from __future__ import annotations
+
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pyarrow as pa
+
+from ganwright.base.errors import DataError
+
+PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
+TEXT_SUFFIXES = {".csv": "", ".tsv": "\t", ".tab": "\t", ".txt": ""}
+ARROW_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
+DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+
+
+def is_table_name(path: Path) -> bool:
+    """Whether a file is a table by its suffix, a packed one looked through: a.csv.gz."""
+    suffix = path.suffix.lower()
+    if suffix in PACKED:
+        return Path(path.stem).suffix.lower() in TEXT_SUFFIXES
+    return suffix in TEXT_SUFFIXES or suffix in ARROW_SUFFIXES
+
+
+def inner(path: Path) -> Path:
+    """The name without the suffix of its packing: a.csv.gz is a.csv."""
+    return path.with_suffix("") if path.suffix.lower() in PACKED else path
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked on the way. Raises one of DAMAGED, or DataError."""
+    packed = PACKED.get(path.suffix.lower())
+    if packed == "xz":
+        return cast("IO[bytes]", lzma.open(path))
+    if packed == "zip":
+        return _member(path)
+    file = pa.OSFile(str(path))
+    return pa.CompressedInputStream(file, packed) if packed else file
+
+
+def _member(path: Path) -> IO[bytes]:
+    """The one file in a zip; what the Mac puts beside it does not count."""
+    with zipfile.ZipFile(path) as archive:
+        names = [one for one in archive.namelist() if not _aside(one)]
+        if len(names) != 1:
+            shown = ", ".join(f"'{name}'" for name in names[:5]) or "none"
+            raise DataError(f"'{path}' must hold one table; it holds {shown}")
+        if archive.getinfo(names[0]).flag_bits & 1:
+            raise DataError(f"'{path}' is encrypted: unpack it first")
+        return archive.open(names[0])
+
+
+def _aside(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    return not last or last.startswith(".") or name.startswith("__MACOSX/")
+
+
+@contextmanager
+def sink(aside: Path, name: Path) -> Iterator[Any]:
+    """A binary file to write to, packed as the suffix of `name` says."""
+    packed = PACKED.get(name.suffix.lower())
+    if packed == "xz":
+        with lzma.open(aside, "wb") as file:
+            yield file
+    elif packed == "zip":
+        with (
+            zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open(inner(name).name, "w", force_zip64=True) as file,
+        ):
+            yield file
+    else:
+        with pa.OSFile(str(aside), "wb") as file:
+            if not packed:
+                yield file
+                return
+            with pa.CompressedOutputStream(file, packed) as stream:
+                yield stream

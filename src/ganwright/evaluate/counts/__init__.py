@@ -1,1 +1,0 @@
-"""Judging counts: zeros, totals, words, and which of them go together."""

@@ -1,1 +1,0 @@
-"""Judges rows of tables: column by column, pair by pair, by what can be learned, by who is exposed."""

@@ -1,0 +1,1 @@
+"""Kinds of data: one folder each, which nothing below imports."""

@@ -1,0 +1,1 @@
+"""What the discriminator sees of few images: each in a new guise."""

@@ -1,0 +1,245 @@
+"""From a source of images to a data set: their size, channels, range, classes and split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from dataclasses import replace
+
+import numpy as np
+
+from ganwright.base.errors import DataError
+from ganwright.base.spec import Spec
+from ganwright.data import cache
+from ganwright.data.dataset import Dataset, Skipped
+from ganwright.data.options import DataOptions
+from ganwright.data.source import Source
+from ganwright.data.split import Split, split
+from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.content import (
+    channels_of,
+    class_counts,
+    class_doubts,
+    is_narrow,
+    range_of,
+)
+
+PICTURE_FILES = ("folder", "zip", "csv")  # kinds of source that are picture files
+_KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
+_MANY = 10  # pictures, before classes of one each are no classes
+_USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
+
+
+def image_dataset(source: Source, options: DataOptions) -> Dataset:
+    """Images surveyed, decoded and split; what `open_data` does once it has a source of them."""
+    survey = cache.survey(source)
+    _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
+    plan, rows, rules = _decoded(source, survey, options)
+    bad, reasons = np.append(survey.bad, rows.bad), np.append(survey.reasons, rows.reasons)
+    order = np.argsort(bad)
+    skipped = _unreadable(source, bad[order], reasons[order])
+    _refuse(source, options, skipped)
+    _enough(source, len(rows.kept), skipped)
+    labels, classes, labelled = _labels(source, rows.kept, options)
+    official = None if source.official is None else source.official[rows.kept]
+    if official is not None and official.all() == official.any():  # one part could not be read
+        official = None
+    parts = split(rows.hashes, options.holdout, official)
+    labels, classes, parts, shortage = _trained_classes(labels, classes, parts, rows.hashes)
+    low, high, ranged = range_of(rows.extremes[parts.train], plan.dtype)
+    codec = _codec(plan, low, high)
+    rules += [_reduced(survey), ranged]
+    doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
+    return Dataset(
+        name=source.name,
+        kind=source.kind,
+        source=source.path,
+        spec=Spec(
+            axes=("channel", "height", "width"),
+            shape=(plan.channels, plan.height, plan.width),
+            classes=classes,
+        ),
+        codec=codec,
+        fingerprint=_fingerprint(plan, codec, rows, labels, classes, parts.train, parts.heldout),
+        rows=rows.pixels,
+        labels=labels,
+        train=parts.train,
+        heldout=parts.heldout,
+        dropped=parts.dropped,
+        hashes=rows.hashes,
+        skipped=skipped,
+        ignored=dict(source.ignored),
+        options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
+        notes=tuple(
+            n for n in (*rules, *source.notes, labelled, parts.note, shortage, *doubts) if n
+        ),
+        name_of=lambda index: source.name_of(int(rows.kept[index])),
+    )
+
+
+def _unreadable(source: Source, indices: np.ndarray, reasons: np.ndarray) -> tuple[Skipped, ...]:
+    pairs = zip(indices, reasons, strict=True)
+    return tuple(Skipped(source.name_of(int(i)), str(reason)) for i, reason in pairs)
+
+
+def _refuse(source: Source, options: DataOptions, skipped: tuple[Skipped, ...]) -> None:
+    if skipped and (options.bad == "refuse" or len(skipped) == source.count):
+        first = f"{skipped[0].name} {skipped[0].reason}"
+        share = "none" if len(skipped) == source.count else f"{len(skipped):,} can't"
+        can = " can" if share == "none" else ""
+        raise DataError(
+            f"'{source.path}': of {source.count:,} examples {share}{can} be read; the first: {first}"
+        )
+
+
+def _enough(source: Source, usable: int, skipped: tuple[Skipped, ...]) -> None:
+    if usable < 2:
+        culprit = f"; {skipped[0].name} {skipped[0].reason}" if skipped else ""
+        raise DataError(f"'{source.path}' has {usable} usable example; 2 are the least{culprit}")
+
+
+def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tuple[cache.Plan, str]:
+    """What every example becomes by its file's head, and the rule that says so, in words."""
+    good = survey.usable
+    heights, widths = survey.heights[good], survey.widths[good]
+    size, rule = (options.size, "") if options.size else _derived_size(heights, widths)
+    found = {int(c) for c in np.unique(survey.channels[good])}
+    colour, alpha = any(c >= 3 for c in found), any(c in (2, 4) for c in found)
+    channels = options.channels or (3 if colour else 1) + alpha
+    dtype = max(np.unique(survey.dtypes[good]), key=["uint8", "uint16", "float32"].index)
+    return cache.Plan(*size, channels, str(dtype), options.fit), rule
+
+
+def _decoded(
+    source: Source, survey: cache.Survey, options: DataOptions
+) -> tuple[cache.Plan, cache.Rows, list[str]]:
+    """The examples as they are learned: by the files' heads, then by their content.
+
+    The shape of an array says how many channels are meant; the mode of a file is often an accident.
+    """
+    plan, rule = plan_for(source, survey, options)
+    rows = cache.rows(source, survey, plan)
+    if options.channels or source.kind not in PICTURE_FILES or not len(rows.kept):
+        return plan, rows, [rule]
+    channels, notes = channels_of(rows.least, plan.channels)
+    if channels != plan.channels:
+        plan = replace(plan, channels=channels)
+        rows = cache.rows(source, survey, plan)
+    return plan, rows, [rule, *notes]
+
+
+def _reduced(survey: cache.Survey) -> str:
+    count = int(survey.reduced.sum())
+    return f"16 bit reduced to 8: {count:,} files" if count else ""
+
+
+def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, int], str]:
+    height, width = int(heights[0]), int(widths[0])
+    same = bool((heights == height).all() and (widths == width).all())
+    if same and max(height, width) <= _KEPT_SIDE:
+        return (height, width), f"all pictures are {height}×{width}: kept as they are"
+    pairs, inverse = np.unique(np.stack([heights, widths]), axis=1, return_inverse=True)
+    counts = np.bincount(inverse.ravel())
+    usual = counts.argmax()
+    height, width = int(pairs[0, usual]), int(pairs[1, usual])
+    if (
+        counts[usual] >= _USUAL_SHARE * len(heights)
+        and max(height, width) <= _KEPT_SIDE
+        and not same
+    ):
+        strays = len(heights) - int(counts[usual])
+        some = f"{strays:,} of another size is" if strays == 1 else f"{strays:,} of other sizes are"
+        return (
+            height,
+            width,
+        ), f"most pictures are {height}×{width}: kept as they are; {some} fitted"
+    aspect = statistics.median((heights / widths).tolist())
+    longer = min(_LONGER_SIDE, float(np.median(np.maximum(heights, widths))))
+    sides = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
+    size = max(_LEAST_SIDE, round(sides[0])), max(_LEAST_SIDE, round(sides[1]))
+    what = "larger than 128" if same else "of several sizes"
+    return (
+        size,
+        f"pictures are {what}: brought to {size[0]}×{size[1]} (median aspect, longer side at most 64)",
+    )
+
+
+def _labels(
+    source: Source, kept: np.ndarray, options: DataOptions
+) -> tuple[np.ndarray | None, tuple[str, ...], str]:
+    if source.labels is None or not options.labels:
+        return None, (), ""
+    used, labels = np.unique(source.labels[kept], return_inverse=True)
+    if len(used) == 1:
+        return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
+    if len(used) == len(kept) >= _MANY:
+        own = f"{len(used):,} classes for {len(kept):,} pictures: are they? labels are not used"
+        return None, (), own
+    gone = [source.classes[i] for i in np.setdiff1d(source.labels, used)]
+    lost = f"classes without a picture that can be read are left out: {', '.join(gone[:5])}"
+    return labels.astype(np.int64), tuple(source.classes[i] for i in used), lost if gone else ""
+
+
+def _trained_classes(
+    labels: np.ndarray | None, classes: tuple[str, ...], parts: Split, hashes: np.ndarray
+) -> tuple[np.ndarray | None, tuple[str, ...], Split, str]:
+    """Every class has a picture to train on: one is taken from those held out by content.
+
+    The data's own test part stays as it is; of it, pictures of classes without any training are
+    left out, and their classes with them.
+    """
+    if labels is None:
+        return None, (), parts, ""
+    counts = np.bincount(labels[parts.train], minlength=len(classes))
+    lacking = np.flatnonzero(counts == 0)
+    if not len(lacking):
+        return labels, classes, parts, ""
+    named = ", ".join(classes[i] for i in lacking[:5]) + (", …" if len(lacking) > 5 else "")
+    heldout, dropped = parts.heldout, parts.dropped
+    if not parts.official:
+        moved = [_largest(heldout[labels[heldout] == i], hashes) for i in lacking]
+        back = np.isin(hashes, hashes[np.array(moved)]) & np.isin(np.arange(len(hashes)), heldout)
+        train = np.sort(np.append(parts.train, np.flatnonzero(back)))
+        heldout = heldout[~back[heldout]]
+        note = f"all pictures of some classes would be held out, one of each trains: {named}"
+        return labels, classes, replace(parts, train=train, heldout=heldout), note
+    gone = np.isin(labels[heldout], lacking)
+    dropped = np.sort(np.append(dropped, heldout[gone]))
+    used = np.unique(labels[parts.train])
+    place = np.zeros(len(classes), np.int64)  # what is dropped has no class of its own any more
+    place[used] = np.arange(len(used))
+    note = f"classes without a training picture are left out: {named}"
+    left = replace(parts, heldout=heldout[~gone], dropped=dropped)
+    return place[labels], tuple(classes[i] for i in used), left, note
+
+
+def _largest(indices: np.ndarray, hashes: np.ndarray) -> int:
+    return int(indices[np.argmax(hashes[indices])])
+
+
+def _codec(plan: cache.Plan, low: float, high: float) -> ImageCodec:
+    return ImageCodec(
+        height=plan.height,
+        width=plan.width,
+        channels=plan.channels,  # type: ignore[arg-type]
+        dtype=plan.dtype,  # type: ignore[arg-type]
+        low=low,
+        high=high,
+    )
+
+
+def _fingerprint(
+    plan: cache.Plan,
+    codec: ImageCodec,
+    rows: cache.Rows,
+    labels: np.ndarray | None,
+    classes: tuple[str, ...],
+    *parts: np.ndarray,
+) -> str:
+    narrow = codec.dtype != "float32" and is_narrow(codec.low, codec.high, codec.dtype)
+    about = [vars(plan), classes, *([codec.low, codec.high] if narrow else [])]
+    digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=8)
+    for array in (rows.hashes, *parts, *([] if labels is None else [labels])):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,62 @@
+"""The options of tables."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from ganwright.base.options import Field, by_commas, options
+
+
+def _read_rules(value: Any) -> Any:
+    """ "a <= b, fixed(c, d)" as two rules; anything else goes through unread."""
+    from ganwright.modalities.tables.codec.rules import split_rules
+
+    return split_rules(value) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(by_commas)]
+Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
+
+
+@options
+class TableOptions:
+    """How a table is read and made into choices."""
+
+    target: str | None = Field(
+        default=None,
+        description="The column to predict when samples are judged. None: derived from the names "
+        "and kinds of the columns.",
+    )
+    kinds: Words = Field(
+        default=(),
+        description="Kinds of columns that are not as they were found: zip=category, code=text.",
+    )
+    leave_out: Words = Field(
+        default=(), description="Columns that are neither learned nor given back."
+    )
+    decimal: Literal["auto", "point", "comma"] = Field(
+        default="auto",
+        description="The decimal mark of numbers in text: of 8,047 alone it can't be told whether it "
+        "is eight thousand or eight. auto: by all values of the column and by the file.",
+    )
+    bins: Annotated[int, Field(ge=2, le=4096)] | None = Field(
+        default=None,
+        description="Into how many bins a column of numbers is cut. None: one for 32 rows, 16 to 64.",
+    )
+    numbers: Literal["quantile", "modes"] = Field(
+        default="quantile",
+        description="How numbers are cut: quantile into bins of equally many rows, modes into "
+        "the parts of a Gaussian mixture.",
+    )
+    largest: int = Field(
+        default=256,
+        ge=2,
+        le=65536,
+        description="How many values of a category are learned one by one; rarer ones share.",
+    )
+    constraints: Rules = Field(
+        default=(),
+        description="What every row keeps: a <= b, a < b, total = a + b, fixed(city, country).",
+    )
