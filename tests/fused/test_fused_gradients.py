@@ -16,14 +16,13 @@ from ganwright.base.spec import Spec
 from ganwright.game import GameOptions, PenaltyOptions
 from ganwright.game.fused import Unfit, fits, judged_with_gradient
 from ganwright.game.penalties import squared_gradient
-from ganwright.game.step import Batch, Game
+from ganwright.game.round import Batch, Game
 from ganwright.modalities.images.augment.operations import Augment, AugmentOptions
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
 from ganwright.nets import (
-    DCGANDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
-    R3GANDiscriminatorOptions,
 )
 
 CLASSES = ("a", "b", "c")

@@ -21,13 +21,13 @@ from ganwright.base.spec import Spec
 from ganwright.data import open_data
 from ganwright.game import (
     LOSSES,
+    AccumulatingGame,
     Augment,
     AugmentOptions,
     Batch,
     Game,
     GameOptions,
     PenaltyOptions,
-    PortionedGame,
     PrivacyOptions,
     RemedyOptions,
     check,
@@ -125,7 +125,7 @@ def test_the_generator_learns_from_the_best_alone(loss: Any) -> None:
 
 def test_lecam_and_consistency_are_added_to_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     game, (batch, *_) = make(RemedyOptions(lecam=0.3, consistency=7), penalty={"r1": 0.5})
-    monkeypatch.setattr("ganwright.game.step.shifted", lambda x: x.flip(3) * 0.9)
+    monkeypatch.setattr("ganwright.game.round.shifted", lambda x: x.flip(3) * 0.9)
     game.anchors.follow(torch.tensor(1.5).double(), torch.tensor(-0.5).double())
     twin = copy.deepcopy(game.discriminator)
     fakes = game.generator(game.latents(BATCH)).detach()
@@ -153,7 +153,7 @@ def test_pictures_are_moved_and_otherwise_augmented_alike(
     fakes = game.generator(game.latents(BATCH)).detach()
     told = game._discriminator_step(batch, fakes, 0)
     assert told.consistency is not None and told.consistency > 0
-    monkeypatch.setattr("ganwright.game.step.shifted", lambda x: x)
+    monkeypatch.setattr("ganwright.game.round.shifted", lambda x: x)
     told = game._discriminator_step(batch, fakes, 0)
     assert told.consistency is not None and told.consistency < 1e-20
 
@@ -354,7 +354,7 @@ def test_a_batch_in_portions_has_the_same_anchors() -> None:
     o = RemedyOptions(lecam=0.3)
     whole, _ = play(o, rounds=3)
     parts, batches = make(o)
-    parts = PortionedGame(**vars(parts), microbatch=2)
+    parts = AccumulatingGame(**vars(parts), microbatch=2)
     for number in range(3):
         parts.round(lambda number=number: batches[number], number * BATCH)  # type: ignore[misc]
     assert whole.anchors.real is not None and parts.anchors.real is not None

@@ -13,13 +13,9 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
 from ganwright.game import Game, GameOptions, RemedyOptions, squared_gradient
-from ganwright.game.remedies import FOLLOW, Anchors, best, consistency, lecam, shifted
-from ganwright.nets import (
-    DCGANDiscriminatorOptions,
-    LatentSkipDiscriminatorOptions,
-    MLPDiscriminatorOptions,
-    R3GANDiscriminatorOptions,
-)
+from ganwright.game.regularisers import FOLLOW, Anchors, best, consistency, lecam, shifted
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
+from ganwright.nets import LatentSkipDiscriminatorOptions, MLPDiscriminatorOptions
 from ganwright.nets.layers import Head, MinibatchStd, packed
 
 PICTURE = ("channel", "height", "width")

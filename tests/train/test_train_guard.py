@@ -71,7 +71,7 @@ def test_interrupted_after_diverging_keeps_a_good_model(tiny: Any, tmp_path: Pat
     import signal
 
     def act(trainer: Any) -> None:
-        if trainer.seen == 32 and trainer.repairs == 0:
+        if trainer.seen == 32 and trainer.rollbacks == 0:
             poison(trainer)
             signal.raise_signal(signal.SIGINT)
 
@@ -111,7 +111,7 @@ def test_a_repair_does_not_depend_on_interruptions(tiny: Any, tmp_path: Path) ->
         waiting = list(stops)
 
         def act(trainer: Any) -> None:
-            if trainer.seen == 112 and trainer.repairs == 0:
+            if trainer.seen == 112 and trainer.rollbacks == 0:
                 poison(trainer)
             if waiting and trainer.seen >= waiting[0]:
                 waiting.pop(0)

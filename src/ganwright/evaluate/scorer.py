@@ -28,7 +28,7 @@ LEAST = 20  # held-out examples to select by
 class Scorer:
     """FID, precision, recall, coverage and uniqueness of a model's samples, always of the same seed.
 
-    Where the generator gives probabilities, `surprise` says how unlikely it finds held-out examples.
+    Where the generator gives it, `nll` is the negative log-likelihood of held-out examples.
     Beside them the quick measures of the kind of data, of tables shapes and trends. Real features,
     their radii and the floor are computed once, before the first score.
     """
@@ -67,8 +67,8 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
-        if (surprise := model.surprise(self.stored)) is not None:
-            found["surprise"], found["surprise_error"] = surprise
+        if (nll := model.negative_log_likelihood(self.stored)) is not None:
+            found["nll"], found["nll_error"] = nll
         given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}
         found |= measure(self.names, given).values
         shares = class_shares(seen, self.classes) if self.classes else {}

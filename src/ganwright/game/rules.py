@@ -13,7 +13,7 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import flatten
 from ganwright.base.spec import Spec
 from ganwright.game.losses import LOSSES
-from ganwright.game.step import GameOptions
+from ganwright.game.round import GameOptions
 
 PICTURES = ("channel", "height", "width")
 
@@ -97,8 +97,7 @@ PLAYERS = (
     Rule(
         "game.likelihood",
         lambda s: (
-            (s.game.likelihood or s.game.adversarial_every > 1)
-            and not hasattr(s.generator, "surprise")
+            (s.game.likelihood or s.game.adversarial_every > 1) and not s.generator.gives_likelihood
         ),
         "this generator gives no probabilities of what is hidden",
     ),

@@ -161,7 +161,7 @@ class _Early:
         z = torch.zeros(
             len(self.condition), self.trainer.recipe.latent.dim, device=self.condition.device
         )
-        found = generator.surprise(z, self.condition).view(-1, self.rows).mean(0)
+        found = generator.negative_log_likelihood(z, self.condition).view(-1, self.rows).mean(0)
         return float(found.mean()), float(found.std() / self.rows**0.5)
 
     def model(self) -> Model:

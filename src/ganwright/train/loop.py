@@ -43,7 +43,7 @@ class Silent:
     def snapshot(self, path: Path, trainer: Trainer) -> None: ...
 
 
-# Scores a model on held-out examples: flat numbers, of which "surprise" selects where the model gives
+# Scores a model on held-out examples: flat numbers, of which "nll" selects where the model gives
 # it, otherwise "fid" (lower is better).
 Scorer = Callable[[Model], dict[str, float]]
 
@@ -73,7 +73,7 @@ def train(
 
     `stopped` is asked after every round; when it says yes, the checkpoint is written and
     Interrupted raised. `scorer` selects what `best/` holds and, with patience, ends the run early.
-    Raises Diverged when training could not be repaired; `model/` then holds the last good model.
+    Raises Diverged when training kept diverging; `model/` then holds the last good model.
     """
     recipe = trainer.recipe
     o = recipe.train
@@ -163,19 +163,19 @@ def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
 
 def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> None:
     """After a divergence: back to the last checkpoint, with other noise and half the rates."""
-    at, repairs = trainer.seen, trainer.repairs + 1
-    if repairs > trainer.recipe.train.repairs:
-        log("guard", problem="diverged", repairs=repairs - 1)
+    at, rollbacks = trainer.seen, trainer.rollbacks + 1
+    if rollbacks > trainer.recipe.train.repairs:
+        log("guard", problem="diverged", repairs=rollbacks - 1)
         raise Diverged(
-            f"training diverged at {at / 1000:g} kimg and {repairs - 1} repairs did not help; "
+            f"training diverged at {at / 1000:g} kimg and {rollbacks - 1} rollbacks did not help; "
             f"'{folder.model}' holds the last good model. Try a lower rate, a penalty or clipping"
         )
     found, _ = state.load(folder.checkpoint, regular_only=True)
     best = trainer.best  # still what best/ holds
-    steps = trainer.ledger.steps  # what they told of real rows is not untold
+    steps = trainer.privacy.steps  # what they told of real rows is not untold
     trainer.restore(found)
-    trainer.best, trainer.repairs, trainer.ledger.steps = best, repairs, steps
-    log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=repairs)
+    trainer.best, trainer.rollbacks, trainer.privacy.steps = best, rollbacks, steps
+    log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=rollbacks)
 
 
 def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..., None]) -> None:
@@ -184,12 +184,12 @@ def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..
     began = time.monotonic()
     found = scorer(model)
     value = (
-        found["surprise"] if "surprise" in found else found["fid"]
+        found["nll"] if "nll" in found else found["fid"]
     )  # of a net that gives it: the steadier of the two
     best = float("inf") if trainer.best is None else trainer.best
     # Of models that held-out rows can't tell apart the one that learned longest is kept: what few rows
     # say of chance in one column would otherwise end the learning of all.
-    good = value < best + found.get("surprise_error", 0.0)
+    good = value < best + found.get("nll_error", 0.0)
     trainer.stale = 0 if good else trainer.stale + 1
     trainer.best = min(value, best)
     if good:

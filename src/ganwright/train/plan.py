@@ -15,7 +15,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.game import OptimiserOptions
 from ganwright.nets import count_parameters
-from ganwright.train.memory import peak_of, room_for
+from ganwright.train.ram import peak_of, room_for
 from ganwright.train.recipes import Recipe, ScoreFeatures
 from ganwright.train.trainer import Trainer
 

@@ -18,24 +18,22 @@ from ganwright.game import (
     PrivacyOptions,
 )
 from ganwright.game.schedule import cosine
-from ganwright.modalities.tables.options import TableOptions
-from ganwright.model import NetOptions
-from ganwright.nets import (
-    CountsDiscriminatorOptions,
-    CountsGeneratorOptions,
+from ganwright.modalities.counts.nets import CountsDiscriminatorOptions, CountsGeneratorOptions
+from ganwright.modalities.images.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
     DenseConvGeneratorOptions,
-    DiscriminatorOptions,
-    GeneratorOptions,
+    R3GANDiscriminatorOptions,
+    R3GANGeneratorOptions,
+)
+from ganwright.modalities.tables.nets import TableDiscriminatorOptions, TableGeneratorOptions
+from ganwright.modalities.tables.options import TableOptions
+from ganwright.model import DiscriminatorOptions, GeneratorOptions, NetOptions
+from ganwright.nets import (
     LatentSkipDiscriminatorOptions,
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
-    R3GANDiscriminatorOptions,
-    R3GANGeneratorOptions,
-    TableDiscriminatorOptions,
-    TableGeneratorOptions,
 )
 
 ScoreFeatures = Literal["learned", "pixels", "columns", "counts", "off"]

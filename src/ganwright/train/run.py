@@ -30,8 +30,8 @@ from ganwright.train import state
 from ganwright.train.choose import choose, expected
 from ganwright.train.loop import Observer, Scorer, Silent, is_done, recipe_heading
 from ganwright.train.loop import train as loop
-from ganwright.train.memory import room_for
 from ganwright.train.plan import Plan, make_plan, pick_device, with_decay
+from ganwright.train.ram import room_for
 from ganwright.train.recipes import RECIPES, Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 from ganwright.train.transfer import Fit, Source, fit, take

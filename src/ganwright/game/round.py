@@ -20,7 +20,7 @@ from ganwright.game.fused import fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
-from ganwright.game.remedies import Anchors, RemedyOptions, best, consistency, lecam, shifted
+from ganwright.game.regularisers import Anchors, RemedyOptions, best, consistency, lecam, shifted
 from ganwright.game.schedule import linear
 from ganwright.modalities.images.augment.affine import Drawn
 from ganwright.modalities.images.augment.operations import Augment, AugmentOptions, sureness
@@ -118,7 +118,7 @@ class Result(NamedTuple):
     fake_logit: Tensor | None = None
     generator_gradient: Tensor | None = None
     discriminator_gradient: Tensor | None = None
-    surprise: Tensor | None = None
+    nll: Tensor | None = None
     lecam: Tensor | None = None
     consistency: Tensor | None = None
     augment_p: Tensor | None = None
@@ -128,10 +128,10 @@ class Result(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a generator made (batch, *shape), and its surprise at the truth (batch,) if it has one."""
+    """What a generator made (batch, *shape), and −log p of the truth (batch,) if it gives that."""
 
     examples: Tensor
-    surprise: Tensor | None
+    nll: Tensor | None
 
 
 @dataclass
@@ -179,7 +179,7 @@ class Game:
         return told._replace(
             generator_loss=result.generator_loss,
             generator_gradient=result.generator_gradient,
-            surprise=result.surprise,
+            nll=result.nll,
         )
 
     def _remember(self, told: Result, count: int) -> None:
@@ -199,13 +199,12 @@ class Game:
         return o.adversarial == 0 or number % o.adversarial_every != 0
 
     def _likelihood_step(self, batch: Batch) -> Result:
-        """The generator learns from what was hidden alone."""
-        of = cast(Any, self.generator).surprise
-        surprise: Tensor = of(self.latents(len(batch.examples)), batch.condition)
-        value = surprise.mean()
+        """The generator learns by likelihood alone."""
+        of = cast(Any, self.generator).negative_log_likelihood
+        value = of(self.latents(len(batch.examples)), batch.condition).mean()
         loss = self.options.likelihood * value
         length = self._learn(self.generator, self.generator_optimiser, loss)
-        return Result(generator_gradient=length, surprise=value.detach())
+        return Result(generator_gradient=length, nll=value.detach())
 
     def _generate(self, batch: Batch) -> Made:
         return self._make(self.latents(len(batch.examples)), batch)
@@ -213,8 +212,8 @@ class Game:
     def _make(self, latents: Tensor, batch: Batch) -> Made:
         with self.precision():
             made = self.generator(latents, batch.condition)
-        examples, surprise = (made, None) if isinstance(made, Tensor) else made
-        return Made(examples.to(latents.dtype), surprise)
+        examples, nll = (made, None) if isinstance(made, Tensor) else made
+        return Made(examples.to(latents.dtype), nll)
 
     def _view(self, x: Tensor) -> Drawn | None:
         return None if self.augment is None else self.augment.draw(x)
@@ -356,14 +355,14 @@ class Game:
             if loss.relative:
                 real = self._judge(noisy(batch.examples, noise), batch.condition)
         value = self._generator_loss(fake, real, seen)
-        surprise = None if made.surprise is None else made.surprise.mean()
+        nll = None if made.nll is None else made.nll.mean()
         whole = value if o.adversarial == 1 else o.adversarial * value
-        if surprise is not None and o.likelihood:
-            whole = whole + o.likelihood * surprise
+        if nll is not None and o.likelihood:
+            whole = whole + o.likelihood * nll
         return Result(
             generator_loss=value.detach(),
             generator_gradient=self._learn(self.generator, self.generator_optimiser, whole),
-            surprise=None if surprise is None else surprise.detach(),
+            nll=None if nll is None else nll.detach(),
         )
 
     def _generator_loss(self, fake: Tensor, real: Tensor, seen: int) -> Tensor:
