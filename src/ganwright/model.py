@@ -30,9 +30,8 @@ from ganwright.base.modality import modalities
 from ganwright.base.options import Field, build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
-from ganwright.data import codec_from_json
+from ganwright.data.codec import Codec, codec_type
 from ganwright.game import LatentOptions, Truncate
-from ganwright.modalities.images.codec import Codec
 from ganwright.nets import PlayerOptions, count_parameters
 
 FORMAT, VERSION = "ganwright-model", 1
@@ -299,7 +298,8 @@ class Model:
         """
         folder = artefact(path)
         facts = _read_facts(folder)
-        spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
+        kind = codec_type(facts["codec"])
+        spec, codec = kind.spec_type.from_json(facts["spec"]), kind.from_json(facts["codec"])
         if spec.shape != codec.shape:
             raise ModelError(f"'{folder / FACTS}': 'spec' and 'codec' are of different sizes")
         net, generator, discriminator = _empty_nets(facts["net"], spec, folder / FACTS)

@@ -129,7 +129,7 @@ def test_joined_columns_keep_their_category_set_in_parquet(case: Case, tmp_path:
     options = DataOptions(table=TableOptions(constraints=RULES))  # type: ignore[arg-type]
     data = open_data(frame, options=options)
     rows = data.codec.table(data.rows[:10], np.zeros((10, len(data.codec.fields))))
-    with data.codec.writer(tmp_path / "rows.parquet", "parquet", 10) as writer:
+    with writer(data.codec, tmp_path / "rows.parquet", "parquet", 10) as writer:
         writer.add(rows, None, None)
     back = pd.read_parquet(tmp_path / "rows.parquet")
     assert back.country.dtype == frame.country.dtype

@@ -82,15 +82,15 @@ def test_files_come_back(trained: Path, tmp_path: Path) -> None:
     model = Model.load(trained)
     made = model.sample(150, seed=0)
     for name in ("a.npz", "a.csv"):
-        form = model.codec.format_for(tmp_path / name)
-        with model.codec.writer(tmp_path / name, form, 150) as writer:
+        form = format_for(model.codec, tmp_path / name)
+        with writer(model.codec, tmp_path / name, form, 150) as writer:
             for block in model.stream(150, seed=0):
                 writer.add(block.examples, None, 0)
     assert (sp.load_npz(tmp_path / "a.npz") != made).nnz == 0
     assert sp.load_npz(tmp_path / "a.npz").dtype == np.uint16
     assert (pd.read_csv(tmp_path / "a.csv").to_numpy() == made.toarray()).all()
     with pytest.raises(OptionError, match="allowed: npz, csv"):
-        model.codec.format_for(tmp_path / "a.npz", "png")
+        format_for(model.codec, tmp_path / "a.npz", "png")
     with pytest.raises(OptionError, match="without conditions"):
         model.sample(2, where="a=3")
 

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from ganwright.base.errors import ModelError, OptionError, UnknownName, UsageError, WorkError
-from ganwright.data import CODECS, ImageCodec, codec_from_json, open_data
+from ganwright.data import CODECS, codec_from_json, open_data
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.read.pictures import decoding, read_pixels
 
 RNG = np.random.default_rng(5)
@@ -229,7 +230,7 @@ def test_npz_is_written_in_constant_memory(tmp_path: Path) -> None:
 def test_an_npz_of_samples_says_what_its_labels_are(tmp_path: Path) -> None:
     codec = ImageCodec(height=4, width=4, channels=1, dtype="uint8")
     pictures = np.arange(96, dtype=np.uint8).reshape(6, 4, 4, 1)
-    with codec.writer(tmp_path / "x.npz", "npz", 6, ("3", "1", "cat")) as writer:
+    with writer(codec, tmp_path / "x.npz", "npz", 6, ("3", "1", "cat")) as writer:
         writer.add(pictures, np.array([0, 1, 2, 0, 1, 2]), 0)
     with np.load(tmp_path / "x.npz", allow_pickle=False) as found:
         assert found["labels"].tolist() == [0, 1, 2, 0, 1, 2]

@@ -442,7 +442,7 @@ def test_damaged_archives_never_show_a_traceback(tmp_path: Path) -> None:
 
 def test_written_samples_open_as_data(tmp_path: Path) -> None:
     data: Dataset = open_data("digits")
-    with data.codec.writer(tmp_path / "out", "png", 20, data.spec.classes) as writer:
+    with writer(data.codec, tmp_path / "out", "png", 20, data.spec.classes) as writer:
         writer.add(data.rows[:20], data.labels[:20], 7)
     again = open_data(tmp_path / "out" / "samples.csv")
     assert (again.rows == data.rows[:20]).all() and (again.labels == data.labels[:20]).all()

@@ -12,7 +12,7 @@ import pytest
 
 import ganwright as gw
 from ganwright.base.errors import DataError, OptionError, UnknownName
-from ganwright.data import Dataset, ImageCodec
+from ganwright.data import Dataset
 from ganwright.evaluate.features import (
     EXTRACTORS,
     LEAST_TO_LEARN,
@@ -22,6 +22,7 @@ from ganwright.evaluate.features import (
     choose,
     choose_extractor,
 )
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pixels import pixels
 
 CODEC = ImageCodec(height=2, width=2, channels=1)

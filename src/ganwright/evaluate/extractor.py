@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.data import ImageCodec
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pictures import checked
 
 

@@ -412,7 +412,8 @@ def _row(model: Model) -> str:
 
 
 def _words(model: Model) -> str:
-    return f"counts of {model.spec.size:,} words, up to {model.spec.high:,}"
+    codec: Any = model.codec
+    return f"counts of {model.spec.size:,} words, up to {codec.high:,}"
 
 
 # What an example is.

@@ -11,10 +11,11 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ganwright.base.options import build
-from ganwright.data import DataOptions, Dataset, ImageCodec, open_data
+from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import title
 from ganwright.evaluate.compare import Seeds, best, best_over_seeds, over_seeds, shared
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.look import gallery
 from ganwright.modalities.images.look.inline import Inline
 from ganwright.model import Model

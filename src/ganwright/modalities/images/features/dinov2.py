@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganwright.base.names import Names
-from ganwright.data import ImageCodec
 from ganwright.evaluate.extractor import Extractor, Seen
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pictures import rgb, rgb_rule
 from ganwright.modalities.images.features.resize import bicubic
 from ganwright.modalities.images.features.weights import Published, fill, fingerprint, load_weights

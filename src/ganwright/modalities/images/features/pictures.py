@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganwright.base.errors import DataError
-from ganwright.data import ImageCodec
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.pixels import WHITE
 
 RGB_RULE = (

@@ -13,6 +13,7 @@ from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.modalities.images.features.weights import fingerprint
 from ganwright.modalities.tables.judge.cells import CATEGORIES, NUMBERS, Layout
 from ganwright.modalities.tables.judge.features import RULE, ColumnFeatures
+from ganwright.modalities.tables.options import TableOptions
 
 VERSION = 1
 FITTED_MOST = 100_000
@@ -29,7 +30,7 @@ def columns(data: Dataset) -> Extractor:
     codec: Any = data.codec
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
     training: Any = data.examples(chosen)
-    layout = Layout.fit(training, codec.columns, data.options.table.target)
+    layout = Layout.fit(training, codec.columns, data.options.of(TableOptions).target)
     see_cells = ColumnFeatures(layout.cells(training))
 
     def see(rows: pa.Table) -> Seen:
