@@ -1,6 +1,7 @@
 """The mathematics of the game: tensors in, tensors out; no device, log or file."""
 
 from ganwright.game.accumulation import AccumulatingGame
+from ganwright.game.augment import Augment, AugmentOptions
 from ganwright.game.average import Average
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.latents import LATENTS, LatentOptions, Truncate
@@ -12,7 +13,6 @@ from ganwright.game.private import PrivateGame
 from ganwright.game.regularisers import RemedyOptions
 from ganwright.game.round import Batch, Game, GameOptions, PenaltyOptions, Result
 from ganwright.game.rules import check
-from ganwright.modalities.images.augment.operations import Augment, AugmentOptions, check_augment
 
 __all__ = [
     "LATENTS",
@@ -43,7 +43,6 @@ __all__ = [
     "Targets",
     "Truncate",
     "check",
-    "check_augment",
     "optimiser",
     "set_beta2",
     "set_rate",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganwright.base import seeds
 from ganwright.base.errors import OptionError
+from ganwright.base.modality import modality
 from ganwright.base.options import tree
 from ganwright.data import Dataset
 from ganwright.game import (
@@ -27,7 +28,6 @@ from ganwright.game import (
     PrivateGame,
     Result,
     check,
-    check_augment,
     optimiser,
     set_beta2,
     set_rate,
@@ -106,8 +106,16 @@ class Trainer:
         discriminator = self._place(net.build_discriminator(data.spec))
         batch, portion = recipe.train.batch, recipe.train.microbatch
         portion = None if portion is None or portion >= batch else portion
+        kind = modality(data.codec.kind)
+        views = kind.part("augment") if kind.has("augment") else None
         check(
-            recipe.game, generator, discriminator, spec=data.spec, batch=batch, microbatch=portion
+            recipe.game,
+            generator,
+            discriminator,
+            spec=data.spec,
+            batch=batch,
+            microbatch=portion,
+            moves=views is not None,
         )
         self.accountant = self._accountant()
         self.privacy = PrivacyState(seed) if recipe.game.privacy.repeatable else PrivacyState()
@@ -128,7 +136,8 @@ class Trainer:
             ),
             latents=self._latents,
             precision=self._precision,
-            augment=self._augment(),
+            augment=Augment.of(recipe.game.augment, views, data.spec, self.device),
+            moved=None if views is None else views.moved,
             gamma=Gamma(recipe.game.gamma, data.spec.size, self.device),
         )
         self.means = Means()
@@ -139,14 +148,6 @@ class Trainer:
         self.rollbacks = 0
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
-
-    def _augment(self) -> Augment | None:
-        """What changes the pictures that are judged, if that is asked for."""
-        o = self.recipe.game.augment
-        if o.mode != "off":
-            return Augment(o, self.data.spec, self.device)
-        check_augment(o, self.data.spec)  # settings of an augmentation that is off
-        return None
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Stops the learning of D's first stages. Raises OptionError where there is no sense in it."""
