@@ -218,10 +218,13 @@ class Model:
         return made.float() if made.is_floating_point() else made
 
     @torch.inference_mode()
-    def negative_log_likelihood(self, stored: Tensor, seed: int = 0) -> tuple[float, float] | None:
+    def negative_log_likelihood(
+        self, stored: Tensor, seed: int = 0, *, times: int = 1
+    ) -> tuple[float, float] | None:
         """−log p, in nats, of hidden parts of examples as stored (n, …), of the same parts each time.
 
-        The mean and its standard error; None where the generator gives no likelihood.
+        The mean and its standard error, of examples that `stored` holds so many `times` each, one batch
+        after the other; None where the generator gives no likelihood.
         """
         if not self.generator.gives_likelihood:
             return None
@@ -230,7 +233,8 @@ class Model:
             condition = self.generator.condition(stored, None).to(self.device)
         latents = self.net.latent.draw(seeds.derive(seed, LIKELIHOOD, "latent"), 0, len(stored))
         found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
-        return float(found.mean()), float(found.std() / len(found) ** 0.5)
+        each = found.view(times, -1).mean(0)
+        return float(each.mean()), float(each.std() / len(each) ** 0.5)
 
     @property
     def device(self) -> torch.device:

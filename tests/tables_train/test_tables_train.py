@@ -131,7 +131,9 @@ def test_what_is_for_pictures_is_refused(
     csv: Path, tmp_path: Path, setting: tuple[str, Any]
 ) -> None:
     name, value = setting
-    with pytest.raises(OptionError, match=rf"data\.{name}: changes pictures"):
+    with pytest.raises(
+        OptionError, match=rf"data\.{name}: for data of kind image; this holds rows"
+    ):
         gw.train(csv, out=tmp_path / "run", kimg=0.1, settings={f"data.{name}": value})
 
 

@@ -74,6 +74,10 @@ class Scorer:
         shares = class_shares(seen, self.classes) if self.classes else {}
         return found | {f"share_{name}": share for name, share in shares.items()}
 
+    def selects(self, found: dict[str, float]) -> tuple[float, float]:
+        """What selects a model, lower is better, and its error: the likelihood, the steadier, or FID."""
+        return (found["nll"], found["nll_error"]) if "nll" in found else (found["fid"], 0.0)
+
 
 def scoring(
     data: Dataset, features: str, *, say: Callable[[str], None] = lambda text: None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -147,7 +147,9 @@ def embedding_of(classes: int, features: int, *, std: float) -> nn.Embedding:
 class PlayerOptions(Protocol):
     """The options of a net, which build it."""
 
-    kind: Any  # a Literal: its name
+    @property
+    def kind(self) -> str:
+        """The name of the net."""
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
         """The net for examples of `spec` and latents of that length."""
@@ -182,7 +184,7 @@ class Generator(nn.Module):
         made: Tensor = self(z, condition)
         return made
 
-    def negative_log_likelihood(self, z: Tensor, condition: Tensor | None) -> Tensor:
+    def negative_log_likelihood(self, z: Tensor, condition: Tensor) -> Tensor:
         """−log p, in nats, (batch,), of what `condition` hides; where `gives_likelihood`."""
         raise NotImplementedError(f"{type(self).__name__} gives no likelihood")
 

@@ -129,7 +129,7 @@ class Bar:
 
 def notice(event: dict[str, Any]) -> str | None:
     """What people should know at once, of the events that are no report."""
-    if event["event"] == "score":
+    if event["event"] == "score" and "fid" in event:
         kept = "  best so far, kept" if event["is_best"] else ""
         return (
             f"{event['kimg']:9.1f} kimg  FID {event['fid']:.3g} ± {event['fid_error']:.2g}, "

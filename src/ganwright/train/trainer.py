@@ -35,14 +35,14 @@ from ganwright.game import (
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
 from ganwright.train.batches import Order, chosen
-from ganwright.train.recipes import Recipe
+from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
 PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale")
 HALVING = 0.5  # of both rates when a diverged run is set back
 
 
-def precision_on(asked: str, device: str) -> str:
+def precision_on(asked: Precision, device: str) -> Precision:
     """What "auto" means on a kind of device: bfloat16 where the hardware computes in it.
 
     `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe.
