@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -56,7 +57,7 @@ def documents(path: Path) -> Iterator[tuple[str, str | None]]:
         for file in text_files(path):
             yield str(file.relative_to(path)), _decoded(_read(file))
         return
-    with opened(path) as lines:
+    with opened(path) as file, io.BufferedReader(file) as lines:  # type: ignore[type-var]
         number = 0
         while line := lines.readline(LARGEST_LINE):
             number += 1
