@@ -31,7 +31,7 @@ from ganwright.evaluate import (
     vendi,
     wilson,
 )
-from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.twosample import delong
 from ganwright.modalities.counts.quality import CountRows
 from ganwright.modalities.counts.rows import Counts
@@ -56,7 +56,7 @@ def test_wilson_is_scipys(successes: int, n: int) -> None:
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-def mean(x: Rows) -> float:
+def mean(x: FeatureMatrix) -> float:
     return float(x.array().mean())
 
 
@@ -167,7 +167,7 @@ def test_memorisation_of_honest_samples() -> None:
 
 
 def _kept(n: int, keep: int) -> np.ndarray:
-    from ganwright.evaluate.rows import shuffled
+    from ganwright.evaluate.matrix import shuffled
 
     return shuffled(n, 0, "memory", "held")[:keep]
 

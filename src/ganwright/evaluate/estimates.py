@@ -18,6 +18,7 @@ import numpy as np
 from ganwright.evaluate.coverage import Neighbourhood
 from ganwright.evaluate.distances import Extrapolation, fid, inception_score
 from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, shuffled
 from ganwright.evaluate.measures import (
     CLASSES,
     FAKE,
@@ -29,8 +30,7 @@ from ganwright.evaluate.measures import (
     REAL_ROWS,
     Scores,
 )
-from ganwright.evaluate.memory import Memorisation
-from ganwright.evaluate.rows import Features, Rows, shuffled
+from ganwright.evaluate.memorisation import Memorisation
 from ganwright.evaluate.stats import Moments, Statistics
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.vendi import vendi
@@ -60,12 +60,12 @@ def estimates(scores: Scores, evidence: Evidence) -> Found:
     return {name: found[name] for name in scores.results if name in found}
 
 
-def jackknife_fid(real: Features | Rows, fake: Features | Rows, *, blocks: int) -> Estimate:
+def jackknife_fid(real: AnyFeatures, fake: AnyFeatures, *, blocks: int) -> Estimate:
     """`jackknife(fid, real, fake)`, without going through the features again for each block.
 
     The moments of each block are taken once; those of all but one are merged from them.
     """
-    sides = [_moments(Rows(side), blocks, i) for i, side in enumerate((real, fake))]
+    sides = [_moments(FeatureMatrix(side), blocks, i) for i, side in enumerate((real, fake))]
     whole = [_merged(parts) for parts in sides]
     variance = 0.0
     for i, parts in enumerate(sides):
@@ -78,7 +78,7 @@ def jackknife_fid(real: Features | Rows, fake: Features | Rows, *, blocks: int) 
     return normal(fid(*whole), math.sqrt(variance), method, df=blocks - 1)
 
 
-def _moments(rows: Rows, blocks: int, side: int) -> list[Moments]:
+def _moments(rows: FeatureMatrix, blocks: int, side: int) -> list[Moments]:
     groups = np.array_split(shuffled(rows.n, 0, "jackknife", side), blocks)
     return [Moments().update(rows.subset(group)) for group in groups]
 
@@ -123,7 +123,7 @@ def unique_interval(hashes: np.ndarray) -> Estimate:
 
 
 def _fid(result: float, evidence: Evidence, found: Found) -> Estimate | None:
-    real, fake = Rows(evidence[REAL]), Rows(evidence[FAKE])
+    real, fake = FeatureMatrix(evidence[REAL]), FeatureMatrix(evidence[FAKE])
     if min(real.n, fake.n) < LEAST:
         return None
     return jackknife_fid(real, fake, blocks=FEW_BLOCKS if fake.d > WIDE else BLOCKS)

@@ -40,7 +40,7 @@ from ganwright.evaluate.measures import (
     Scores,
     measure,
 )
-from ganwright.evaluate.memory import Memorisation
+from ganwright.evaluate.memorisation import Memorisation
 from ganwright.evaluate.modes import kl_floor
 from ganwright.evaluate.subject import Source, Subject, rows, subject_of
 from ganwright.evaluate.twosample import TwoSample

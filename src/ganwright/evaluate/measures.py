@@ -22,7 +22,7 @@ from ganwright.evaluate.distances import (
     kid,
 )
 from ganwright.evaluate.intervals import Estimate
-from ganwright.evaluate.memory import copies, memorisation, unique_share
+from ganwright.evaluate.memorisation import copies, memorisation, unique_share
 from ganwright.evaluate.twosample import two_sample
 from ganwright.evaluate.vendi import vendi
 from ganwright.modalities.counts.quality import LEAST, company, count_quality

@@ -14,9 +14,9 @@ from ganwright.evaluate.distances import fid
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.intervals import jackknife
 from ganwright.evaluate.judge import class_shares, look, rows
+from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.measures import FAKE_ROWS, MEASURES, REAL_ROWS, measure
-from ganwright.evaluate.memory import unique_share
-from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.memorisation import unique_share
 from ganwright.evaluate.stats import statistics
 from ganwright.model import Model
 
@@ -55,7 +55,9 @@ class Scorer:
         """Flat numbers for the log: `fid` ± `fid_error` beside `floor`, and how various they are."""
         blocks = (block.examples for block in model.stream(self.n, seed=seeds.derive(0, "score")))
         seen = look(self.extractor, blocks)
-        distance = jackknife(lambda fake: fid(self.real, fake), Rows(seen.features), blocks=10)
+        distance = jackknife(
+            lambda fake: fid(self.real, fake), FeatureMatrix(seen.features), blocks=10
+        )
         near = neighbourhood(self.manifold, seen.features)
         found = {
             "fid": distance.value,

@@ -13,8 +13,8 @@ from ganwright.base import seeds
 from ganwright.data import Dataset
 from ganwright.evaluate import Card, Entry
 from ganwright.evaluate.features import Extractor
+from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.neighbours import nearest
-from ganwright.evaluate.rows import Rows
 from ganwright.modalities.tables.columns.axis import from_axis
 from ganwright.modalities.tables.judge.cells import Axis, Cells, Words
 from ganwright.modalities.tables.judge.columns import Pairs, Quality, quality
@@ -294,10 +294,10 @@ def _distances(
     rng = np.random.default_rng(seeds.derive(0, "report", "distances"))
     trained = np.sort(rng.permutation(data.train)[:COMPARED])
     held = np.sort(rng.permutation(data.heldout)[:CLOSE])
-    training = Rows(extractor.see(data.examples(trained)).features)
+    training = FeatureMatrix(extractor.see(data.examples(trained)).features)
     unseen = extractor.see(data.examples(held)).features
     far = {
-        what: nearest(training, Rows(x)).distances[:, 0].cpu().numpy()
+        what: nearest(training, FeatureMatrix(x)).distances[:, 0].cpu().numpy()
         for what, x in (("unseen real rows", unseen), ("made rows", made))
     }
     high = float(np.quantile(np.concatenate(list(far.values())), 0.99)) or 1.0

@@ -16,7 +16,7 @@ import sklearn.metrics
 from ganwright.base.errors import DataError, message
 from ganwright.base.seeds import derive
 from ganwright.evaluate.intervals import Estimate, normal
-from ganwright.evaluate.rows import shuffled
+from ganwright.evaluate.matrix import shuffled
 from ganwright.evaluate.twosample import TwoSample, cross_fitted
 from ganwright.modalities.tables.judge.cells import Cells, Words, enough
 

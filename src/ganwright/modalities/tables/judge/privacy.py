@@ -9,8 +9,8 @@ import torch
 
 from ganwright.base.errors import DataError, message
 from ganwright.evaluate.intervals import Estimate, normal, wilson
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, same_width, shuffled
 from ganwright.evaluate.neighbours import nearest
-from ganwright.evaluate.rows import Features, Rows, same_width, shuffled
 from ganwright.evaluate.twosample import delong
 
 LEAST = 8
@@ -27,7 +27,11 @@ class Nearer:
 
 
 def nearer(
-    training: Features | Rows, held: Features | Rows, samples: Features | Rows, *, seed: int = 0
+    training: AnyFeatures,
+    held: AnyFeatures,
+    samples: AnyFeatures,
+    *,
+    seed: int = 0,
 ) -> Nearer:
     """Distances to the closest record, against those to unseen ones; 0.5 is honest.
 
@@ -57,7 +61,11 @@ def nearer(
 
 
 def membership(
-    training: Features | Rows, held: Features | Rows, samples: Features | Rows, *, seed: int = 0
+    training: AnyFeatures,
+    held: AnyFeatures,
+    samples: AnyFeatures,
+    *,
+    seed: int = 0,
 ) -> Estimate:
     """The AUC of an attacker who takes rows near to some sample for training rows; 0.5 is honest.
 
@@ -93,7 +101,7 @@ def _marks(digests: np.ndarray) -> np.ndarray:
     return rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
 
 
-def _different(rows: Rows) -> Rows:
+def _different(rows: FeatureMatrix) -> FeatureMatrix:
     """Without repetitions: the first of each."""
     _, first = np.unique(_marks(rows.block(0, rows.n, torch.float32).numpy()), return_index=True)
     return rows.subset(np.sort(first))
@@ -109,10 +117,15 @@ def repetition(training: np.ndarray) -> tuple[float, float]:
 
 
 def _three(
-    training: Features | Rows, held: Features | Rows, samples: Features | Rows
-) -> tuple[Rows, Rows, Rows]:
-    seen, unseen = Rows(training, "training", LEAST), Rows(held, "held-out", LEAST)
-    fake = Rows(samples, "samples", LEAST)
+    training: AnyFeatures,
+    held: AnyFeatures,
+    samples: AnyFeatures,
+) -> tuple[FeatureMatrix, FeatureMatrix, FeatureMatrix]:
+    seen, unseen = (
+        FeatureMatrix(training, "training", LEAST),
+        FeatureMatrix(held, "held-out", LEAST),
+    )
+    fake = FeatureMatrix(samples, "samples", LEAST)
     same_width(seen.d, unseen.d, ("training", "held-out"))
     same_width(seen.d, fake.d, ("training", "samples"))
     return seen, unseen, fake
