@@ -170,8 +170,8 @@ def unique_share(samples: Features, *, within_distance: float = 0.0) -> float:
     if not within_distance >= 0 or math.isinf(within_distance):
         raise OptionError(message("", f"within_distance must be ≥ 0; got {within_distance}"))
     if within_distance == 0:
-        marks = _fingerprints(_plain(samples, "samples"))
-        return len(set(marks)) / len(marks)
+        known = _fingerprints(_plain(samples, "samples"))
+        return len(set(known)) / len(known)
     rows = FeatureMatrix(samples, "samples")
     repeats = torch.zeros(rows.n, dtype=torch.bool, device=rows.device)
     limit = torch.full((1, 1), within_distance**2, dtype=torch.float64, device=rows.device)
@@ -182,6 +182,34 @@ def unique_share(samples: Features, *, within_distance: float = 0.0) -> float:
         j = torch.arange(block.j, block.j + width, device=rows.device)
         repeats[block.j : block.j + width] |= (close & (i[:, None] < j[None])).any(0)
     return float((~repeats).double().mean())
+
+
+def unique_copies(training: np.ndarray, samples: np.ndarray) -> float:
+    """The share of samples equal to a training row that no other training row equals.
+
+    Both are digests (n, 8) of rows. A row that many people share exposes nobody; real unseen rows
+    may repeat such a single one by chance, too: see the floor.
+    """
+    if not len(training) or not len(samples):
+        raise DataError(message("copies", "needs at least 1 rows; got 0"))
+    own = marks(training)
+    values, counts = np.unique(own, return_counts=True)
+    return float(np.isin(marks(samples), values[counts == 1]).mean())
+
+
+def repetition(training: np.ndarray) -> tuple[float, float]:
+    """How often rows repeat by themselves: leaving out each training row in turn, the share that equal
+    another, and that equal exactly one (Good 1953). By digests (n, 8).
+    """
+    _, whose, counts = np.unique(marks(training), return_inverse=True, return_counts=True)
+    size = counts[whose]
+    return float((size > 1).mean()), float((size == 2).mean())
+
+
+def marks(rows: np.ndarray) -> np.ndarray:
+    """Each row (n, …) as one value (n,), by its bytes, to be compared and counted."""
+    rows = np.ascontiguousarray(np.asarray(rows).reshape(len(rows), -1))
+    return rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
 
 
 def _plain(features: Features, owner: str) -> np.ndarray:
