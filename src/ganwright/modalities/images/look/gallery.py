@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ganwright.base import seeds
-from ganwright.data import Dataset, ImageCodec
+from ganwright.data import Dataset
 from ganwright.evaluate import FeatureMatrix
-from ganwright.evaluate.features import Extractor
+from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.neighbours import nearest
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.look.inline import Inline, inline, read
 from ganwright.model import Model
 
