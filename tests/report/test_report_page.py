@@ -21,7 +21,9 @@ from ganwright.base.runs import RunFolder
 from ganwright.cli.app import run as command
 from ganwright.modalities.images import features
 from ganwright.modalities.images.features.learned import learned
-from ganwright.report import write_report
+from ganwright.report import make, write_report
+from ganwright.report.facts import read_run
+from ganwright.report.look import Look
 from ganwright.train import plan
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -245,6 +247,23 @@ def test_what_is_missing_is_said(
     damage(RunFolder(copy))
     sections = GENERAL if damage is _recipe_only else SECTIONS
     assert re.search(words, page_of(write_report(copy), sections).said)
+
+
+def test_what_has_no_look_of_its_own_is_reported(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "look_of", lambda one: Look())
+    page = page_of(write_report(copy), GENERAL)
+    assert any("images of 8×8" in str(image["alt"]) for image in page.all("img"))
+    assert "1×8×8 (channel, height, width)" in page.said and "Quality and variety" in page.said
+    _broken_weights(RunFolder(copy))
+    assert "no samples to show" in page_of(write_report(copy), GENERAL).said
+
+
+def test_snapshots_are_files_of_any_kind(copy: Path) -> None:
+    for name in ("0.5.txt", "notes.txt"):
+        (RunFolder(copy).samples / name).write_text("words")
+    assert read_run(copy).snapshots[-1] == (0.5, RunFolder(copy).samples / "0.5.txt")
 
 
 def test_moved_data_is_named_with_against(copy: Path) -> None:

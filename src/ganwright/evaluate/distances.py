@@ -95,12 +95,7 @@ class Extrapolation:
 
 
 def fid_infinite(
-    real: Side,
-    fake: AnyFeatures,
-    *,
-    points: int = 15,
-    least: int | None = None,
-    seed: int = 0,
+    real: Side, fake: AnyFeatures, *, points: int = 15, least: int | None = None, seed: int = 0
 ) -> Extrapolation:
     """FID extrapolated to infinitely many fakes (Chong & Forsyth 2020, FID∞).
 
@@ -151,11 +146,7 @@ def _sums_within(rows: FeatureMatrix, size: int) -> Tensor:
 
 
 def kid(
-    real: AnyFeatures,
-    fake: AnyFeatures,
-    *,
-    level: float = 0.95,
-    block: int = 2048,
+    real: AnyFeatures, fake: AnyFeatures, *, level: float = 0.95, block: int = 2048
 ) -> Estimate:
     """The kernel distance KID, unbiased, over all pairs; 0 for equal distributions, lower is better.
 
@@ -190,12 +181,7 @@ def kid(
 
 
 def kid_subsets(
-    real: AnyFeatures,
-    fake: AnyFeatures,
-    *,
-    subsets: int = 100,
-    size: int = 1000,
-    seed: int = 0,
+    real: AnyFeatures, fake: AnyFeatures, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """(mean, standard deviation) of KID over random subsets, as torch-fidelity reports it.
 

@@ -27,11 +27,7 @@ class Nearer:
 
 
 def nearer(
-    training: AnyFeatures,
-    held: AnyFeatures,
-    samples: AnyFeatures,
-    *,
-    seed: int = 0,
+    training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures, *, seed: int = 0
 ) -> Nearer:
     """Distances to the closest record, against those to unseen ones; 0.5 is honest.
 
@@ -61,11 +57,7 @@ def nearer(
 
 
 def membership(
-    training: AnyFeatures,
-    held: AnyFeatures,
-    samples: AnyFeatures,
-    *,
-    seed: int = 0,
+    training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures, *, seed: int = 0
 ) -> Estimate:
     """The AUC of an attacker who takes rows near to some sample for training rows; 0.5 is honest.
 
@@ -90,9 +82,7 @@ def _different(rows: FeatureMatrix) -> FeatureMatrix:
 
 
 def _three(
-    training: AnyFeatures,
-    held: AnyFeatures,
-    samples: AnyFeatures,
+    training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures
 ) -> tuple[FeatureMatrix, FeatureMatrix, FeatureMatrix]:
     seen, unseen = (
         FeatureMatrix(training, "training", LEAST),

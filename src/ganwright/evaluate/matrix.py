@@ -130,10 +130,7 @@ def same_width(a: int, b: int, names: tuple[str, str] = ("real", "fake")) -> Non
 
 
 def pair(
-    real: AnyFeatures,
-    fake: AnyFeatures,
-    least: int = 1,
-    names: tuple[str, str] = ("real", "fake"),
+    real: AnyFeatures, fake: AnyFeatures, least: int = 1, names: tuple[str, str] = ("real", "fake")
 ) -> tuple[FeatureMatrix, FeatureMatrix]:
     """Both sides, checked, equally wide."""
     a, b = FeatureMatrix(real, names[0], least), FeatureMatrix(fake, names[1], least)

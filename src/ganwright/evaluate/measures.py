@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, Literal, Protocol, cast
 
 from ganwright.base.errors import UsageError
@@ -335,44 +335,35 @@ def _part(one: Modality) -> MeasuresPart | None:
     return cast(MeasuresPart, one.part("measures")) if one.has("measures") else None
 
 
-@cache
 def measures_of(name: str) -> Names[Measure]:
     """The measures of a modality's data: the general ones, then its own."""
     part = _part(modality(name))
     if part is None:
         return Names("measure", GENERAL)
     general = {name: row for name, row in GENERAL.items() if name not in part.UNFIT}
-    return Names("measure", general | dict(part.MEASURES))
+    return Names("measure", {**general, **part.MEASURES})
 
 
-class _All(Names[Measure]):
+def _every() -> Names[Measure]:
+    parts = (part for one in modalities().values() if (part := _part(one)) is not None)
+    own = {name: row for part in parts for name, row in part.MEASURES.items()}
+    return Names("measure", GENERAL | own)
+
+
+class _All(Mapping[str, Measure]):
     """The measures of all modalities; theirs are loaded when a name is not a general one."""
 
-    def __init__(self) -> None:
-        super().__init__("measure", GENERAL)
-        self._whole = False
-
     def __getitem__(self, name: str) -> Measure:
-        if name not in self._rows:
-            self._load()
-        return super().__getitem__(name)
+        return GENERAL[name] if name in GENERAL else _every()[name]
 
     def __iter__(self) -> Iterator[str]:
-        self._load()
-        return super().__iter__()
+        return iter(_every())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def _load(self) -> None:
-        if not self._whole:
-            for one in modalities().values():
-                if (part := _part(one)) is not None:
-                    self._rows |= part.MEASURES
-            self._whole = True
+        return len(_every())
 
 
-MEASURES: Names[Measure] = _All()
+MEASURES: Mapping[str, Measure] = _All()
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,13 @@ RULE = (
 _BATCH = 2048
 
 
-def counts(data: Dataset) -> Extractor:
+def counts(data: Dataset, options: FeatureOptions) -> Extractor:
     """Directions of the logarithms of counts, and how much there is in a row.
 
     Fitted to the training rows (at most 50,000, evenly spread). The hash is of the data and the
     rule. Raises DataError when the rows have no directions.
     """
+    takes_no_weights("counts", options)
     codec: Any = data.codec
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
     training: Any = data.examples(chosen)
@@ -104,12 +105,7 @@ def _batches(parts: Iterable[Any]) -> Iterator[Counts]:
             yield part[slice(start, start + _BATCH)]
 
 
-def _counts(data: Dataset, options: FeatureOptions) -> Extractor:
-    takes_no_weights("counts", options)
-    return counts(data)
-
-
-EXTRACTORS = {"counts": _counts}
+EXTRACTORS = {"counts": counts}
 
 
 def usual(data: Dataset) -> str:

@@ -128,13 +128,14 @@ class ColumnFeatures:
         return found.astype(np.float32)
 
 
-def columns(data: Dataset) -> Extractor:
+def columns(data: Dataset, options: FeatureOptions) -> Extractor:
     """Normal scores of numbers and one-hots of categories, each column of variance 1.
 
     Fitted to the training rows (at most 100,000, evenly spread). Identifiers, free text and what is
     constant or empty are not looked at. The hash is of the data and the rule. Raises DataError when
     no column is left.
     """
+    takes_no_weights("columns", options)
     codec: Any = data.codec
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
     training: Any = data.examples(chosen)
@@ -174,12 +175,7 @@ def _batches(parts: Iterable[Any]) -> Iterator[pa.Table]:
             yield part.slice(start, _BATCH)
 
 
-def _columns(data: Dataset, options: FeatureOptions) -> Extractor:
-    takes_no_weights("columns", options)
-    return columns(data)
-
-
-EXTRACTORS = {"columns": _columns}
+EXTRACTORS = {"columns": columns}
 
 
 def usual(data: Dataset) -> str:
