@@ -107,6 +107,7 @@ def unique_interval(hashes: np.ndarray) -> Estimate:
 
 
 def of_fid(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    """The jackknife of both sides; None for few examples."""
     real, fake = FeatureMatrix(evidence[REAL]), FeatureMatrix(evidence[FAKE])
     if min(real.n, fake.n) < LEAST:
         return None
@@ -131,6 +132,7 @@ def of_inception_score(result: float, evidence: Evidence, found: Found) -> Estim
 
 
 def of_vendi(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    """The jackknife of the samples; None for few."""
     if len(evidence[FAKE]) < LEAST:
         return None
     return jackknife(vendi, evidence[FAKE], blocks=FEW_BLOCKS)
@@ -157,16 +159,19 @@ def of_itself(result: Estimate, evidence: Evidence, found: Found) -> Estimate:
 
 
 def of_class_kl(result: float, evidence: Evidence, found: Found) -> Estimate:
+    """`class_kl_interval` of the counts."""
     fake, real = (np.asarray(evidence[side], np.float64) for side in CLASSES)
     return class_kl_interval(result, fake, real)
 
 
 def of_share(result: float, evidence: Evidence, found: Found) -> Estimate:
+    """Wilson's interval of a share of the samples."""
     n = len(evidence[PIXELS])
     return wilson(round(result * n), n)
 
 
 def of_unique(result: float, evidence: Evidence, found: Found) -> Estimate:
+    """`unique_interval` of the samples."""
     return unique_interval(evidence[PIXELS])
 
 
@@ -183,6 +188,7 @@ def of_closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimat
 
 
 def of_ct(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
+    """A z score has a standard error of 1."""
     return normal(result.ct, 1.0, "a z score")
 
 

@@ -103,14 +103,14 @@ class Measure:
 GENERAL = {
     "fid": Measure(
         title="FID",
-        says="How far the fakes' average and spread are from the real ones.",
+        says="Fréchet distance: how far the fakes' mean and covariance are from the real ones.",
         function=fid,
         interval=of_fid,
         advised=lambda d: max(2000, d + 1),
     ),
     "fid_infinite": Measure(
         title="FID∞",
-        says="FID as it would be with endlessly many fakes, so that other n compare.",
+        says="FID extrapolated to infinitely many fakes, so that different n compare.",
         function=fid_infinite,
         interval=of_fid_infinite,
         part="value",
@@ -120,7 +120,7 @@ GENERAL = {
     ),
     "kid": Measure(
         title="KID",
-        says="How unlike two sets are, pair by pair; fair with few samples.",
+        says="Kernel distance: how different the two sets are; unbiased with few samples.",
         function=kid,
         interval=of_itself,
         part="value",
@@ -163,7 +163,7 @@ GENERAL = {
     ),
     "density": Measure(
         title="Density",
-        says="How deep in the crowd of real examples the fakes lie.",
+        says="How densely real examples surround the fakes; 1 is as densely as each other.",
         function=neighbourhood,
         interval=partial(of_neighbourhood, "density"),
         part="density",
@@ -183,7 +183,7 @@ GENERAL = {
     ),
     "vendi": Measure(
         title="Vendi score",
-        says="How many truly different examples the fakes amount to.",
+        says="The effective number of different examples among the fakes.",
         function=vendi,
         interval=of_vendi,
         needs=(FAKE,),
@@ -215,7 +215,7 @@ GENERAL = {
     ),
     "class_kl": Measure(
         title="Class imbalance",
-        says="How far the shares of the classes are from the real ones.",
+        says="KL divergence of the fakes' class shares from the real ones.",
         function=class_kl,
         interval=of_class_kl,
         needs=CLASSES,
@@ -249,7 +249,7 @@ GENERAL = {
     ),
     "ct": Measure(
         title="Copying (C_T)",
-        says="That as a score: below −3 the fakes are copies, far above 3 they miss the data.",
+        says="Data-copying z-score: below −3 the fakes are copies, far above 3 they miss the data.",
         function=memorisation,
         interval=of_ct,
         part="ct",
@@ -272,7 +272,7 @@ GENERAL = {
     ),
     "unique": Measure(
         title="Unique samples",
-        says="The share of fakes that are no repetition of another.",
+        says="The share of fakes that repeat no other.",
         function=unique_share,
         interval=of_unique,
         needs=(PIXELS,),
@@ -287,7 +287,7 @@ GENERAL = {
 RECORDS = {
     "nearer": Measure(
         title="Nearer to training",
-        says="The share of fakes nearer to training rows than to as many unseen ones.",
+        says="Distance to closest record: the share of fakes nearer to training than to unseen rows.",
         function=nearer,
         interval=lambda result, evidence, found: result.share,
         part="share",
@@ -299,7 +299,7 @@ RECORDS = {
     ),
     "membership": Measure(
         title="Membership attack",
-        says="How well nearness to a fake tells who was in the training data (AUC).",
+        says="How well the distance to the nearest fake reveals training rows (AUC of an attacker).",
         function=membership,
         interval=of_itself,
         needs=(TRAINING, HELD, FAKE),
@@ -310,7 +310,7 @@ RECORDS = {
     ),
     "unique_copies": Measure(
         title="Copies of unique rows",
-        says="The share of fakes that are a training row which stands there once.",
+        says="The share of fakes equal to a training row that occurs only once.",
         function=unique_copies,
         interval=of_share,
         needs=(TRAINING_PIXELS, PIXELS),

@@ -28,7 +28,7 @@ MEASURES = {
     ),
     "totals": Measure(
         title="Totals apart",
-        says="How far the distributions of the rows' sums are apart; 0 is the same.",
+        says="Kolmogorov–Smirnov distance of the rows' sums; 0 is the same.",
         function=count_quality,
         interval=_QUALITY["totals"],
         part="totals",
@@ -40,7 +40,7 @@ MEASURES = {
     ),
     "words": Measure(
         title="Words alike",
-        says="How far the shares of all words overlap with the real ones; 1 is the same.",
+        says="How much the shares of all words overlap with the real ones; 1 is the same.",
         function=count_quality,
         interval=_QUALITY["words"],
         part="words",
@@ -53,7 +53,7 @@ MEASURES = {
     ),
     "together": Measure(
         title="Words together",
-        says="How well frequent words go with the same others as in real rows; 1 is the same.",
+        says="How well pairs of frequent words occur together as in real rows (correlation of lifts).",
         function=company,
         interval=_COMPANY["together"],
         part="together",

@@ -51,7 +51,7 @@ MEASURES = {
     ),
     "trends": Measure(
         title="Pair trends",
-        says="How alike pairs of columns that go together are; 1 is the same.",
+        says="How alike associated pairs of columns are; 1 is the same.",
         function=quality,
         interval=_QUALITY["trends"],
         part="trends",
@@ -63,7 +63,7 @@ MEASURES = {
     ),
     "quality": Measure(
         title="Shapes and trends",
-        says="The mean of the two, as SDMetrics' quality report has it.",
+        says="The mean of column shapes and pair trends, as in SDMetrics' quality report.",
         function=quality,
         interval=_QUALITY["quality"],
         part="quality",
@@ -73,7 +73,7 @@ MEASURES = {
     ),
     "worst_column": Measure(
         title="Worst column",
-        says="How far the column that is least alike overlaps with the real one.",
+        says="How much the least similar column overlaps with the real one.",
         function=quality,
         interval=_QUALITY["worst_column"],
         part="worst",
@@ -85,7 +85,7 @@ MEASURES = {
     ),
     "correlation": Measure(
         title="Associations off by",
-        says="How far, on average, the association of two columns is from the real one.",
+        says="The mean absolute difference of the columns' associations from the real ones.",
         function=quality,
         interval=_QUALITY["correlation"],
         part="correlation",
@@ -107,7 +107,7 @@ MEASURES = {
     ),
     "utility": Measure(
         title="Use for prediction",
-        says="How well a model trained on the fakes predicts real rows (macro-F1 or R²).",
+        says="Train on synthetic, test on real: how well a model predicts real rows (macro-F1 or R²).",
         function=utility,
         interval=lambda result, evidence, found: result.score,
         part="score",
