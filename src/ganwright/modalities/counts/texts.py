@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -57,7 +58,7 @@ def documents(path: Path) -> Iterator[tuple[str, str | None]]:
         for file in text_files(path):
             yield str(file.relative_to(path)), _decoded(_read(file))
         return
-    with opened(path) as file, io.BufferedReader(file) as lines:  # type: ignore[type-var]
+    with opened(path) as raw, io.BufferedReader(cast("io.RawIOBase", raw)) as lines:
         number = 0
         while line := lines.readline(LARGEST_LINE):
             number += 1
