@@ -35,7 +35,7 @@ from ganwright.evaluate.measures import measures_of
 from ganwright.evaluate.twosample import delong
 from ganwright.modalities.counts.quality import CountRows
 from ganwright.modalities.counts.rows import Counts
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.judge.cells import Cells, Layout
 
 rng = np.random.default_rng(3)

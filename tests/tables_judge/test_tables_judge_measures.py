@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 from ganwright.base.errors import DataError, UsageError
 from ganwright.evaluate.exposure import membership, nearer
 from ganwright.evaluate.memorisation import repetition, unique_copies
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.features import WIDEST, ColumnFeatures
 from ganwright.modalities.tables.judge.baselines import independent, smote
 from ganwright.modalities.tables.judge.cells import Cells, Layout

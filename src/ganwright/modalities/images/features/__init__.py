@@ -7,8 +7,8 @@ from functools import partial
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
-LEAST_SIDE = 4  # pixels that a network learns something from
 LEAST_TO_LEARN = 500  # training images that it takes to learn features better than pixels
 
 

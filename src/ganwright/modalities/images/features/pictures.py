@@ -13,6 +13,7 @@ from ganwright.base.errors import DataError
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.pixels import WHITE
 
+LEAST_SIDE = 4  # pixels that a network learns something from
 RGB_RULE = (
     "8-bit RGB: the stored range becomes 0 … 255, rounded; grey is repeated; alpha goes over white"
 )

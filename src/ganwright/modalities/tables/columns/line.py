@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, ModelError
 from ganwright.modalities.tables.columns.axis import from_axis, to_axis, type_of, unit_ns
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 
 _EXACT = 2**53  # whole numbers up to here are exact in float64
 _MOST_DIGITS = 12
