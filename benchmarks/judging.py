@@ -47,10 +47,10 @@ from ganwright.evaluate import (
     two_sample,
 )
 from ganwright.evaluate.compare import better_by_more_than_noise
-from ganwright.evaluate.estimates import estimates
+from ganwright.evaluate.evidence import FAKE, PROBABILITIES, REAL
 from ganwright.evaluate.features import Extractor, choose_extractor
 from ganwright.evaluate.judge import Looked, Reference, look, look_at, rows
-from ganwright.evaluate.measures import FAKE, PROBABILITIES, REAL
+from ganwright.evaluate.measures import estimates
 from ganwright.evaluate.subject import subject_of
 from ganwright.modalities.images.features.learned import _parts
 

@@ -28,7 +28,7 @@ from ganwright.evaluate.coverage import Manifold, neighbourhood
 from ganwright.evaluate.distances import fid
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.judge import look, rows
-from ganwright.evaluate.memory import memorisation
+from ganwright.evaluate.memorisation import memorisation
 from ganwright.evaluate.stats import statistics
 from ganwright.train.plan import with_decay
 from ganwright.train.run import named

@@ -13,9 +13,10 @@ import torch
 
 import ganwright as gw
 from ganwright.base.errors import ModelError, OptionError
+from ganwright.data import codec_from_json
+from ganwright.data.writers import format_for, writer_for
 from ganwright.modalities.counts.nets import Filled, Rates, draw, negative_log_likelihood, ordered
 from ganwright.modalities.counts.quality import CountRows, company, count_quality
-from ganwright.modalities.images.codec import codec_from_json
 from ganwright.model import Model
 
 WORDS, ROWS = 60, 600
@@ -83,7 +84,7 @@ def test_files_come_back(trained: Path, tmp_path: Path) -> None:
     made = model.sample(150, seed=0)
     for name in ("a.npz", "a.csv"):
         form = format_for(model.codec, tmp_path / name)
-        with writer(model.codec, tmp_path / name, form, 150) as writer:
+        with writer_for(model.codec, tmp_path / name, form, 150) as writer:
             for block in model.stream(150, seed=0):
                 writer.add(block.examples, None, 0)
     assert (sp.load_npz(tmp_path / "a.npz") != made).nnz == 0

@@ -13,8 +13,8 @@ from scipy.spatial.distance import cdist
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.evaluate import (
+    FeatureMatrix,
     Manifold,
-    Rows,
     class_coverage,
     grid,
     kl_floor,
@@ -132,11 +132,11 @@ def test_nearest_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "ROW_BLOCK", 16)
     monkeypatch.setattr(search, "COLUMN_BLOCK", 24)
     monkeypatch.setattr(search, "PAIR_BYTES", 20_000)
-    found = search.nearest(Rows(a), Rows(b), k=4)
+    found = search.nearest(FeatureMatrix(a), FeatureMatrix(b), k=4)
     true = cdist(b, a)
     assert_array_equal(found.indices, np.argsort(true, 1)[:, :4])
     assert_allclose(found.distances, np.sort(true, 1)[:, :4], rtol=1e-12)
-    own = search.nearest(Rows(a), k=149)
+    own = search.nearest(FeatureMatrix(a), k=149)
     assert_allclose(own.distances, np.sort(cdist(a, a), 1)[:, 1:], rtol=1e-12)
     assert_allclose(ours(a, b, 3), by_force(a, b, 3, False))
 
@@ -145,7 +145,7 @@ def test_nearest_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("d", "shift"), [(65, 0.0), (2048, 0.0), (2048, 30.0)])
 def test_rounding_stays_within_its_bound(d: int, shift: float, dtype: torch.dtype) -> None:
     x = (rng.standard_normal((300, d)) + shift).astype(np.float32)
-    rows = Rows(x)
+    rows = FeatureMatrix(x)
     true = torch.from_numpy(cdist(x.astype(float), x.astype(float), "sqeuclidean"))
     for block in search.squared_blocks(rows, rows, torch.zeros(d), dtype=dtype):
         assert ((block.squared - true).abs() <= block.slack).all()
@@ -185,7 +185,7 @@ def test_refusals() -> None:
     with pytest.raises(OptionError, match="k must lie between 1 and the manifold's 3; got 5"):
         neighbourhood(Manifold(a, 3), a)
     with pytest.raises(DataError, match="4 nearest neighbours take at least 5 rows; got 4"):
-        search.nearest(Rows(a[:4]), k=4)
+        search.nearest(FeatureMatrix(a[:4]), k=4)
 
 
 def test_vendi() -> None:

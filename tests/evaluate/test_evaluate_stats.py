@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from ganwright.base.errors import DataError
-from ganwright.evaluate import Moments, Rows, statistics
+from ganwright.evaluate import FeatureMatrix, Moments, statistics
 
 rng = np.random.default_rng(0)
 
@@ -67,7 +67,7 @@ def test_blocks_are_copies_and_read_only_arrays_do() -> None:
     fixed = X.copy()
     fixed.flags.writeable = False
     for given in (fixed, X.copy(), torch.from_numpy(X.copy())):
-        rows = Rows(given)
+        rows = FeatureMatrix(given)
         block = rows.block(0, 10, torch.float64)
         block.zero_()
         assert rows.array()[0, 0] == X[0, 0]

@@ -19,7 +19,6 @@ from ganwright.base.errors import DataError, OptionError, UnknownName
 from ganwright.evaluate import (
     CLASSIFIERS,
     MEASURES,
-    Measure,
     copies,
     fid,
     floor,
@@ -31,11 +30,12 @@ from ganwright.evaluate import (
     vendi,
     wilson,
 )
-from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.matrix import FeatureMatrix
+from ganwright.evaluate.measures import measures_of
 from ganwright.evaluate.twosample import delong
 from ganwright.modalities.counts.quality import CountRows
 from ganwright.modalities.counts.rows import Counts
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.judge.cells import Cells, Layout
 
 rng = np.random.default_rng(3)
@@ -56,7 +56,7 @@ def test_wilson_is_scipys(successes: int, n: int) -> None:
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-def mean(x: Rows) -> float:
+def mean(x: FeatureMatrix) -> float:
     return float(x.array().mean())
 
 
@@ -167,7 +167,7 @@ def test_memorisation_of_honest_samples() -> None:
 
 
 def _kept(n: int, keep: int) -> np.ndarray:
-    from ganwright.evaluate.rows import shuffled
+    from ganwright.evaluate.matrix import shuffled
 
     return shuffled(n, 0, "memory", "held")[:keep]
 
@@ -253,9 +253,9 @@ def words(n: int = 400) -> CountRows:
 COUNTED = dict.fromkeys(("real_rows", "fake_rows", "training_rows"), words())
 
 
-def evidence_of(row: Measure) -> dict[str, Any]:
+def evidence_of(name: str) -> dict[str, Any]:
     """What a measure is given: rows of a table, or of counts."""
-    return EVIDENCE | (COUNTED if row.of == ("counts",) else {})
+    return EVIDENCE | (COUNTED if name not in measures_of("table") else {})
 
 
 ROWS = {name: x for name, x in EVIDENCE.items() if "classes" not in name}
@@ -264,7 +264,7 @@ ROWS = {name: x for name, x in EVIDENCE.items() if "classes" not in name}
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_measure(name: str) -> None:
     row = MEASURES[name]
-    evidence = evidence_of(row)
+    evidence = evidence_of(name)
     rows = {key: x for key, x in evidence.items() if key in ROWS}
     scores = measure([name], evidence)
     assert not scores.refused

@@ -12,7 +12,7 @@ import pytest
 
 import ganwright as gw
 from ganwright.data import Dataset
-from ganwright.evaluate.features import Extractor
+from ganwright.evaluate.extractor import Extractor
 from ganwright.modalities.images.features.learned import learned
 
 

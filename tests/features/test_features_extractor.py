@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,17 @@ import pytest
 
 import ganwright as gw
 from ganwright.base.errors import DataError, OptionError, UnknownName
+from ganwright.base.modality import modalities
 from ganwright.data import Dataset
+from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.features import (
-    EXTRACTORS,
-    LEAST_TO_LEARN,
-    Extractor,
     FeatureOptions,
-    Seen,
-    choose,
     choose_extractor,
+    features_of,
 )
 from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.features import EXTRACTORS, LEAST_TO_LEARN
+from ganwright.modalities.images.features.pictures import batches
 from ganwright.modalities.images.features.pixels import pixels
 
 CODEC = ImageCodec(height=2, width=2, channels=1)
@@ -38,7 +39,13 @@ def counting(batch: int) -> tuple[Extractor, list[int]]:
         return Seen(total, np.full((len(pictures), 2), 0.5, np.float32))
 
     made = Extractor(
-        name="sum", hash="0", width=1, codec=CODEC, see_batch=see, batch=batch, classes=("a", "b")
+        name="sum",
+        hash="0",
+        width=1,
+        codec=CODEC,
+        batches=partial(batches, codec=CODEC, size=batch),
+        see_batch=see,
+        classes=("a", "b"),
     )
     return made, sizes
 
@@ -125,7 +132,7 @@ def test_unknown_names_and_misplaced_weights() -> None:
             choose_extractor(name, data, FeatureOptions(weights=Path("w.pth")))
     with pytest.raises(OptionError, match="features: 'columns' is not for data of kind image"):
         choose_extractor("columns", data)
-    assert set(EXTRACTORS) == {
+    assert {name for one in modalities() for name in features_of(one).EXTRACTORS} == {
         "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns", "counts"
     }  # fmt: skip
 
@@ -133,8 +140,8 @@ def test_unknown_names_and_misplaced_weights() -> None:
 def test_the_choice_depends_on_how_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     data = gw.open_data("digits")
     made: list[str] = []
-    monkeypatch.setattr(choose, "learned", lambda data, **rest: made.append("learned"))
-    monkeypatch.setattr(choose, "pixels", lambda data: made.append("pixels"))
+    for name in ("learned", "pixels"):
+        monkeypatch.setitem(EXTRACTORS, name, lambda data, options, name=name: made.append(name))
     choose_extractor(None, data)
     choose_extractor(None, replace(data, train=data.train[: LEAST_TO_LEARN - 1]))
     choose_extractor(None, replace(data, train=data.train[:LEAST_TO_LEARN]))

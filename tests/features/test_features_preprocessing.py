@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from ganwright.base.errors import DataError
-from ganwright.evaluate.features import dinov2, inception
 from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.features import dinov2, inception
 from ganwright.modalities.images.features.pictures import checked, planes, rgb, rgb_rule
 from ganwright.modalities.images.features.resize import bicubic, bilinear_tf1
 

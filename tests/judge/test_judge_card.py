@@ -15,8 +15,9 @@ import ganwright as gw
 from ganwright.base.errors import DataError, OptionError
 from ganwright.base.runs import RunFolder
 from ganwright.data import Dataset
-from ganwright.evaluate import MEASURES, Card, evaluate
+from ganwright.evaluate import Card, evaluate
 from ganwright.evaluate.card import human_entry, keep
+from ganwright.evaluate.measures import measures_of
 
 Judged, Write = Callable[..., Card], Callable[..., Path]
 ENTRY = {"value", "low", "high", "floor", "baseline", "better", "n"}
@@ -34,7 +35,7 @@ def test_a_run_is_judged_and_keeps_its_card(tiny: Any, tmp_path: Path) -> None:
     assert {"n", "against", "features", "measures", "warnings", "verdict"} <= set(tree)
     assert tree["against"]["n"] == 172 and len(tree["against"]["fingerprint"]) == 16
     assert tree["features"]["name"] == "learned" and len(tree["features"]["hash"]) == 16
-    concerned = {name: row for name, row in MEASURES.items() if row.concerns("image")}
+    concerned = measures_of("image")
     assert set(tree["measures"]) == set(concerned) and tree["left_out"] == {}
     for name, entry in tree["measures"].items():
         assert set(entry) >= ENTRY, name

@@ -8,7 +8,7 @@ import pytest
 
 from ganwright.evaluate.card import Entry
 from ganwright.evaluate.verdict import levels_of, verdict
-from ganwright.report.page import USES, lead
+from ganwright.report.words import USES, lead
 
 
 def entry(

@@ -12,9 +12,11 @@ from PIL import Image
 
 from ganwright.evaluate import Card, Entry
 from ganwright.evaluate.verdict import LEVELS
-from ganwright.report import charts, images
+from ganwright.modalities.images.look.inline import inline
+from ganwright.report import charts
 from ganwright.report.facts import number, spaced
-from ganwright.report.page import lead, row
+from ganwright.report.page import row
+from ganwright.report.words import lead
 
 HOSTILE = "<b>&\"'"
 
@@ -111,10 +113,10 @@ def test_what_is_no_number_is_nan(value: object) -> None:
 
 def test_pictures_keep_to_their_budget() -> None:
     noise = Image.effect_noise((900, 900), 80).convert("RGB")
-    assert len(images.inline(noise, "noise", most=40_000).uri) < 40_000 * 4 / 3 + 40
-    grey = images.inline(Image.new("L", (20, 30), 7), "grey", most=1)
+    assert len(inline(noise, "noise", most=40_000).uri) < 40_000 * 4 / 3 + 40
+    grey = inline(Image.new("L", (20, 30), 7), "grey", most=1)
     assert (grey.width, grey.height) == (20, 30)  # too small to be made smaller
-    assert images.inline(Image.new("RGBA", (9, 9)), "a", most=9999).uri.startswith("data:image/png")
+    assert inline(Image.new("RGBA", (9, 9)), "a", most=9999).uri.startswith("data:image/png")
 
 
 def entry(

@@ -19,13 +19,16 @@ import ganwright as gw
 from ganwright.base.errors import DataError, OptionError, RunError
 from ganwright.base.runs import RunFolder
 from ganwright.cli.app import run as command
-from ganwright.evaluate.features import choose
+from ganwright.modalities.images import features
 from ganwright.modalities.images.features.learned import learned
-from ganwright.report import write_report
+from ganwright.report import make, write_report
+from ganwright.report.facts import read_run
+from ganwright.report.look import Look
 from ganwright.train import plan
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 SECTIONS = ["samples", "warnings", "card", "time", "memory", "classes", "ends", "how"]
+GENERAL = ["samples", "warnings", "card", "time", "how"]  # where nothing says what the run was of
 LARGEST = 3_000_000
 SCORED = {"train.score_kimg": 0.1, "train.score_features": "pixels"}
 
@@ -65,12 +68,12 @@ class Page(HTMLParser):
         return " ".join(self.words.split())
 
 
-def page_of(path: Path) -> Page:
+def page_of(path: Path, sections: list[str] = SECTIONS) -> Page:
     """Parses a page and checks what every page must be."""
     text = path.read_text(encoding="utf-8")
     assert len(text) < LARGEST
     page = Page(text)
-    assert [a["id"] for a in page.all("section") if "id" in a] == SECTIONS
+    assert [a["id"] for a in page.all("section") if "id" in a] == sections
     assert len(page.all("h1")) == 1 and page.all("html")[0]["lang"] == "en"
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed"}
     for tag, attributes in page.tags:
@@ -89,9 +92,9 @@ def page_of(path: Path) -> Page:
 @pytest.fixture(autouse=True)
 def _quick_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for features to be learned."""
-    monkeypatch.setattr(choose, "LEAST_TO_LEARN", 10**9)
+    monkeypatch.setattr(features, "LEAST_TO_LEARN", 10**9)
     quick = partial(learned, steps=20)
-    monkeypatch.setitem(choose.EXTRACTORS._rows, "learned", lambda data, options: quick(data))
+    monkeypatch.setitem(features.EXTRACTORS, "learned", lambda data, options: quick(data))
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +245,25 @@ def test_what_is_missing_is_said(
     copy: Path, damage: Callable[[RunFolder], None], words: str
 ) -> None:
     damage(RunFolder(copy))
-    assert re.search(words, page_of(write_report(copy)).said)
+    sections = GENERAL if damage is _recipe_only else SECTIONS
+    assert re.search(words, page_of(write_report(copy), sections).said)
+
+
+def test_what_has_no_look_of_its_own_is_reported(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make, "look_of", lambda one: Look())
+    page = page_of(write_report(copy), GENERAL)
+    assert any("images of 8×8" in str(image["alt"]) for image in page.all("img"))
+    assert "1×8×8 (channel, height, width)" in page.said and "Quality and variety" in page.said
+    _broken_weights(RunFolder(copy))
+    assert "no samples to show" in page_of(write_report(copy), GENERAL).said
+
+
+def test_snapshots_are_files_of_any_kind(copy: Path) -> None:
+    for name in ("0.5.txt", "notes.txt"):
+        (RunFolder(copy).samples / name).write_text("words")
+    assert read_run(copy).snapshots[-1] == (0.5, RunFolder(copy).samples / "0.5.txt")
 
 
 def test_moved_data_is_named_with_against(copy: Path) -> None:

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from ganwright.modalities.tables.codec.codec import TableCodec
-from ganwright.modalities.tables.columns.schema import Kind, infer_columns
+from ganwright.modalities.tables.columns.column import Kind
+from ganwright.modalities.tables.columns.schema import infer_columns
 from ganwright.modalities.tables.options import TableOptions
 
 

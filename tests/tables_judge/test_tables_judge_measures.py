@@ -13,13 +13,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import f1_score
 
 from ganwright.base.errors import DataError, UsageError
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.evaluate.exposure import membership, nearer
+from ganwright.evaluate.memorisation import repetition, unique_copies
+from ganwright.modalities.tables.columns.column import Column
+from ganwright.modalities.tables.features import WIDEST, ColumnFeatures
 from ganwright.modalities.tables.judge.baselines import independent, smote
 from ganwright.modalities.tables.judge.cells import Cells, Layout
 from ganwright.modalities.tables.judge.columns import Pairs, ks_distance, quality, rare
-from ganwright.modalities.tables.judge.features import WIDEST, ColumnFeatures
 from ganwright.modalities.tables.judge.learning import detection, utility
-from ganwright.modalities.tables.judge.privacy import membership, nearer, repetition, unique_copies
 
 KINDS: dict[str, Any] = {"i": "integer", "f": "number", "b": "boolean", "M": "datetime"}
 

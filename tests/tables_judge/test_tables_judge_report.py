@@ -16,8 +16,9 @@ import pytest
 
 from ganwright.data import Dataset
 from ganwright.evaluate import Card
+from ganwright.modalities.tables.look import LOOK
 from ganwright.report import findings, write_report
-from ganwright.report.page import SECTIONS
+from ganwright.report.page import sections
 
 
 class Block(NamedTuple):
@@ -76,7 +77,7 @@ def page(data: Dataset, source: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_the_page_has_its_sections_and_stands_alone(page: str) -> None:
     found = re.findall(r'<section id="(\w+)"', page)
-    assert found == [name for name, _ in SECTIONS["table"]]
+    assert found == [name for name, _ in sections(LOOK)]
     assert not re.search(r"<script|<link|src=\"http|href=\"http|@import", page)
     assert page.count('role="img"') == page.count("<svg")
     assert len(page) < 1_000_000

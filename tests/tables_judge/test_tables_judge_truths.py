@@ -13,9 +13,10 @@ import pytest
 from ganwright.base.errors import DataError, OptionError
 from ganwright.cli.app import run
 from ganwright.data import Dataset
-from ganwright.evaluate import MEASURES, Card, evaluate
+from ganwright.evaluate import Card, evaluate
 from ganwright.evaluate.compare import compare
 from ganwright.evaluate.features import choose_extractor
+from ganwright.evaluate.measures import measures_of
 
 Judged = Callable[..., Card]
 People = Callable[[int, int], pd.DataFrame]
@@ -43,7 +44,7 @@ def copied(judged: Judged, training: pd.DataFrame) -> Card:
 
 
 def test_a_card_has_every_measure_of_tables_with_all_beside_it(fresh: Card) -> None:
-    assert set(fresh.measures) == {n for n, row in MEASURES.items() if row.concerns("table")}
+    assert set(fresh.measures) == set(measures_of("table"))
     assert fresh.left_out == {} and fresh.others == ("smote",)
     for name, entry in fresh.measures.items():
         assert set(entry.others) == {"smote"}, name

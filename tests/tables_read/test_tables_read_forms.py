@@ -15,7 +15,7 @@ from ganwright.base.errors import DataError, OptionError
 from ganwright.data import open_data
 from ganwright.modalities.tables.codec.fit import far_dates
 from ganwright.modalities.tables.columns import moments, numerals
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 
 NUMBERS = {
     # texts: (form, values)

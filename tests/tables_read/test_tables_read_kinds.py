@@ -14,7 +14,8 @@ from ganwright.base.errors import ModelError, OptionError
 from ganwright.data import open_data
 from ganwright.modalities.tables.codec.hashing import row_hashes
 from ganwright.modalities.tables.columns.axis import from_axis, to_axis, type_of
-from ganwright.modalities.tables.columns.schema import Column, infer_columns, parse_kinds
+from ganwright.modalities.tables.columns.column import Column
+from ganwright.modalities.tables.columns.schema import infer_columns, parse_kinds
 from ganwright.modalities.tables.read.tables import read_table
 
 ROWS = 60

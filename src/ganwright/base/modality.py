@@ -15,9 +15,9 @@ they ask for a part of it by name, and say themselves, as a protocol, what they 
 | `augment` | `Options`, `Views`: what D sees of few examples; may be absent | game |
 | `recipes` | `RECIPES`, and `choose`: which suits this data | train |
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
-| `judge` | `baseline`, `others`, `plain`, `fits` | evaluate |
-| `measures` | `MEASURES`: measures of its own | evaluate |
-| `look` | what its reports show | report |
+| `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
+| `measures` | `MEASURES` of its own, `UNFIT` general ones; may be absent | evaluate |
+| `look` | `LOOK`: what its reports show; may be absent | report |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

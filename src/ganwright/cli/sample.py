@@ -55,7 +55,7 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Makes new examples with a trained model."""
-    from ganwright.data.writers import format_for, writer
+    from ganwright.data.writers import format_for, writer_for
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
 
@@ -70,8 +70,8 @@ def command(
         n, seed=seed, label=label, truncation=truncation,
         truncate=cast("Truncate", truncate), where=where,
     )  # fmt: skip
-    with writer(model.codec, target, chosen, n, model.spec.classes) as out_file:
+    with writer_for(model.codec, target, chosen, n, model.spec.classes) as writer:
         for block in blocks:
-            out_file.add(block.examples, block.labels, seed)
+            writer.add(block.examples, block.labels, seed)
     print(f"{n} samples of {run} with seed {seed}", file=sys.stderr)
     print(target)

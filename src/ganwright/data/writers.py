@@ -55,7 +55,7 @@ def format_for(codec: Codec, path: str | Path, format: str | None = None) -> str
     return _of(codec).format_for(codec, Path(path), format)
 
 
-def writer(
+def writer_for(
     codec: Codec,
     path: str | Path,
     format: str,  # noqa: A002

@@ -14,8 +14,9 @@ from ganwright.evaluate.distances import (
 )
 from ganwright.evaluate.intervals import Estimate, Floor, floor, jackknife, wilson
 from ganwright.evaluate.judge import evaluate
+from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.measures import MEASURES, Measure, Scores, measure
-from ganwright.evaluate.memory import Memorisation, Pair, copies, memorisation, unique_share
+from ganwright.evaluate.memorisation import Memorisation, Pair, copies, memorisation, unique_share
 from ganwright.evaluate.modes import (
     ClassCoverage,
     Mixture,
@@ -27,7 +28,6 @@ from ganwright.evaluate.modes import (
     ring,
     stacked_labels,
 )
-from ganwright.evaluate.rows import Rows
 from ganwright.evaluate.scorer import Scorer, scoring
 from ganwright.evaluate.stats import Moments, Statistics, statistics
 from ganwright.evaluate.twosample import CLASSIFIERS, TwoSample, two_sample
@@ -41,6 +41,7 @@ __all__ = [
     "Entry",
     "Estimate",
     "Extrapolation",
+    "FeatureMatrix",
     "Floor",
     "Manifold",
     "Measure",
@@ -50,7 +51,6 @@ __all__ = [
     "Moments",
     "Neighbourhood",
     "Pair",
-    "Rows",
     "Scorer",
     "Scores",
     "Statistics",

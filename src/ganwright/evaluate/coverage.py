@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ganwright.base.errors import OptionError, message
 from ganwright.evaluate.intervals import Estimate, normal, wilson
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, at_least, same_width
 from ganwright.evaluate.neighbours import nearest, squared_blocks, within
-from ganwright.evaluate.rows import Features, Rows, at_least, same_width
 
 K_PRECISION = 3
 K_DENSITY = 5
@@ -30,11 +30,9 @@ class Manifold:
     DataError for fewer than k + 1 rows, NaN or infinite values.
     """
 
-    def __init__(
-        self, features: Features | Rows, k: int = K_DENSITY, *, owner: str = "real"
-    ) -> None:
+    def __init__(self, features: AnyFeatures, k: int = K_DENSITY, *, owner: str = "real") -> None:
         at_least("k", k, 1)
-        self.rows = Rows(features, owner, k + 1)
+        self.rows = FeatureMatrix(features, owner, k + 1)
         self.k = k
         self.squared = nearest(self.rows, k=k).squared
         self.centre = self.rows.mean()
@@ -84,8 +82,8 @@ class Neighbourhood:
 
 
 def neighbourhood(
-    real: Manifold | Features | Rows,
-    fake: Manifold | Features | Rows,
+    real: Manifold | AnyFeatures,
+    fake: Manifold | AnyFeatures,
     *,
     k_precision: int = K_PRECISION,
     k_density: int = K_DENSITY,
@@ -105,7 +103,7 @@ def neighbourhood(
         same_width(a.rows.d, fake.rows.d)
         b = fake
     else:
-        rows = Rows(fake, "fake", k_precision + 1)
+        rows = FeatureMatrix(fake, "fake", k_precision + 1)
         same_width(a.rows.d, rows.d)
         b = Manifold(rows, k_precision, owner="fake")
     real_small, real_large = a.squared_radii(k_precision), a.squared_radii(k_density)

@@ -14,10 +14,17 @@ from torch import Tensor
 
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.evaluate.intervals import Estimate, normal
-from ganwright.evaluate.rows import Features, Rows, at_least, pair, same_width, shuffled
+from ganwright.evaluate.matrix import (
+    AnyFeatures,
+    FeatureMatrix,
+    at_least,
+    pair,
+    same_width,
+    shuffled,
+)
 from ganwright.evaluate.stats import Statistics, statistics
 
-Side = Features | Rows | Statistics
+Side = AnyFeatures | Statistics
 
 
 class _Gaussian(NamedTuple):
@@ -30,7 +37,7 @@ class _Gaussian(NamedTuple):
 def _gaussian(side: Side, owner: str, ddof: int) -> _Gaussian:
     if isinstance(side, Statistics):
         return _Gaussian(side.mean, float(side.covariance.trace()), None, side)
-    rows = Rows(side, owner, least=ddof + 1)
+    rows = FeatureMatrix(side, owner, least=ddof + 1)
     if rows.n > rows.d:
         return _gaussian(statistics(rows, ddof=ddof), owner, ddof)
     x = rows.array()
@@ -88,7 +95,7 @@ class Extrapolation:
 
 
 def fid_infinite(
-    real: Side, fake: Features | Rows, *, points: int = 15, least: int | None = None, seed: int = 0
+    real: Side, fake: AnyFeatures, *, points: int = 15, least: int | None = None, seed: int = 0
 ) -> Extrapolation:
     """FID extrapolated to infinitely many fakes (Chong & Forsyth 2020, FID∞).
 
@@ -98,7 +105,7 @@ def fid_infinite(
     Raises DataError below 10 rows.
     """
     at_least("points", points, 3)
-    rows = Rows(fake, "fake", 10)
+    rows = FeatureMatrix(fake, "fake", 10)
     least = max(2, rows.n // 10) if least is None else at_least("least", least, 2)
     sizes = np.unique(np.linspace(least, rows.n, points).astype(int))
     if least > rows.n or len(sizes) < 3:
@@ -124,7 +131,7 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
     return base * base * base
 
 
-def _sums_within(rows: Rows, size: int) -> Tensor:
+def _sums_within(rows: FeatureMatrix, size: int) -> Tensor:
     """Σ_{j≠i} k(xᵢ, xⱼ) for each i."""
     sums = torch.zeros(rows.n, dtype=torch.float64, device=rows.device)
     for start, x in rows.blocks(torch.float64, size):
@@ -139,7 +146,7 @@ def _sums_within(rows: Rows, size: int) -> Tensor:
 
 
 def kid(
-    real: Features | Rows, fake: Features | Rows, *, level: float = 0.95, block: int = 2048
+    real: AnyFeatures, fake: AnyFeatures, *, level: float = 0.95, block: int = 2048
 ) -> Estimate:
     """The kernel distance KID, unbiased, over all pairs; 0 for equal distributions, lower is better.
 
@@ -174,12 +181,7 @@ def kid(
 
 
 def kid_subsets(
-    real: Features | Rows,
-    fake: Features | Rows,
-    *,
-    subsets: int = 100,
-    size: int = 1000,
-    seed: int = 0,
+    real: AnyFeatures, fake: AnyFeatures, *, subsets: int = 100, size: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """(mean, standard deviation) of KID over random subsets, as torch-fidelity reports it.
 
@@ -196,9 +198,9 @@ def kid_subsets(
     return float(np.mean(found)), float(np.std(found))
 
 
-def check_probabilities(probabilities: Features | Rows, owner: str = "probabilities") -> np.ndarray:
+def check_probabilities(probabilities: AnyFeatures, owner: str = "probabilities") -> np.ndarray:
     """Class probabilities (n, classes) as float64. Raises DataError unless each row sums to 1."""
-    p = Rows(probabilities, owner).array()
+    p = FeatureMatrix(probabilities, owner).array()
     if p.min() < 0 or np.abs(p.sum(1) - 1).max() > 1e-3:
         problem = f"each row must be ≥ 0 and sum to 1; got sums {p.sum(1).min():.4g}"
         raise DataError(message(owner, f"{problem} … {p.sum(1).max():.4g}"))
@@ -206,7 +208,7 @@ def check_probabilities(probabilities: Features | Rows, owner: str = "probabilit
 
 
 def inception_score(
-    probabilities: Features | Rows, *, splits: int = 10, seed: int | None = 0
+    probabilities: AnyFeatures, *, splits: int = 10, seed: int | None = 0
 ) -> tuple[float, float]:
     """(mean, standard deviation over splits) of exp(E KL(p(y|x) ‖ p(y))); 1 … classes, higher better.
 
@@ -247,7 +249,7 @@ def class_kl(fake: np.ndarray, real: np.ndarray | None = None) -> float:
     return max(0.0, float(scipy.special.rel_entr(p / p.sum(), q / q.sum()).sum()))
 
 
-def class_obeyed(asked: np.ndarray, probabilities: Features | Rows) -> float:
+def class_obeyed(asked: np.ndarray, probabilities: AnyFeatures) -> float:
     """The share of samples that a classifier takes for the class they were asked to be; 0 … 1.
 
     `asked` (n,) are numbers of columns. Its ceiling is the classifier's accuracy on real examples.

@@ -1,8 +1,8 @@
-"""How sure is each number? The 95 % interval of every measure on the card, by the way that fits it.
+"""How sure is each number? Ways to the 95 % interval of a measure.
 
 An interval covers what chance did: drawing other samples and, where the measure looks at both sides,
 another reference of the same size. It is for the number at this n; what n itself does to FID or the
-Vendi score is in the number and in its floor alike. New measure: one row in `WAYS`.
+Vendi score is in the number and in its floor alike.
 """
 
 from __future__ import annotations
@@ -17,55 +17,39 @@ import numpy as np
 
 from ganwright.evaluate.coverage import Neighbourhood
 from ganwright.evaluate.distances import Extrapolation, fid, inception_score
-from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
-from ganwright.evaluate.measures import (
+from ganwright.evaluate.evidence import (
     CLASSES,
     FAKE,
     FAKE_ROWS,
-    MEASURES,
     PIXELS,
     PROBABILITIES,
     REAL,
     REAL_ROWS,
-    Scores,
+    Evidence,
+    Found,
 )
-from ganwright.evaluate.memory import Memorisation
-from ganwright.evaluate.rows import Features, Rows, shuffled
+from ganwright.evaluate.intervals import Estimate, jackknife, normal, wilson
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, shuffled
+from ganwright.evaluate.memorisation import Memorisation
 from ganwright.evaluate.stats import Moments, Statistics
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.vendi import vendi
-from ganwright.modalities.counts.quality import company, count_quality
-from ganwright.modalities.tables.judge.columns import quality
-from ganwright.modalities.tables.judge.learning import told_interval
 
 LEAST = 20  # examples a side, for a jackknife
 FOLDS = 5  # of the two-sample test
 LEAST_SCORED, SPLITS = 200, 10  # samples, and parts of them, for that of the Inception Score
 BLOCKS, FEW_BLOCKS, WIDE = 20, 10, 512  # beyond so many features, fewer recomputations
 
-Evidence = Mapping[str, Any]
-Found = dict[str, Estimate]
-Way = Callable[[Any, Evidence, Found], Estimate | None]
+# From a measure's result, what it was given, and the intervals found before it.
+Interval = Callable[[Any, Evidence, Found], Estimate | None]
 
 
-def estimates(scores: Scores, evidence: Evidence) -> Found:
-    """The intervals of all `scores` that have one, within the range of their measure."""
-    found: Found = {}
-    for name, result in scores.results.items():
-        made = WAYS[name](result, evidence, found)
-        if made is not None:
-            row = MEASURES[name]
-            low, high = max(made.low, row.low), min(made.high, row.high)
-            found[name] = replace(made, low=low, high=high)
-    return {name: found[name] for name in scores.results if name in found}
-
-
-def jackknife_fid(real: Features | Rows, fake: Features | Rows, *, blocks: int) -> Estimate:
+def jackknife_fid(real: AnyFeatures, fake: AnyFeatures, *, blocks: int) -> Estimate:
     """`jackknife(fid, real, fake)`, without going through the features again for each block.
 
     The moments of each block are taken once; those of all but one are merged from them.
     """
-    sides = [_moments(Rows(side), blocks, i) for i, side in enumerate((real, fake))]
+    sides = [_moments(FeatureMatrix(side), blocks, i) for i, side in enumerate((real, fake))]
     whole = [_merged(parts) for parts in sides]
     variance = 0.0
     for i, parts in enumerate(sides):
@@ -78,7 +62,7 @@ def jackknife_fid(real: Features | Rows, fake: Features | Rows, *, blocks: int) 
     return normal(fid(*whole), math.sqrt(variance), method, df=blocks - 1)
 
 
-def _moments(rows: Rows, blocks: int, side: int) -> list[Moments]:
+def _moments(rows: FeatureMatrix, blocks: int, side: int) -> list[Moments]:
     groups = np.array_split(shuffled(rows.n, 0, "jackknife", side), blocks)
     return [Moments().update(rows.subset(group)) for group in groups]
 
@@ -119,17 +103,18 @@ def unique_interval(hashes: np.ndarray) -> Estimate:
     return normal(share, math.sqrt(alone * (1 - alone) / (n - 1)), "jackknife over samples")
 
 
-# --- one way a measure ---------------------------------------------------------------------------
+# --- of one measure ------------------------------------------------------------------------------
 
 
-def _fid(result: float, evidence: Evidence, found: Found) -> Estimate | None:
-    real, fake = Rows(evidence[REAL]), Rows(evidence[FAKE])
+def of_fid(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    """The jackknife of both sides; None for few examples."""
+    real, fake = FeatureMatrix(evidence[REAL]), FeatureMatrix(evidence[FAKE])
     if min(real.n, fake.n) < LEAST:
         return None
     return jackknife_fid(real, fake, blocks=FEW_BLOCKS if fake.d > WIDE else BLOCKS)
 
 
-def _fid_infinite(result: Extrapolation, evidence: Evidence, found: Found) -> Estimate | None:
+def of_fid_infinite(result: Extrapolation, evidence: Evidence, found: Found) -> Estimate | None:
     """FID∞ is FID and a correction: the error of the one, and of the line behind the other."""
     if "fid" not in found:
         return None
@@ -137,7 +122,7 @@ def _fid_infinite(result: Extrapolation, evidence: Evidence, found: Found) -> Es
     return normal(result.value, error, "FID's jackknife and the line's error", df=FEW_BLOCKS - 1)
 
 
-def _inception_score(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+def of_inception_score(result: float, evidence: Evidence, found: Found) -> Estimate | None:
     """The splits are samples of their own: their spread says how sure their mean is."""
     given = evidence[PROBABILITIES]
     if len(given) < LEAST_SCORED:
@@ -146,13 +131,16 @@ def _inception_score(result: float, evidence: Evidence, found: Found) -> Estimat
     return normal(mean, spread / math.sqrt(SPLITS), f"spread of {SPLITS} splits", df=SPLITS - 1)
 
 
-def _vendi(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+def of_vendi(result: float, evidence: Evidence, found: Found) -> Estimate | None:
+    """The jackknife of the samples; None for few."""
     if len(evidence[FAKE]) < LEAST:
         return None
     return jackknife(vendi, evidence[FAKE], blocks=FEW_BLOCKS)
 
 
-def _near(name: str, result: Neighbourhood, evidence: Evidence, found: Found) -> Estimate:
+def of_neighbourhood(
+    name: str, result: Neighbourhood, evidence: Evidence, found: Found
+) -> Estimate:
     """As if counted over nm/(n + m) points: the balls are of a drawn set, too.
 
     With the balls held fixed, intervals come out a fifth to a third too narrow (docs/judging.md).
@@ -165,40 +153,67 @@ def _near(name: str, result: Neighbourhood, evidence: Evidence, found: Found) ->
     return replace(wilson(getattr(result, name) * both, both), method="Wilson, both sides counted")
 
 
-def _share(result: float, evidence: Evidence, found: Found) -> Estimate:
+def of_itself(result: Estimate, evidence: Evidence, found: Found) -> Estimate:
+    """Of a measure that brings its interval along."""
+    return result
+
+
+def of_class_kl(result: float, evidence: Evidence, found: Found) -> Estimate:
+    """`class_kl_interval` of the counts."""
+    fake, real = (np.asarray(evidence[side], np.float64) for side in CLASSES)
+    return class_kl_interval(result, fake, real)
+
+
+def of_share(result: float, evidence: Evidence, found: Found) -> Estimate:
+    """Wilson's interval of a share of the samples."""
     n = len(evidence[PIXELS])
     return wilson(round(result * n), n)
 
 
-def _told(part: str, result: TwoSample, evidence: Evidence, found: Found) -> Estimate:
+def of_unique(result: float, evidence: Evidence, found: Found) -> Estimate:
+    """`unique_interval` of the samples."""
+    return unique_interval(evidence[PIXELS])
+
+
+def of_two_sample(part: str, result: TwoSample, evidence: Evidence, found: Found) -> Estimate:
     """Wider for the classifiers, that are fitted to drawn examples, too (Nadeau & Bengio 2003)."""
     made = {"accuracy": result.accuracy, "auc": result.auc}[part]
     error = made.error * math.sqrt(1 + FOLDS / (FOLDS - 1))
     return normal(made.value, error, f"{made.method}, corrected for cross-fitting")
 
 
-def _closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
+def of_closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
     """Mann and Whitney's error of samples that are real: widest there, so never too narrow."""
     return normal(result.closer, math.sqrt((2 * result.n + 1) / 12) / result.n, "Mann–Whitney")
 
 
-def _blocked(
-    part: str, function: Callable[..., Any], result: Any, evidence: Evidence, found: Found
-) -> Estimate | None:
-    """The jackknife of both sides, once for all numbers that `function` gives."""
-    if part not in found:
-        sides = evidence[REAL_ROWS], evidence[FAKE_ROWS]
-        if min(map(len, sides)) < LEAST:
-            return None
-        found |= jackknife_rows(result, *sides, function)
-    return found.get(part)
+def of_ct(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
+    """A z score has a standard error of 1."""
+    return normal(result.ct, 1.0, "a z score")
+
+
+def of_blocks(function: Callable[..., Any], parts: Mapping[str, str]) -> dict[str, Interval]:
+    """The jackknife of all numbers of `function`, run once for all: measures' names → intervals.
+
+    `function` takes real and made rows; `parts` says of each measure which attribute of its result
+    the measure is.
+    """
+
+    def interval(name: str, result: Any, evidence: Evidence, found: Found) -> Estimate | None:
+        if name not in found:
+            sides = evidence[REAL_ROWS], evidence[FAKE_ROWS]
+            if min(map(len, sides)) < LEAST:
+                return None
+            found |= jackknife_rows(function, parts, result, *sides)
+        return found.get(name)
+
+    return {name: partial(interval, name) for name in parts}
 
 
 def jackknife_rows(
-    result: Any, real: Any, fake: Any, function: Callable[..., Any] = quality
+    function: Callable[..., Any], parts: Mapping[str, str], result: Any, real: Any, fake: Any
 ) -> Found:
     """Of every number of `function`, by leaving out blocks of rows of either side."""
-    parts = PARTS[function]
     variance = dict.fromkeys(parts, 0.0)
     for i, side in enumerate((real, fake)):
         groups = np.array_split(shuffled(len(side), 0, "jackknife", i), FEW_BLOCKS)
@@ -215,51 +230,3 @@ def jackknife_rows(
         for name, part in parts.items()
         if math.isfinite(getattr(result, part))
     }
-
-
-ROW_PARTS = {  # measures of `quality`, and where it has them
-    "shapes": "shapes",
-    "trends": "trends",
-    "quality": "quality",
-    "worst_column": "worst",
-    "correlation": "correlation",
-}
-
-PARTS: dict[Callable[..., Any], dict[str, str]] = {
-    quality: ROW_PARTS,
-    count_quality: {name: name for name in ("zeros", "totals", "words")},
-    company: {"together": "together"},
-}
-
-WAYS: dict[str, Way] = {
-    "fid": _fid,
-    "fid_infinite": _fid_infinite,
-    "kid": lambda result, evidence, found: result,
-    "inception_score": _inception_score,
-    "precision": partial(_near, "precision"),
-    "recall": partial(_near, "recall"),
-    "density": partial(_near, "density"),
-    "coverage": partial(_near, "coverage"),
-    "vendi": _vendi,
-    "accuracy": partial(_told, "accuracy"),
-    "auc": partial(_told, "auc"),
-    "class_kl": lambda result, evidence, found: class_kl_interval(
-        result, *(np.asarray(evidence[side], np.float64) for side in CLASSES)
-    ),
-    "obeyed": _share,
-    "closer": _closer,
-    "ct": lambda result, evidence, found: normal(result.ct, 1.0, "a z score"),
-    "copies": _share,
-    "unique": lambda result, evidence, found: unique_interval(evidence[PIXELS]),
-    **{
-        name: partial(_blocked, name, function)
-        for function, parts in PARTS.items()
-        for name in parts
-    },
-    "rare": lambda result, evidence, found: wilson(result.kept, result.of),
-    "utility": lambda result, evidence, found: result.score,
-    "detection": lambda result, evidence, found: told_interval(result),
-    "nearer": lambda result, evidence, found: result.share,
-    "membership": lambda result, evidence, found: result,
-    "unique_copies": _share,
-}

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.special
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.evaluate.rows import Features, Rows, at_least, shuffled
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, at_least, shuffled
 
 Statistic = Callable[..., float]
 
@@ -62,7 +62,7 @@ def wilson(successes: float, n: int, *, level: float = 0.95) -> Estimate:
 
 def jackknife(
     function: Statistic,
-    *samples: Features | Rows,
+    *samples: AnyFeatures,
     blocks: int = 20,
     seed: int = 0,
     level: float = 0.95,
@@ -72,7 +72,7 @@ def jackknife(
 
     Each sample is cut at random into `blocks` groups; the measure is computed without each group
     in turn. The variances of the samples add up; `fixed` names samples (by position) taken as
-    given, such as a reference that everybody shares. Calls `function` with `Rows`, once, and
+    given, such as a reference that everybody shares. Calls `function` with `FeatureMatrix`, once, and
     `blocks` times more for each sample that is not fixed. Student's t, blocks − 1 degrees of
     freedom.
 
@@ -82,7 +82,7 @@ def jackknife(
     too wide; that is what `floor` is for.
     """
     at_least("blocks", blocks, 2)
-    rows = [Rows(sample, f"sample {i}", blocks) for i, sample in enumerate(samples)]
+    rows = [FeatureMatrix(sample, f"sample {i}", blocks) for i, sample in enumerate(samples)]
     value = function(*rows)
     variance = 0.0
     for i, part in enumerate(rows):
@@ -113,7 +113,7 @@ class Floor:
 
 def floor(
     function: Statistic,
-    real: Features | Rows,
+    real: AnyFeatures,
     *,
     n: int,
     against: int | None = None,
@@ -128,7 +128,7 @@ def floor(
     """
     against = n if against is None else against
     at_least("splits", splits, 1)
-    rows = Rows(real, "real")
+    rows = FeatureMatrix(real, "real")
     if n + against > rows.n:
         problem = f"a floor at n = {n} against {against} takes {n + against} real rows"
         raise DataError(message("floor", f"{problem}; got {rows.n}"))

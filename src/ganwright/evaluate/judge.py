@@ -19,17 +19,13 @@ from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.evaluate.card import Card, Entry
 from ganwright.evaluate.coverage import Manifold, neighbourhood
-from ganwright.evaluate.estimates import WIDE, estimates
-from ganwright.evaluate.features import Extractor, choose_extractor
-from ganwright.evaluate.intervals import Estimate
-from ganwright.evaluate.kinds import KINDS
-from ganwright.evaluate.measures import (
+from ganwright.evaluate.estimates import WIDE
+from ganwright.evaluate.evidence import (
     ASKED,
     CLASSES,
     FAKE,
     FAKE_ROWS,
     HELD,
-    MEASURES,
     PIXELS,
     PROBABILITIES,
     REAL,
@@ -37,15 +33,15 @@ from ganwright.evaluate.measures import (
     TRAINING,
     TRAINING_PIXELS,
     TRAINING_ROWS,
-    Scores,
-    measure,
 )
-from ganwright.evaluate.memory import Memorisation
+from ganwright.evaluate.features import Extractor, choose_extractor
+from ganwright.evaluate.intervals import Estimate
+from ganwright.evaluate.measures import MEASURES, Scores, estimates, measure, measures_of
+from ganwright.evaluate.memorisation import Memorisation, repetition
 from ganwright.evaluate.modes import kl_floor
-from ganwright.evaluate.subject import Source, Subject, rows, subject_of
+from ganwright.evaluate.subject import Source, Subject, judging, rows, subject_of
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
-from ganwright.modalities.tables.judge.privacy import repetition
 from ganwright.model import Model
 
 __all__ = ["Looked", "Reference", "class_shares", "evaluate", "look", "rows"]
@@ -70,7 +66,7 @@ class Looked:
     probabilities: np.ndarray | None
     hashes: np.ndarray  # (n, 8) bytes of each example's own hash
     asked: np.ndarray | None = None  # the class each was asked to be
-    cells: Any = None  # of rows of a table, or of counts
+    cells: Any = None  # the form that the modality's own measures look at
 
     def __len__(self) -> int:
         return len(self.features)
@@ -143,8 +139,8 @@ class Reference:
         trained = np.sort(rng.permutation(data.train)[:TRAINED_MOST])
         self.training = look(extractor, rows(data, trained))
         self.manifold = self._manifold()
-        self.kind = KINDS[data.codec.kind]
-        self.names = [name for name, row in MEASURES.items() if row.concerns(data.codec.kind)]
+        self.part = judging(data)
+        self.measures = measures_of(data.codec.kind)
         self.knows_classes = bool(data.spec.classes) and extractor.classes == data.spec.classes
 
     def _manifold(self) -> Manifold | np.ndarray:
@@ -175,8 +171,8 @@ class Reference:
 
     def score(self, fake: Looked, names: Iterable[str] | None = None) -> Scores:
         """The measures of `fake` that concern this kind of data, in the order of the table."""
-        wanted, evidence = self.names if names is None else list(names), self.evidence(fake)
-        near = [name for name in wanted if MEASURES[name].function is neighbourhood]
+        wanted, evidence = list(self.measures if names is None else names), self.evidence(fake)
+        near = [name for name in wanted if self.measures[name].function is neighbourhood]
         rest = measure([name for name in wanted if name not in near], evidence)
         found = measure(near, {**evidence, REAL: self.manifold})
         values = found.values | rest.values
@@ -188,15 +184,19 @@ class Reference:
 
     def floors(self, n: int) -> dict[str, float]:
         """What real examples score in the samples' place."""
-        names = [name for name in self.names if not MEASURES[name].memory and name != "class_kl"]
+        names = [
+            name for name, row in self.measures.items() if not row.memory and name != "class_kl"
+        ]
         if not self.subject.unseen:  # they would be held against themselves
-            names = [name for name in names if not {REAL, REAL_ROWS} & set(MEASURES[name].needs)]
+            names = [
+                name for name in names if not {REAL, REAL_ROWS} & set(self.measures[name].needs)
+            ]
         draws = FLOORS if self.extractor.width <= WIDE and n < len(self.training) else 1
         found = []
         for i in range(draws):
             rng = np.random.default_rng(seeds.derive(self.seed, "evaluate", "floor", i))
             chosen = np.sort(rng.permutation(len(self.training))[:n])
-            asked = [name for name in names if i == 0 or not MEASURES[name].costly]
+            asked = [name for name in names if i == 0 or not self.measures[name].costly]
             found.append(self.score(self.training.part(chosen), asked).values)
         floors = {
             name: float(np.mean([one[name] for one in found if name in one])) for name in found[0]
@@ -208,8 +208,8 @@ class Reference:
         if not self.subject.unseen or len(self.subject.selection) < 8:
             return {}
         unseen = look(self.extractor, rows(self.data, self.subject.selection))
-        found = self.score(unseen, [name for name in self.names if MEASURES[name].memory]).values
-        return found | self._floors_of_copies()
+        names = [name for name, row in self.measures.items() if row.memory]
+        return self.score(unseen, names).values | self._floors_of_copies()
 
     def _floors_of_copies(self) -> dict[str, float]:
         """How often real examples repeat others by themselves.
@@ -219,7 +219,7 @@ class Reference:
         kept = len(self.data.train) / len(self.data)
         shares = repetition(self.training.hashes)
         floors = dict(zip(("copies", "unique_copies"), (kept * s for s in shares), strict=True))
-        return {name: floor for name, floor in floors.items() if name in self.names}
+        return {name: floor for name, floor in floors.items() if name in self.measures}
 
     def _floors_of_classes(self, n: int) -> dict[str, float]:
         """The noise of counting, and how often the classifier knows a real example it never saw."""
@@ -233,7 +233,7 @@ class Reference:
 
     def baseline(self, n: int, asked: np.ndarray | None) -> dict[str, float]:
         """What the simplest model scores, blind to what it is asked."""
-        simple = look(self.extractor, self.kind.simplest(self.data, self.extractor, n, self.seed))
+        simple = look(self.extractor, self.part.baseline(self.data, self.extractor, n, self.seed))
         return self.score(replace(simple, asked=asked)).values
 
     def others(self, n: int) -> dict[str, dict[str, float]]:
@@ -242,7 +242,7 @@ class Reference:
             name: self.score(
                 look(self.extractor, make(self.data, self.extractor, n, self.seed))
             ).values
-            for name, make in self.kind.others.items()
+            for name, make in self.part.OTHERS.items()
         }
 
 
@@ -280,8 +280,8 @@ def evaluate(
     floors = reference.floors(count)
     progress("the simplest model in the samples' place: the baseline")
     baselines = reference.baseline(count, fake.asked)
-    if reference.kind.others:
-        progress(f"others in the samples' place: {', '.join(reference.kind.others)}")
+    if reference.part.OTHERS:
+        progress(f"others in the samples' place: {', '.join(reference.part.OTHERS)}")
     others = reference.others(count)
     beside = {
         name: {other: found[name] for other, found in others.items() if name in found}

@@ -10,7 +10,7 @@ import torch
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.seeds import derive
 from ganwright.evaluate.distances import class_kl
-from ganwright.evaluate.rows import Features, Rows, at_least, same_width
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, at_least, same_width
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +54,14 @@ class ModeCoverage:
     n: int
 
 
-def mode_coverage(
-    samples: Features | Rows, mixture: Mixture, *, sigmas: float = 3.0
-) -> ModeCoverage:
+def mode_coverage(samples: AnyFeatures, mixture: Mixture, *, sigmas: float = 3.0) -> ModeCoverage:
     """Modes covered, and the share of samples within 3σ (Euclidean) of a centre.
 
     A sample is good within `sigmas` · σ of its nearest centre; a mode is covered by one good
     sample (VEEGAN, PacGAN). In two dimensions real draws reach a share of 1 − exp(−4.5) = 0.989.
     Raises DataError for NaN or another number of coordinates.
     """
-    rows = Rows(samples, "samples")
+    rows = FeatureMatrix(samples, "samples")
     same_width(mixture.centres.shape[1], rows.d, ("mixture", "samples"))
     counts = np.zeros(len(mixture.centres))
     for _, block in rows.blocks(torch.float64, 8192):

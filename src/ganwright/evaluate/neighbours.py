@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ganwright.base.errors import DataError, message
-from ganwright.evaluate.rows import Rows, at_least
+from ganwright.evaluate.matrix import FeatureMatrix, at_least
 
 ROW_BLOCK = 1024
 COLUMN_BLOCK = 4096
@@ -58,7 +58,7 @@ class _Side(NamedTuple):
     lost: Tensor  # the norm of what rounding took away
 
 
-def _dtype(a: Rows, b: Rows) -> torch.dtype:
+def _dtype(a: FeatureMatrix, b: FeatureMatrix) -> torch.dtype:
     """float64 in few dimensions, where it costs next to nothing, and where squares overflow."""
     largest = max(a.largest, b.largest)
     if a.d <= 64 or not 1e-12 < largest < 1e15:
@@ -71,7 +71,7 @@ def _finer(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype == torch.bfloat16 else torch.float64
 
 
-def _side(rows: Rows, start: int, size: int, centre: Tensor, dtype: torch.dtype) -> _Side:
+def _side(rows: FeatureMatrix, start: int, size: int, centre: Tensor, dtype: torch.dtype) -> _Side:
     x = rows.block(start, start + size, _finer(dtype) if dtype == torch.bfloat16 else dtype)
     x -= centre.to(x.dtype)
     norm = torch.linalg.vecdot(x, x)
@@ -99,8 +99,8 @@ def _product(x: _Side, y: _Side, i: int, j: int) -> Block:
 
 
 def squared_blocks(
-    a: Rows,
-    b: Rows,
+    a: FeatureMatrix,
+    b: FeatureMatrix,
     centre: Tensor,
     *,
     triangle: bool = False,
@@ -115,7 +115,7 @@ def squared_blocks(
             yield _product(_side(a, i, ROW_BLOCK, centre, dtype), y, i, j)
 
 
-def exact_squared(a: Rows, b: Rows, i: Tensor, j: Tensor) -> Tensor:
+def exact_squared(a: FeatureMatrix, b: FeatureMatrix, i: Tensor, j: Tensor) -> Tensor:
     """‖a[i] − b[j]‖² from differences, float64; i (m,), j (m, k) gives (m, k).
 
     The same two rows give the same bits wherever they stand, so that equal distances tie.
@@ -130,7 +130,9 @@ def exact_squared(a: Rows, b: Rows, i: Tensor, j: Tensor) -> Tensor:
     return found
 
 
-def within(a: Rows, b: Rows, block: Block, limits: Tensor, closed: bool) -> Tensor:
+def within(
+    a: FeatureMatrix, b: FeatureMatrix, block: Block, limits: Tensor, closed: bool
+) -> Tensor:
     """Which pairs of a block lie within `limits` (squared, float64, broadcast over the block).
 
     `closed` counts a distance equal to its limit.
@@ -175,7 +177,9 @@ class _Best:
         self.indices[start:stop] = where.gather(1, chosen)
         self.slack[start:stop] = torch.maximum(self.slack[start:stop], slack)
 
-    def refined(self, asking: Rows, reference: Rows, k: int) -> tuple[Found, Tensor]:
+    def refined(
+        self, asking: FeatureMatrix, reference: FeatureMatrix, k: int
+    ) -> tuple[Found, Tensor]:
         """The k nearest by exact distances, and for which queries rounding may have lost one."""
         who = torch.arange(asking.n, device=self.indices.device)
         exact = exact_squared(asking, reference, who, self.indices)
@@ -187,7 +191,7 @@ class _Best:
         return found, found.squared[:, -1] > beyond
 
 
-def nearest(reference: Rows, queries: Rows | None = None, *, k: int = 1) -> Found:
+def nearest(reference: FeatureMatrix, queries: FeatureMatrix | None = None, *, k: int = 1) -> Found:
     """The k nearest reference rows of each query, Euclidean; ties in no particular order.
 
     Without `queries` the reference asks for itself, and no row counts as its own neighbour (an

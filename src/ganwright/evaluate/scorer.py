@@ -11,17 +11,18 @@ from ganwright.base.errors import DataError
 from ganwright.data import Dataset
 from ganwright.evaluate.coverage import Manifold, neighbourhood
 from ganwright.evaluate.distances import fid
+from ganwright.evaluate.evidence import FAKE_ROWS, REAL_ROWS
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.intervals import jackknife
 from ganwright.evaluate.judge import class_shares, look, rows
-from ganwright.evaluate.measures import FAKE_ROWS, MEASURES, REAL_ROWS, measure
-from ganwright.evaluate.memory import unique_share
-from ganwright.evaluate.rows import Rows
+from ganwright.evaluate.matrix import FeatureMatrix
+from ganwright.evaluate.measures import measure, measures_of
+from ganwright.evaluate.memorisation import unique_share
 from ganwright.evaluate.stats import statistics
 from ganwright.model import Model
 
 SAMPLES = 1000  # of one score
-MOST_ROWS = 10_000  # of a table, that columns are compared with
+MOST_ROWS = 10_000  # examples that a modality's own measures look at
 LEAST = 20  # held-out examples to select by
 
 
@@ -29,7 +30,7 @@ class Scorer:
     """FID, precision, recall, coverage and uniqueness of a model's samples, always of the same seed.
 
     Where the generator gives it, `nll` is the negative log-likelihood of held-out examples.
-    Beside them the quick measures of the kind of data, of tables shapes and trends. Real features,
+    Beside them the quick measures of the modality. Real features,
     their radii and the floor are computed once, before the first score.
     """
 
@@ -40,9 +41,7 @@ class Scorer:
         seen = look(self.extractor, rows(data, selection))
         real = seen.features
         self.real, self.n = statistics(real), min(SAMPLES, len(data.train))
-        self.names = [
-            n for n, row in MEASURES.items() if row.quick and row.concerns(data.codec.kind)
-        ]
+        self.names = [name for name, row in measures_of(data.codec.kind).items() if row.quick]
         self.cells = None if seen.cells is None else seen.cells[:MOST_ROWS]
         rng = np.random.default_rng(seeds.derive(0, "score", "floor"))
         # As many as the samples: few samples can't come near to each of many real examples.
@@ -55,7 +54,9 @@ class Scorer:
         """Flat numbers for the log: `fid` ± `fid_error` beside `floor`, and how various they are."""
         blocks = (block.examples for block in model.stream(self.n, seed=seeds.derive(0, "score")))
         seen = look(self.extractor, blocks)
-        distance = jackknife(lambda fake: fid(self.real, fake), Rows(seen.features), blocks=10)
+        distance = jackknife(
+            lambda fake: fid(self.real, fake), FeatureMatrix(seen.features), blocks=10
+        )
         near = neighbourhood(self.manifold, seen.features)
         found = {
             "fid": distance.value,

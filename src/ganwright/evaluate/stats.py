@@ -11,7 +11,7 @@ import scipy.linalg
 import torch
 
 from ganwright.base.errors import DataError, message
-from ganwright.evaluate.rows import Features, Rows, same_width
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, same_width
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +64,9 @@ class Moments:
         self._mean = np.zeros(0)
         self._scatter = np.zeros((0, 0))  # Σ (x − mean)(x − mean)ᵀ
 
-    def update(self, batch: Features | Rows) -> Self:
+    def update(self, batch: AnyFeatures) -> Self:
         """Adds rows (n, d). Raises DataError for NaN, infinite values or another width."""
-        rows = Rows(batch)
+        rows = FeatureMatrix(batch)
         if self.n:
             same_width(self._mean.size, rows.d, ("earlier", "later batches"))
         for _, block in rows.blocks(torch.float64):
@@ -109,6 +109,6 @@ class Moments:
         return Statistics(self.n, self._mean.copy(), scatter / (self.n - ddof))
 
 
-def statistics(features: Features | Rows, *, ddof: int = 1) -> Statistics:
+def statistics(features: AnyFeatures, *, ddof: int = 1) -> Statistics:
     """Mean and covariance of features (n, d) in one call."""
     return Moments().update(features).result(ddof=ddof)

@@ -6,17 +6,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from ganwright.base import seeds
 from ganwright.base.errors import DataError
+from ganwright.base.modality import modality
 from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, Dataset, open_data
-from ganwright.evaluate.kinds import KINDS
-from ganwright.evaluate.plain import Plain
+from ganwright.evaluate.extractor import Extractor
+from ganwright.evaluate.plain import Maker, Plain
 from ganwright.model import Model
 
 BLOCK = 500  # examples read together
@@ -25,6 +26,26 @@ LEAST_FINAL = 50  # and plain samples, of which nobody knows what was seen
 FINAL, HELDOUT, ALL = "final half of the held-out part", "held-out part", "all of the data"
 Source = str | os.PathLike[str]
 Drawn = tuple[Any, np.ndarray | None]  # examples, and the classes asked for
+
+
+class JudgePart(Protocol):
+    """What is asked of a modality's part `judge`; `OTHERS` are further references beside the baseline."""
+
+    OTHERS: Mapping[str, Maker]
+
+    def baseline(self, data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[Any]:
+        """`n` examples by the simplest model there is, made from the training part."""
+
+    def plain(self, path: Source, data: Dataset) -> Plain:
+        """Samples given as files, in the data's own form."""
+
+    def fits(self, owner: str, codec: Any, data: Dataset) -> None:
+        """Raises DataError when a model's codec makes other things than the data holds."""
+
+
+def judging(data: Dataset) -> JudgePart:
+    """How examples like these are judged."""
+    return cast(JudgePart, modality(data.codec.kind).part("judge"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +115,7 @@ def _of_run(path: Path, against: Source | None, seed: int) -> Subject:
 def _of_model(model: Model, name: str, against: Source, source: str | None, seed: int) -> Subject:
     options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     data = open_data(against, options=options)
-    KINDS[data.codec.kind].fits(f"the model '{name}' makes", model.codec, data)
+    judging(data).fits(f"the model '{name}' makes", model.codec, data)
     reference, part = _reference(data, LEAST_HELD, LEAST_HELD)
     found: tuple[str, ...] = ()
     if data.fingerprint != model.data.get("fingerprint"):
@@ -169,7 +190,7 @@ def _of_other_data(
 
 def _of_files(path: Source, against: Source, seed: int) -> Subject:
     data = open_data(against)
-    own = KINDS[data.codec.kind].plain(path, data)
+    own = judging(data).plain(path, data)
     notes = list(own.notes)
     reference, part = _reference(data, LEAST_FINAL, LEAST_FINAL)
     if part == ALL:

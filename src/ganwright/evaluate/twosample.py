@@ -15,7 +15,7 @@ from ganwright.base.errors import DataError, message
 from ganwright.base.names import Names
 from ganwright.base.seeds import derive
 from ganwright.evaluate.intervals import Estimate, normal, wilson
-from ganwright.evaluate.rows import Features, Rows, at_least, pair, shuffled
+from ganwright.evaluate.matrix import AnyFeatures, at_least, pair, shuffled
 
 Make = Callable[[int], Any]  # from a seed to a classifier of scikit-learn
 
@@ -59,8 +59,8 @@ class TwoSample:
 
 
 def two_sample(
-    real: Features | Rows,
-    fake: Features | Rows,
+    real: AnyFeatures,
+    fake: AnyFeatures,
     *,
     classifier: str = "logistic",
     folds: int = 5,

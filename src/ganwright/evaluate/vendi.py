@@ -10,10 +10,10 @@ import scipy.special
 import torch
 
 from ganwright.base.errors import DataError, message
-from ganwright.evaluate.rows import Features, Rows
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix
 
 
-def vendi(features: Features | Rows) -> float:
+def vendi(features: AnyFeatures) -> float:
     """The effective number of different examples; 1 … n, higher is more diverse.
 
     exp of the entropy of the eigenvalues of K/n, K the cosine similarities (Friedman & Dieng
@@ -22,7 +22,7 @@ def vendi(features: Features | Rows) -> float:
     read it beside the score of equally many real examples. Raises DataError for a row of zeros,
     which has no direction.
     """
-    rows = Rows(features)
+    rows = FeatureMatrix(features)
     if rows.n <= rows.d:
         unit = _unit(rows.block(0, rows.n, torch.float64), 0)
         gram = unit @ unit.T

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from ganwright.evaluate.card import Entry, short, title
-from ganwright.evaluate.measures import MEASURES
+from ganwright.evaluate.measures import MEASURES, Grade, Measure
 
 FEWEST = 50  # examples a side, for a verdict
 LEVELS = (
@@ -16,18 +17,6 @@ LEVELS = (
     (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
 )
 FAIR = 2  # of them: the best there is with a whole kind of examples missing
-# What looks at one side of the samples only: at worst the headline is "Fair" by it.
-ONE_SIDE = (
-    "kid",
-    "class_kl",
-    "obeyed",
-    "rare",
-    "worst_column",
-    "zeros",
-    "totals",
-    "words",
-    "together",
-)
 MISSING = 0.25  # of the share it should have: a class this rare is missing
 SHIFT = 0.05  # of AUC, that real training examples may differ from the reference
 COPYING = -3.0  # C_T below this: closer to the training data than chance allows
@@ -55,8 +44,8 @@ def verdict(measures: dict[str, Entry], classes: Classes, reference: int, width:
             f"it takes {FEWEST} of each, better thousands."
         )
     parts = (
-        _level(measures, classes, reference, width), _variety(measures), _useful(measures), _told(measures),
-        _memory(measures),
+        _level(measures, classes, reference, width), _variety(measures), _sentences(measures),
+        _told(measures), _memory(measures),
     )  # fmt: skip
     return " ".join(part for part in parts if part)
 
@@ -106,32 +95,45 @@ def _rank(shortfalls: dict[str, float]) -> int:
 def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> dict[str, float]:
     """How far each measure falls short of real data, as shares; the largest decides.
 
-    Of FID its way to the simplest model, of shares what they lack of the floor, of a classifier how much
-    better it does than on real data, of rows of a table what use and trends lack on the way to the
-    simplest model. Taken at the ends of the intervals that speak for the samples, so that noise alone
-    condemns nothing; with `doubting` at the other ends, so that noise alone praises nothing.
+    Taken at the ends of the intervals that speak for the samples, so that noise alone condemns nothing;
+    with `doubting` at the other ends, so that noise alone praises nothing.
     """
-
-    def at(entry: Entry) -> float:
-        end = entry.high if (entry.better == "higher") != doubting else entry.low
-        return entry.value if end is None else end
-
     fid = measures["fid"]
-    found = {"fid": gap(replace(fid, value=at(fid)) if doubting and _tells(fid) else fid)}
-    for name in ("precision", "recall", "coverage"):
-        entry = measures.get(name)
-        if entry is not None and entry.floor:
-            found[name] = max((entry.floor - at(entry)) / entry.floor, _way(entry, doubting))
-    for name in ("auc", "detection"):
-        if (auc := measures.get(name)) is not None:
-            found[name] = at(auc) - max(0.5, auc.floor or 0.5)
-    for name in ("utility", "trends"):
-        if name in measures:
-            found[name] = gap(replace(measures[name], value=at(measures[name])))
-    for name in ONE_SIDE:
-        if name in measures:
-            found[name] = _way(measures[name], doubting)
+    doubted = replace(fid, value=_end(fid, doubting)) if doubting and _tells(fid) else fid
+    found = {"fid": gap(doubted)}
+    for grade, short_of in SHORTFALLS.items():
+        for name, row in _known(measures).items():
+            if row.grade == grade:
+                found[name] = short_of(measures[name], doubting)
     return {name: share for name, share in found.items() if not math.isnan(share)}
+
+
+def _known(measures: dict[str, Entry]) -> dict[str, Measure]:
+    """The rows of the table behind a card's numbers; what people said is in none."""
+    return {name: MEASURES[name] for name in measures if name in MEASURES}
+
+
+def _end(entry: Entry, doubting: bool) -> float:
+    """The end of the interval that speaks for the samples; with `doubting` the other."""
+    end = entry.high if (entry.better == "higher") != doubting else entry.low
+    return entry.value if end is None else end
+
+
+def _lack(entry: Entry, doubting: bool) -> float:
+    """What a share lacks of the floor."""
+    if not entry.floor:
+        return math.nan
+    return max((entry.floor - _end(entry, doubting)) / entry.floor, _way(entry, doubting))
+
+
+def _told_apart(entry: Entry, doubting: bool) -> float:
+    """How much better a classifier does than on real data."""
+    return _end(entry, doubting) - max(0.5, entry.floor or 0.5)
+
+
+def _gap(entry: Entry, doubting: bool) -> float:
+    """What is lacking on the way to the simplest model."""
+    return gap(replace(entry, value=_end(entry, doubting)))
 
 
 def _way(entry: Entry, doubting: bool) -> float:
@@ -156,6 +158,14 @@ def _tells(entry: Entry) -> bool:
     return high - low < abs(floor - baseline)
 
 
+SHORTFALLS: dict[Grade, Callable[[Entry, bool], float]] = {
+    "share": _lack,
+    "classifier": _told_apart,
+    "gap": _gap,
+    "one side": _way,
+}
+
+
 def levels_of(verdict: str) -> tuple[int, int] | None:
     """(the lowest, the highest level that a verdict names), places in `LEVELS`; None where it has none.
 
@@ -178,21 +188,17 @@ def _variety(measures: dict[str, Entry]) -> str:
     return f"They cover {part} of the variety that real examples cover."
 
 
-def _useful(measures: dict[str, Entry]) -> str:
-    entry = measures.get("utility")
-    if entry is None or entry.floor is None or entry.baseline is None:
-        return ""
-    return (
-        f"A model trained on them predicts real rows with {entry.value:.2f}, where one trained on real "
-        f"rows reaches {entry.floor:.2f} and one on the simplest model's {entry.baseline:.2f}."
-    )
+def _sentences(measures: dict[str, Entry]) -> str:
+    """What single measures have to say."""
+    told = ((row.verdict, measures[name]) for name, row in _known(measures).items())
+    return " ".join(text for says, entry in told if says and (text := says(entry)))
 
 
 def _told(measures: dict[str, Entry]) -> str:
-    hardest = next((name for name in ("detection", "auc") if name in measures), None)
-    if hardest is None:
+    classifiers = [name for name, row in _known(measures).items() if row.grade == "classifier"]
+    if not classifiers:
         return ""
-    area = measures[hardest].value
+    area = measures[classifiers[-1]].value  # the modality's own, where it has one
     ease = "hardly" if area < 0.6 else "sometimes" if area < 0.8 else "easily"
     return f"A classifier tells them from real examples {ease} (AUC {area:.2f})."
 

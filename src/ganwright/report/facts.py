@@ -23,7 +23,7 @@ class Facts:
     folder: RunFolder
     events: tuple[dict[str, Any], ...]
     recipe: str  # the text of recipe.toml
-    snapshots: tuple[tuple[float, Path], ...]  # (kimg, grid), the earliest first
+    snapshots: tuple[tuple[float, Path], ...]  # (kimg, file), the earliest first
 
     @cached_property
     def start(self) -> Mapping[str, Any]:
@@ -100,8 +100,8 @@ def read_run(path: Path) -> Facts:
     folder = RunFolder(path)
     folder.must_exist()
     recipe = folder.recipe.read_text(encoding="utf-8", errors="replace")
-    grids = [(number(p.stem), p) for p in sorted(folder.samples.glob("*.png"))]
-    snapshots = tuple(sorted((k, p) for k, p in grids if not math.isnan(k)))
+    files = [(number(p.stem), p) for p in sorted(folder.samples.glob("*"))]
+    snapshots = tuple(sorted((k, p) for k, p in files if not math.isnan(k)))
     return Facts(folder, tuple(folder.events()), recipe, snapshots)
 
 

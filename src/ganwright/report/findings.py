@@ -1,69 +1,23 @@
-"""What a page shows of a run: found where it can be, and where not, why not."""
+"""What a run's files come to: found where it can be, and where not, why not."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 from ganwright.base.errors import GanwrightError
-from ganwright.base.names import Names
+from ganwright.base.modality import Modality, modality, modality_of_json
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate import Card, evaluate
 from ganwright.evaluate.card import keep
-from ganwright.evaluate.features import Extractor, choose_extractor
-from ganwright.modalities.counts import look as counts
-from ganwright.modalities.images.look import gallery
-from ganwright.modalities.images.look.inline import Inline
-from ganwright.modalities.tables.look import Sheet, look
-from ganwright.model import Model
-from ganwright.report.facts import Facts, spaced
-
-T = TypeVar("T")
-Say = Callable[[str], None]
-MARKS = 40  # snapshots whose classes are counted
-
-
-@dataclass(kw_only=True)
-class Findings:
-    """All that a page shows beside the facts; None and empty where it could not be had."""
-
-    model: Model | None = None
-    data: Dataset | None = None
-    card: Card | None = None
-    samples: Inline | None = None
-    real: Inline | None = None
-    unseen: bool = False  # the real examples were not in training
-    own: bool = False  # the data is what the model was trained on
-    snapshots: list[tuple[float, Inline]] = field(default_factory=list)
-    close: gallery.Close | None = None
-    rows: list[gallery.ClassRow] = field(default_factory=list)
-    shares: list[tuple[float, list[float]]] = field(default_factory=list)
-    share_names: tuple[str, ...] = ()
-    sheet: Sheet | None = None  # of tables
-    missing: dict[str, str] = field(default_factory=dict)  # part → why
-
-    @property
-    def kind(self) -> str:
-        """The kind of data, which decides what the page shows; pictures where nothing can be read."""
-        for one in (self.model, self.data):
-            if one is not None:
-                return str(one.codec.kind)
-        return "image"
-
-    def attempt(self, part: str, make: Callable[[], T]) -> T | None:
-        """What `make` gives, or None with the reason noted under `part`."""
-        try:
-            return make()
-        except (GanwrightError, OSError) as error:
-            self.missing[part] = " ".join(str(error).split())
-            return None
+from ganwright.model import FACTS, Model, artefact
+from ganwright.report.facts import Facts
+from ganwright.report.look import Findings, Say
 
 
 def find(facts: Facts, against: str | os.PathLike[str] | None, say: Say) -> Findings:
-    """Everything a page shows that takes more than reading files."""
+    """What the run's files come to: its model, its data and its card."""
     found = Findings()
     found.model = model = found.attempt("model", lambda: Model.load(facts.folder.path))
     if model is not None:
@@ -74,57 +28,18 @@ def find(facts: Facts, against: str | os.PathLike[str] | None, say: Say) -> Find
         and found.data.fingerprint == model.data.get("fingerprint")
     )
     found.card = _card(facts, against, found, say)
-    LOOKS[found.kind](facts, found, say)
     return found
 
 
-def _pictures(facts: Facts, found: Findings, say: Say) -> None:
-    """Grids, pairs, best and worst, classes."""
-    model = found.model
-    marks = [facts.snapshots[i] for i in spaced(len(facts.snapshots), gallery.SNAPSHOTS)]
-    codec: Any = None if model is None else model.codec
-    grids = gallery.over_time(marks, codec)
-    found.snapshots = [(k, grid) for (k, _), grid in zip(marks, grids, strict=True) if grid]
-    if model is None:
-        return
-    say("drawing samples")
-    both = found.attempt("samples", lambda: gallery.side_by_side(model, found.data))
-    if both is None:  # a damaged model: none of its samples can be shown
-        return
-    found.samples, found.real, found.unseen = both
-    if (data := found.data) is not None:
-        extractor = found.attempt("features", lambda: _extractor(found.card, data))
-        if extractor is not None:
-            say("looking at samples closely")
-            _look(facts, found, model, data, extractor)
-    agreed = {} if found.close is None else found.close.agreed
-    found.rows = found.attempt("classes", lambda: gallery.by_class(model, agreed)) or []
-
-
-def _tables(facts: Facts, found: Findings, say: Say) -> None:
-    """Rows side by side, columns, pairs and distances."""
-    model, data = found.model, found.data
-    if model is None:
-        return
-    extractor = None
-    if data is not None:
-        extractor = found.attempt("features", lambda: choose_extractor(None, data))
-    say("looking at rows closely")
-    found.sheet = found.attempt(
-        "samples", lambda: look(model, data, extractor, found.card, own=found.own)
-    )
-
-
-def _counts(facts: Facts, found: Findings, say: Say) -> None:
-    """Rows side by side, by their most frequent words."""
-    model, data = found.model, found.data
-    if model is not None:
-        found.sheet = found.attempt("samples", lambda: counts.look(model, data))
-
-
-LOOKS: Names[Callable[[Facts, Findings, Say], None]] = Names(
-    "kind of data", {"image": _pictures, "table": _tables, "counts": _counts}
-)
+def modality_of_run(facts: Facts, found: Findings) -> Modality | None:
+    """The modality of the run's model, even of one whose weights can't be read."""
+    if found.model is not None:
+        return modality(found.model.codec.kind)
+    try:
+        tree = json.loads((artefact(facts.folder.path) / FACTS).read_text(encoding="utf-8"))
+        return modality_of_json(tree["codec"])
+    except (GanwrightError, OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _data(
@@ -158,20 +73,3 @@ def _card(
     found.missing.pop("card", None)
     fresh = found.attempt("card", lambda: evaluate(facts.folder.path, against, progress=say))
     return None if fresh is None else keep(fresh, facts.folder)
-
-
-def _extractor(card: Card | None, data: Dataset) -> Extractor:
-    """What the card looked through, so that distances mean the same."""
-    name = "pixels" if card is None else str(card.features.get("name"))
-    return choose_extractor(name, data)
-
-
-def _look(facts: Facts, found: Findings, model: Model, data: Dataset, extractor: Extractor) -> None:
-    most = gallery.CLOSE if found.card is None else found.card.n
-    found.close = found.attempt(
-        "close", lambda: gallery.look_close(model, data, extractor, most, own=found.own)
-    )
-    found.share_names = extractor.classes
-    marks = [facts.snapshots[i] for i in spaced(len(facts.snapshots), MARKS)]
-    codec: Any = model.codec
-    found.shares = gallery.shares_over_time(marks, codec, extractor)

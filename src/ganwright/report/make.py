@@ -9,7 +9,8 @@ from pathlib import Path
 from ganwright.base.errors import OptionError
 from ganwright.base.runs import write_text
 from ganwright.report.facts import REPORT, read_run
-from ganwright.report.findings import find
+from ganwright.report.findings import find, modality_of_run
+from ganwright.report.look import look_of
 from ganwright.report.page import render
 
 
@@ -33,5 +34,8 @@ def write_report(
         raise OptionError(
             f"--out: '{target}' is a folder; name a file, {REPORT} in it for instance"
         )
-    write_text(target, render(facts, find(facts, against, progress)))
+    found = find(facts, against, progress)
+    look = look_of(modality_of_run(facts, found))
+    own = look.show(facts, found, progress)
+    write_text(target, render(facts, found, look, own))
     return target

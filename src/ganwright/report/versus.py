@@ -10,18 +10,19 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from ganwright.base.modality import modality
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import title
 from ganwright.evaluate.compare import Seeds, best, best_over_seeds, over_seeds, shared
-from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.look import gallery
-from ganwright.modalities.images.look.inline import Inline
 from ganwright.model import Model
-from ganwright.report import charts, page
+from ganwright.report import charts
 from ganwright.report.charts import Chart, Line, shown
 from ganwright.report.facts import Facts, number, read_run
+from ganwright.report.look import SideBySide, look_of
+from ganwright.report.templates import read, template
+from ganwright.report.words import lead
 
 COLOURS, GREY = 10, 11  # of runs; of what real data scores
 NEAREST = "fid"  # what the first words go by
@@ -53,7 +54,7 @@ Cards = Mapping[str, Sequence[Card]]
 
 
 @dataclass(frozen=True)
-class Look:
+class Panel:
     """A contestant's samples, and what stands below them."""
 
     name: str
@@ -61,7 +62,7 @@ class Look:
     level: str
     tone: str
     says: str
-    samples: Inline | None
+    samples: Markup | None
 
 
 @dataclass(frozen=True)
@@ -97,18 +98,18 @@ def render_comparison(
     cards = {recipe: [one.card for one in group] for recipe, group in groups.items()}
     first, firsts = contestants[0], [group[0] for group in groups.values()]
     data = _data(first)
-    pictures = [_side_by_side(one, data) for one in firsts]
-    tones = [page.lead(one.card, None).tone for one in contestants]
-    return page.template("compare.html").render(
-        css=Markup(page.read("page.css")),
+    beside = [_side_by_side(one, data) for one in firsts]
+    tones = [lead(one.card, None).tone for one in contestants]
+    return template("compare.html").render(
+        css=Markup(read("page.css")),
         data=str(first.facts.start.get("data", "data")),
         tone=min(tones, key=TONES.index),  # of the best
         text=verdict(cards),
-        real=pictures[0][1],
-        unseen=pictures[0][2],
+        real=beside[0] and beside[0].real,
+        unseen=beside[0] and beside[0].unseen,
         looks=[
-            _look(i, one, shown_[0])
-            for i, (one, shown_) in enumerate(zip(firsts, pictures, strict=True))
+            _panel(i, one, both and both.made)
+            for i, (one, both) in enumerate(zip(firsts, beside, strict=True))
         ],
         names=list(groups),
         seeds=max(map(len, groups.values())),
@@ -171,17 +172,15 @@ def _data(one: Contestant) -> Dataset:
     return open_data(str(one.facts.source), options=options)
 
 
-def _side_by_side(one: Contestant, data: Dataset) -> tuple[Inline | None, Inline | None, bool]:
-    """Samples and real examples where they can be looked at: pictures."""
-    if data.codec.kind != ImageCodec.kind:
-        return None, None, False
-    return gallery.side_by_side(one.model, data)
+def _side_by_side(one: Contestant, data: Dataset) -> SideBySide | None:
+    """Samples and real examples, where they can be compared at a glance."""
+    return look_of(modality(data.codec.kind)).side_by_side(one.model, data)
 
 
-def _look(i: int, one: Contestant, samples: Inline | None) -> Look:
-    lead = page.lead(one.card, None)
+def _panel(i: int, one: Contestant, samples: Markup | None) -> Panel:
+    words = lead(one.card, None)
     parts = [f"{one.facts.last('kimg'):,.1f} kimg", f"{one.facts.last('seconds'):,.0f} s"]
-    return Look(one.recipe, i % COLOURS, lead.level, lead.tone, ", ".join(parts), samples)
+    return Panel(one.recipe, i % COLOURS, words.level, words.tone, ", ".join(parts), samples)
 
 
 def _row(name: str, cards: Cards) -> Row:

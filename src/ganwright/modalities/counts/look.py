@@ -1,30 +1,50 @@
-"""The rows of counts of a report: the most frequent words of some made rows, and of real ones."""
+"""What reports show of counts: the most frequent words of some made rows, and of real ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from ganwright.base import seeds
 from ganwright.data import Dataset
 from ganwright.modalities.counts.rows import Counts
-from ganwright.modalities.tables.look import Cut, Sheet
 from ganwright.model import Model
+from ganwright.report.facts import Facts
+from ganwright.report.look import Cut, Findings, Look, Say, Shown, rows_section
 
 SHOWN, WORDS = 12, 16  # rows, and words of each
 
 
-def look(model: Model, data: Dataset | None) -> Sheet:
-    """Made rows, and real ones beside them where the data can be opened."""
-    made = next(model.stream(SHOWN, seed=seeds.derive(0, "report"))).examples
+class CountsLook(Look):
+    """Rows side by side; of the rest the card says what there is to say."""
+
+    simplest = "each word drawn by itself, with the totals of the training rows"
+
+    def one(self, model: Model) -> str:
+        """How many words there are."""
+        codec: Any = model.codec
+        return f"counts of {model.spec.size:,} words, up to {codec.high:,}"
+
+    def show(self, facts: Facts, found: Findings, say: Say) -> Shown:
+        """Made rows, and real ones beside them where the data can be opened."""
+        model = found.model
+        rows = None
+        if model is not None:
+            rows = found.attempt("samples", lambda: _rows(model, found.data))
+        return Shown(samples=rows_section(None) if rows is None else rows)
+
+
+def _rows(model: Model, data: Dataset | None) -> Markup:
+    made = _cut(next(model.stream(SHOWN, seed=seeds.derive(0, "report"))).examples, model.codec)
     if data is None:
-        return Sheet(made=_cut(made, model.codec))
+        return rows_section(made)
     unseen = len(data.heldout) > 0
     rows = data.heldout if unseen else data.train
     chosen = np.random.default_rng(seeds.derive(0, "report", "real")).permutation(rows)[:SHOWN]
-    real = data.examples(np.sort(chosen))
-    return Sheet(made=_cut(made, model.codec), real=_cut(real, data.codec), unseen=unseen)
+    real = _cut(data.examples(np.sort(chosen)), data.codec)
+    return rows_section(made, real, unseen=unseen)
 
 
 def _cut(rows: Counts, codec: Any) -> Cut:
@@ -39,3 +59,6 @@ def _cut(rows: Counts, codec: Any) -> Cut:
         more = f" and {len(order) - WORDS:,} more" if len(order) > WORDS else ""
         lines.append((f"{int(one.sum()):,}", ", ".join(told) + more or "–"))
     return Cut(names=("total", "words"), rows=tuple(lines), numeric=(True, False))
+
+
+LOOK = CountsLook()

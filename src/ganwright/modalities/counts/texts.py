@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -56,7 +58,7 @@ def documents(path: Path) -> Iterator[tuple[str, str | None]]:
         for file in text_files(path):
             yield str(file.relative_to(path)), _decoded(_read(file))
         return
-    with opened(path) as lines:
+    with opened(path) as raw, io.BufferedReader(cast("io.RawIOBase", raw)) as lines:
         number = 0
         while line := lines.readline(LARGEST_LINE):
             number += 1

@@ -23,10 +23,10 @@ _LISTINGS = (".csv", ".tsv")
 def find(given: object, options: DataOptions) -> Source | None:
     """The images at a path or of a built-in name, or None. Raises DataError where they can't be used."""
     label = options.of(ImageOptions).label
-    if given in NAMES:
+    if isinstance(given, str):
         from ganwright.modalities.images.read.builtin import BUILTIN
 
-        return _unlabelled(BUILTIN[str(given)](), label)
+        return _unlabelled(BUILTIN[given](), label)
     if not isinstance(given, Path):
         return None
     found = _find(given, label, listed=options.form in (AUTO, "image"))

@@ -188,7 +188,6 @@ def _warnings(
     classes: dict[str, int],
     duplicates: Equals,
     near: Near,
-    split: dict[str, int],
 ) -> tuple[str, ...]:
     told = [
         (
@@ -209,6 +208,6 @@ def _warnings(
             f"{len(data.skipped) / found:.1%} can't be used ({len(data.skipped):,})",
         ),
         (blank > 0, f"{blank:,} are blank: one colour all over"),
-        (split["held out"] == 0, "nothing is held out: no score will be honest"),
+        (not len(data.heldout), "nothing is held out: no score will be honest"),
     ]
     return tuple(text for true, text in told if true)

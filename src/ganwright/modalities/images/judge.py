@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
-from ganwright.base import seeds
 from ganwright.base.errors import DataError
 from ganwright.data import Dataset, open_data
-from ganwright.evaluate.features import Extractor
-from ganwright.evaluate.plain import Plain
+from ganwright.evaluate.gaussian import gaussian
+from ganwright.evaluate.plain import Maker, Plain
 from ganwright.modalities.images.options import ImageOptions
 
-BLOCK = 500
-FITTED_MOST, FITTED_NUMBERS = 5000, 2**24  # training examples and their pixels in the baseline
-
-
-def gaussian(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[np.ndarray]:
-    """The simplest model of pictures: the Gaussian with the mean and covariance of training pixels.
-
-    Drawn as mean + Σ zᵢ (xᵢ − mean) / √(m − 1), which has exactly the covariance of the m examples
-    without computing it.
-    """
-    rng = np.random.default_rng(seeds.derive(seed, "gaussian"))
-    most = max(2, min(FITTED_MOST, FITTED_NUMBERS // math.prod(data.spec.shape)))
-    stored, _ = data.batch(np.sort(rng.permutation(data.train)[:most]))
-    flat = data.codec.encode(stored).flatten(1)
-    mean = flat.mean(0)
-    axes = (flat - mean) / math.sqrt(max(1, len(flat) - 1))
-    for start in range(0, n, BLOCK):
-        z = rng.standard_normal((min(BLOCK, n - start), len(axes)), np.float32)
-        yield data.codec.decode((mean + torch.from_numpy(z) @ axes).unflatten(1, data.spec.shape))
+baseline = gaussian
+OTHERS: dict[str, Maker] = {}  # further references
 
 
 def fits(owner: str, codec: Any, data: Dataset) -> None:

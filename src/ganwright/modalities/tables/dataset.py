@@ -37,8 +37,9 @@ from ganwright.data.split import Split, split
 from ganwright.modalities.tables.codec.constraints import broken_rows, told
 from ganwright.modalities.tables.codec.hashing import numbered, row_hashes
 from ganwright.modalities.tables.codec.rules import OWNER, said_numbers
-from ganwright.modalities.tables.columns.kinds import TARGET_NAMES, Kind
-from ganwright.modalities.tables.columns.schema import Column, infer_columns, parse_kinds
+from ganwright.modalities.tables.columns.column import Column, Kind
+from ganwright.modalities.tables.columns.kinds import TARGET_NAMES
+from ganwright.modalities.tables.columns.schema import infer_columns, parse_kinds
 from ganwright.modalities.tables.options import TableOptions
 from ganwright.modalities.tables.read.tables import mapped, stem_of, write_canonical
 from ganwright.modalities.tables.read.typed import table_of

@@ -17,7 +17,7 @@ from ganwright.data.options import DataOptions
 from ganwright.modalities.tables.codec.fields import NumberField
 from ganwright.modalities.tables.codec.hashing import row_hashes
 from ganwright.modalities.tables.columns.axis import from_axis, to_axis
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.spelling import spelled
 from ganwright.modalities.tables.dataset import TableDataset, TableSource, canonical, dataset
 from ganwright.modalities.tables.options import TableOptions

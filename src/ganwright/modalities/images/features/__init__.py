@@ -1,1 +1,63 @@
-"""What an image is to a measure."""
+"""What an image is to a measure. A network is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ganwright.data import Dataset
+from ganwright.evaluate.extractor import Extractor
+from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.modalities.images.features.pictures import LEAST_SIDE
+
+LEAST_TO_LEARN = 500  # training images that it takes to learn features better than pixels
+
+
+def _learned(data: Dataset, options: FeatureOptions) -> Extractor:
+    from ganwright.modalities.images.features.learned import learned
+
+    takes_no_weights("learned", options)
+    return learned(data, steps=options.steps, seed=options.seed, device=options.device)
+
+
+def _pixels(data: Dataset, options: FeatureOptions) -> Extractor:
+    from ganwright.modalities.images.features.pixels import pixels
+
+    takes_no_weights("pixels", options)
+    return pixels(data)
+
+
+def _inception(data: Dataset, options: FeatureOptions) -> Extractor:
+    from ganwright.modalities.images.features.inception import inception
+
+    return inception(
+        data.codec,
+        weights=options.weights,
+        allow_download=options.allow_download,
+        device=options.device,
+    )
+
+
+def _dinov2(name: str, data: Dataset, options: FeatureOptions) -> Extractor:
+    from ganwright.modalities.images.features.dinov2 import dinov2
+
+    return dinov2(
+        data.codec,
+        name=name,
+        weights=options.weights,
+        allow_download=options.allow_download,
+        device=options.device,
+    )
+
+
+EXTRACTORS = {
+    "learned": _learned,
+    "pixels": _pixels,
+    "inception": _inception,
+    **{name: partial(_dinov2, name) for name in ("dinov2", "dinov2-b", "dinov2-l")},
+}
+
+
+def usual(data: Dataset) -> str:
+    """``learned`` for 500 training images of 4 pixels a side at least, else ``pixels``."""
+    large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
+    return "learned" if large and len(data.train) >= LEAST_TO_LEARN else "pixels"

@@ -17,6 +17,7 @@ torch-fidelity resizes by TensorFlow 1's bilinear rule instead, so its numbers d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,11 @@ from torch.nn import functional
 
 from ganwright.base.names import Names
 from ganwright.evaluate.extractor import Extractor, Seen
+from ganwright.evaluate.fingerprint import fingerprint
 from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.features.pictures import rgb, rgb_rule
+from ganwright.modalities.images.features.pictures import batches, rgb, rgb_rule
 from ganwright.modalities.images.features.resize import bicubic
-from ganwright.modalities.images.features.weights import Published, fill, fingerprint, load_weights
+from ganwright.modalities.images.features.weights import Published, fill, load_weights
 
 SIDE, PATCH, TRAINED_SIDE = 224, 14, 518
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -211,7 +213,7 @@ def dinov2(
         hash=fingerprint([name, 1, rule], tensors),
         width=size.width,
         codec=codec,
+        batches=partial(batches, codec=codec, size=_BATCH),
         see_batch=see,
-        batch=_BATCH,
         about={"rule": rule, "weights": published.file if weights is None else weights.name},
     )

@@ -20,6 +20,7 @@ half pixels and scales by 2x − 1, so its numbers differ a little from these.
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,10 +30,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganwright.evaluate.extractor import Extractor, Seen
+from ganwright.evaluate.fingerprint import fingerprint
 from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.features.pictures import rgb, rgb_rule
+from ganwright.modalities.images.features.pictures import batches, rgb, rgb_rule
 from ganwright.modalities.images.features.resize import bilinear_tf1
-from ganwright.modalities.images.features.weights import Published, fill, fingerprint, load_weights
+from ganwright.modalities.images.features.weights import Published, fill, load_weights
 
 SIDE, WIDTH, CLASSES = 299, 2048, 1008
 WEIGHTS = Published(
@@ -234,8 +236,8 @@ def inception(
         hash=fingerprint(["inception", 1, rule], tensors),
         width=WIDTH,
         codec=codec,
+        batches=partial(batches, codec=codec, size=_BATCH),
         see_batch=see,
-        batch=_BATCH,
         classes=_numbered(CLASSES),
         about={"rule": rule, "weights": published.file if weights is None else weights.name},
     )

@@ -26,6 +26,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,14 +43,21 @@ from ganwright.base.runs import replacing, write_json
 from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
-from ganwright.modalities.images.features.pictures import PLANES_RULE, planes, small_size
-from ganwright.modalities.images.features.weights import cache_folder, fill, fingerprint
+from ganwright.evaluate.fingerprint import fingerprint
+from ganwright.modalities.images.features.pictures import (
+    LEAST_SIDE,
+    PLANES_RULE,
+    batches,
+    planes,
+    small_size,
+)
+from ganwright.modalities.images.features.weights import cache_folder, fill
 
 VERSION = 1  # of the network and its training: raise it when either changes
 WIDTH = 128
 STEPS = 500
 LONGEST = 64
-LEAST_SIDE, LEAST_PICTURES, LEAST_PER_CLASS = 4, 20, 10
+LEAST_PICTURES, LEAST_PER_CLASS = 20, 10
 _BATCH, _SEEN_AT_ONCE = 128, 256
 _CHECKED_MOST = 2000  # pictures of the inner validation part, and for the scale of the features
 RULE = f"{PLANES_RULE}; a side over {LONGEST} is averaged down to it"
@@ -104,20 +112,22 @@ def _conv(given: int, made: int, stride: int = 1) -> nn.Sequential:
 # --- the face -----------------------------------------------------------------------------------
 
 
-def learned(data: Dataset, *, steps: int = STEPS, seed: int = 0, device: str = "cpu") -> Extractor:
+def learned(
+    data: Dataset, *, steps: int | None = None, seed: int = 0, device: str = "cpu"
+) -> Extractor:
     """An extractor trained on the training part of `data`; the held-out part is never looked at.
 
     Labels are used when each class has ten training pictures on average. A tenth of the training
     part (at most 2,000 pictures) is kept back: on it the temperature of the probabilities is
     found and the accuracy measured, which `about` reports.
 
-    Training is `steps` batches of 128, on one thread of the CPU, and depends on nothing but the
+    Training is `steps` (None: 500) batches of 128, on one thread of the CPU, and depends on nothing but the
     data, `steps` and `seed`; other processors round differently, and the hash, which is of the
     weights, shows it. The result is kept in the user's cache, so on one machine it is trained
     once; who wants the same numbers elsewhere copies ``<cache>/features``. Raises DataError for
     pictures under 4 pixels a side or too few, OptionError for `steps` below 1.
     """
-    job = _job(data, steps, seed)
+    job = _job(data, STEPS if steps is None else steps, seed)
     network, facts = _cached(job) or _train_and_keep(job)
     tensors = network.state_dict()
     kind = "supervised" if job.classes else "self-supervised"
@@ -138,8 +148,8 @@ def learned(data: Dataset, *, steps: int = STEPS, seed: int = 0, device: str = "
         hash=fingerprint(["learned", VERSION, RULE, codec.to_json()], tensors),
         width=WIDTH,
         codec=codec,
+        batches=partial(batches, codec=codec, size=_SEEN_AT_ONCE),
         see_batch=see,
-        batch=_SEEN_AT_ONCE,
         classes=job.classes,
         about={"rule": RULE, "kind": kind, "data": data.fingerprint, **facts},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from ganwright.base.errors import DataError
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.pixels import WHITE
 
+LEAST_SIDE = 4  # pixels that a network learns something from
 RGB_RULE = (
     "8-bit RGB: the stored range becomes 0 … 255, rounded; grey is repeated; alpha goes over white"
 )
@@ -38,6 +41,25 @@ def checked(pictures: np.ndarray, codec: ImageCodec) -> np.ndarray:
                 f"the first is number {bad[0]}"
             )
     return pictures
+
+
+def batches(parts: Iterable[np.ndarray], codec: ImageCodec, size: int) -> Iterator[np.ndarray]:
+    """The pictures of all parts in batches of `size`; the last may be smaller."""
+    left = np.empty((0, codec.height, codec.width, codec.channels), codec.dtype)
+    for part in parts:
+        pictures, start = checked(part, codec), 0
+        if len(left):
+            start = size - len(left)
+            left = np.concatenate([left, pictures[:start]])
+            if len(left) < size:
+                continue
+            yield left
+        whole = start + (len(pictures) - start) // size * size
+        for at in range(start, whole, size):
+            yield pictures[at : at + size]
+        left = pictures[whole:]
+    if len(left):
+        yield left
 
 
 def rgb_rule(codec: ImageCodec) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import scipy.linalg
 
 from ganwright.base.errors import DataError, message
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
-from ganwright.modalities.images.features.pictures import PLANES_RULE, planes
-from ganwright.modalities.images.features.weights import fingerprint
+from ganwright.evaluate.fingerprint import fingerprint
+from ganwright.modalities.images.features.pictures import PLANES_RULE, batches, planes
 
 VERSION = 1
 COMPONENTS, LONGEST, FITTED_MOST = 64, 32, 2000
@@ -48,8 +50,8 @@ def pixels(data: Dataset) -> Extractor:
         hash=fingerprint([*settings, data.fingerprint, data.codec.to_json()]),
         width=len(components),
         codec=data.codec,
+        batches=partial(batches, codec=data.codec, size=_BATCH),
         see_batch=see,
-        batch=_BATCH,
         about={
             "rule": RULE,
             "data": data.fingerprint,

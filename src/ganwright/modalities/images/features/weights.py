@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import platformdirs
 import torch
 from safetensors import SafetensorError
@@ -21,9 +18,9 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.runs import replacing
+from ganwright.evaluate.fingerprint import COUNTERS
 
 _TIMEOUT_S = 60
-_COUNTERS = "num_batches_tracked"  # of batch norms; some files have them, and nothing reads them
 
 
 @dataclass(frozen=True)
@@ -137,9 +134,9 @@ def fill(name: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Modu
     """
     owner = f"features '{name}'"
     wanted = module.state_dict()
-    given = {key: t for key, t in tensors.items() if not key.endswith(_COUNTERS)}
+    given = {key: t for key, t in tensors.items() if not key.endswith(COUNTERS)}
     for key, tensor in wanted.items():
-        if key.endswith(_COUNTERS):
+        if key.endswith(COUNTERS):
             given[key] = torch.zeros((), dtype=tensor.dtype)
         elif key not in given:
             raise ModelError(message(owner, f"the weights lack '{key}'"))
@@ -155,15 +152,3 @@ def fill(name: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Modu
         raise ModelError(message(owner, f"the weights have an unknown tensor '{unknown[0]}'"))
     module.load_state_dict(given, assign=True)
     return module.requires_grad_(False).eval()
-
-
-def fingerprint(rule: Any, tensors: Mapping[str, Tensor | np.ndarray] | None = None) -> str:
-    """16 hex digits of plain JSON that says what is done, and of tensors by name, type and bits."""
-    digest = hashlib.blake2b(json.dumps(rule, sort_keys=True).encode(), digest_size=8)
-    for key, tensor in sorted((tensors or {}).items()):
-        if key.endswith(_COUNTERS):
-            continue
-        array = tensor.cpu().numpy() if isinstance(tensor, Tensor) else tensor
-        digest.update(f"{key} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

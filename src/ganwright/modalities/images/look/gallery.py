@@ -14,8 +14,8 @@ import numpy as np
 
 from ganwright.base import seeds
 from ganwright.data import Dataset
-from ganwright.evaluate import Rows
-from ganwright.evaluate.features import Extractor
+from ganwright.evaluate import FeatureMatrix
+from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.neighbours import nearest
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.look.inline import Inline, inline, read
@@ -152,9 +152,9 @@ def look_close(model: Model, data: Dataset, extractor: Extractor, most: int, *, 
     seen = extractor.see(made)
     rng = np.random.default_rng(seeds.derive(0, "evaluate", "training"))
     trained = np.sort(rng.permutation(data.train)[:TRAINED])
-    real = Rows(_features(extractor, data, trained))
+    real = FeatureMatrix(_features(extractor, data, trained))
     k = min(CROWD, real.n)
-    near = nearest(real, Rows(seen.features), k=k)
+    near = nearest(real, FeatureMatrix(seen.features), k=k)
     distances, whose = near.distances.cpu().numpy(), near.indices.cpu().numpy()
     crowd = np.argsort(distances[:, -1], kind="stable")
     pairs = []
@@ -186,12 +186,12 @@ def look_close(model: Model, data: Dataset, extractor: Extractor, most: int, *, 
     )
 
 
-def _unseen(real: Rows, data: Dataset, extractor: Extractor) -> np.ndarray:
+def _unseen(real: FeatureMatrix, data: Dataset, extractor: Extractor) -> np.ndarray:
     """Distances of unseen real examples to their nearest training example."""
     if not len(data.heldout):
         return np.empty(0)
     unseen = _features(extractor, data, data.heldout[:CLOSE])
-    return nearest(real, Rows(unseen)).distances[:, 0].cpu().numpy()
+    return nearest(real, FeatureMatrix(unseen)).distances[:, 0].cpu().numpy()
 
 
 def _classes(

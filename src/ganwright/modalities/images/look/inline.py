@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import escape
 from PIL import Image
 
 LARGEST_SIDE = 1400  # pixels; more is not seen on the page
@@ -22,6 +23,10 @@ class Inline:
     width: int
     height: int
     alt: str
+
+    def __html__(self) -> str:
+        """The picture where a template names it."""
+        return f'<img src="{self.uri}" width="{self.width}" height="{self.height}" alt="{escape(self.alt)}">'
 
 
 def inline(picture: Image.Image, alt: str, *, most: int) -> Inline:

@@ -28,8 +28,9 @@ from ganwright.modalities.tables.codec.fit import fit_fields
 from ganwright.modalities.tables.codec.hashing import row_hashes
 from ganwright.modalities.tables.codec.remade import Remade, remade_from_json, remade_of
 from ganwright.modalities.tables.codec.rules import Fixed
+from ganwright.modalities.tables.codec.where import Condition, condition
 from ganwright.modalities.tables.columns.axis import type_of
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.spelling import spelled_table, spelled_type
 from ganwright.modalities.tables.spec import TableSpec
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from ganwright.modalities.tables.codec.where import Condition
     from ganwright.modalities.tables.options import TableOptions
 
 _ROWS = 1 << 13  # that are coded or decoded at a time: what stays in the processor's cache
@@ -468,8 +468,6 @@ class TableCodec(Codec):
         See `ganwright.modalities.tables.codec.where`. Raises OptionError in one line when it can't be read or
         no row could be like that.
         """
-        from ganwright.modalities.tables.codec.where import condition
-
         return condition(self, where)
 
     # --- the user's edge ---------------------------------------------------------------------

@@ -33,8 +33,8 @@ from ganwright.modalities.tables.codec.rules import (
     implied_orders,
     parse_rules,
 )
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import Line, flat, line_of, raw_numbers
-from ganwright.modalities.tables.columns.schema import Column
 
 Arrays = dict[str, pa.Array]
 _CLOSE = 1e-9  # of sums of fractions, to their size

@@ -19,8 +19,8 @@ from ganwright.base.packed import pack, unpack
 from ganwright.modalities.tables.codec.bins import Bins
 from ganwright.modalities.tables.codec.pieces import Pieces
 from ganwright.modalities.tables.columns.axis import type_of
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import Line, flat, missing_of
-from ganwright.modalities.tables.columns.schema import Column
 
 UNSEEN = -2  # what is neither missing nor known; never leaves `codes`
 TAILS = 32  # codes that the rare values of a category share

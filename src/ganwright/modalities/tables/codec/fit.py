@@ -21,9 +21,9 @@ from ganwright.modalities.tables.codec.fields import TAILS, CategoryField, Field
 from ganwright.modalities.tables.codec.modes import by_modes
 from ganwright.modalities.tables.columns import moments
 from ganwright.modalities.tables.columns.axis import from_axis, type_of, unit_ns
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.kinds import MOST_OWN
 from ganwright.modalities.tables.columns.line import Line, flat, line_of, missing_of, raw_numbers
-from ganwright.modalities.tables.columns.schema import Column
 from ganwright.modalities.tables.options import TableOptions
 
 SAMPLED = 200_000

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from ganwright.base.errors import ModelError
 from ganwright.modalities.tables.codec.fields import CategoryField, plain_values, values_of
 from ganwright.modalities.tables.columns.axis import type_of
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import flat, missing_of
-from ganwright.modalities.tables.columns.schema import Column
 
 
 def join_columns(

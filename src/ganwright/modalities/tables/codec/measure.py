@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from ganwright.modalities.tables.columns.axis import from_axis, type_of, unit_ns
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import raw_numbers
-from ganwright.modalities.tables.columns.schema import Column
 
 _EXACT = 2**53
 _UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}

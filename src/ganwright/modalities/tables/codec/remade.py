@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from ganwright.base.errors import DataError, ModelError
 from ganwright.modalities.tables.codec.fields import plain_values, values_of
 from ganwright.modalities.tables.columns.axis import type_of
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import flat
-from ganwright.modalities.tables.columns.schema import Column
 
 _LOOKED_AT = 1000
 _LONGEST = 1 << 16

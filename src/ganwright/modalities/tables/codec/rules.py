@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from ganwright.base.errors import OptionError, message
 from ganwright.modalities.tables.columns.axis import type_of
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.kinds import is_number
-from ganwright.modalities.tables.columns.schema import Column
 
 OWNER = "data.table.constraints"
 _FORMS = "a <= b, a < b, total = a + b, fixed(a, b)"

@@ -1,39 +1,42 @@
-"""Conditions on rows: which codes they leave, and which part of a code.
+"""Conditions on rows: which codes they leave, and which part of a code (how they are written: `clauses`).
 
-    "age=40..60, sex=Female, city=Rome|Milan, income=missing, hours=40.., x!=0"
-    {"age": (40, 60), "sex": "Female", "city": ["Rome", "Milan"], "income": None}
-
-Between commas stands a column, one of ``= != < <= > >=``, and a value, or several with ``|``
-between them. ``low..high`` is a range with both ends, either of which may be left open; ``missing``
-is no value. What holds one of these signs, or the word itself, goes in quotes. In a mapping a
-tuple is a range (None for an open end), a list are alternatives, None is missing; text is a value
-of a category, and of numbers and dates it is read as above. All clauses must hold. A row that has
-no value fulfils none but ``missing``. A date stands for its whole day, 2020-06 for the month.
+All clauses must hold. A row that has no value fulfils none but ``missing``.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from ganwright.base.errors import OptionError, message, nearest
+from ganwright.modalities.tables.codec.clauses import (
+    MISSING,
+    OPERATORS,
+    OWNER,
+    Clause,
+    Range,
+    Written,
+    clause_of,
+    clauses_in,
+    from_mapping,
+    parsed,
+    shown,
+    split_outside_quotes,
+    unquoted,
+)
+from ganwright.modalities.tables.codec.constraints import Constraints
 from ganwright.modalities.tables.codec.fields import CategoryField, Field, NumberField
 from ganwright.modalities.tables.codec.pieces import Pieces
+from ganwright.modalities.tables.codec.remade import Remade
 from ganwright.modalities.tables.codec.rules import Fixed
 from ganwright.modalities.tables.codec.spans import Span, Spans, is_nothing, span_of
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import Line, raw_numbers
 
-if TYPE_CHECKING:
-    from ganwright.modalities.tables.codec.codec import TableCodec
-
-_OWNER = "where"
-_OPERATORS = ("!=", ">=", "<=", "==", "=", ">", "<")
-_MISSING = "missing"
 _POINT = 1e-6  # the share of a bin that a single value within it counts for
 _LISTED = 8
 _TRUE = frozenset(["true", "t", "yes", "y", "on", "1"])
@@ -56,41 +59,42 @@ class Condition:
     pieces: Mapping[int, Pieces]
 
 
-@dataclass(frozen=True)
-class _Text:
-    """A value as written; `quoted` ones are no range and not the word missing."""
+class Coded(Protocol):
+    """What a condition is put to: a codec's columns and fields, and where their codes lie."""
 
-    text: str
-    quoted: bool = False
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+    @property
+    def fields(self) -> tuple[Field, ...]: ...
+    @property
+    def remade(self) -> Mapping[str, Remade]: ...
+    @property
+    def constraints(self) -> Constraints | None: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def learned(self) -> tuple[str, ...]: ...
+    @property
+    def by_name(self) -> dict[str, Field]: ...
+    @property
+    def offsets(self) -> np.ndarray: ...
+    @property
+    def width(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class _Range:
-    low: Any
-    high: Any
-
-
-@dataclass(frozen=True)
-class _Clause:
-    name: str
-    operator: str
-    values: tuple[Any, ...]
-    text: str
-
-
-def condition(codec: TableCodec, where: str | Mapping[str, Any]) -> Condition:
+def condition(codec: Coded, where: str | Mapping[str, Any]) -> Condition:
     """The condition that `where` says. Raises OptionError in one line (see `TableCodec`)."""
     names = [column.name for column in codec.columns]
     if isinstance(where, str):
-        clauses = [_parse(part, names) for part in _clauses(where) if part.strip()]
+        clauses = [parsed(part, names) for part in clauses_in(where) if part.strip()]
     elif isinstance(where, Mapping):
-        clauses = [_from_mapping(str(name), value) for name, value in where.items()]
+        clauses = [from_mapping(str(name), value) for name, value in where.items()]
     else:
-        raise OptionError(f"{_OWNER}: must be text or a mapping; got {type(where).__name__}")
+        raise OptionError(f"{OWNER}: must be text or a mapping; got {type(where).__name__}")
     share = np.ones(codec.width)
     pieces: dict[int, Pieces] = {}
-    by_field: dict[int, list[_Clause]] = {}
-    joined: dict[str, list[_Clause]] = {}
+    by_field: dict[int, list[Clause]] = {}
+    joined: dict[str, list[Clause]] = {}
     for clause in clauses:
         if codec.constraints is not None and clause.name in codec.constraints.made:
             joined.setdefault(clause.name, []).append(clause)
@@ -118,7 +122,7 @@ def condition(codec: TableCodec, where: str | Mapping[str, Any]) -> Condition:
 
 
 def _of_combinations(
-    codec: TableCodec, clauses: Mapping[str, list[_Clause]]
+    codec: Coded, clauses: Mapping[str, list[Clause]]
 ) -> Iterator[tuple[int, np.ndarray, Pieces | None]]:
     """By field of combinations: the share that is left of each code, and the parts (see `_of_field`).
 
@@ -132,7 +136,7 @@ def _of_combinations(
         if not isinstance(rule, Fixed):
             asked = " and ".join(f"'{need}'" for need in rule.needs)
             raise OptionError(
-                f"{_OWNER}: column '{name}' is made by the constraint '{rule.text}': a condition can't "
+                f"{OWNER}: column '{name}' is made by the constraint '{rule.text}': a condition can't "
                 f"be kept exactly; ask for {asked}"
             )
         joint = codec.constraints.joint(rule, codec.by_name)
@@ -151,21 +155,19 @@ def _of_combinations(
         share = np.append(share, float(absent[owner])) if field.missing is not None else share
         if not share.any():
             said = ", ".join(c.text for those in clauses.values() for c in those)
-            raise OptionError(
-                f"{_OWNER}: no combination of {owner} that was seen is left by {said}"
-            )
+            raise OptionError(f"{OWNER}: no combination of {owner} that was seen is left by {said}")
         yield codec.names.index(owner), share, part
 
 
-def _check_remade(codec: TableCodec, clause: _Clause) -> None:
+def _check_remade(codec: Coded, clause: Clause) -> None:
     """A condition on a column that is not learned: only a constant may be asked to be itself."""
     column = next((one for one in codec.columns if one.name == clause.name), None)
     if column is None:
         raise OptionError(
-            message(_OWNER, f"no column '{clause.name}'", allowed=codec.learned, got=clause.name)
+            message(OWNER, f"no column '{clause.name}'", allowed=codec.learned, got=clause.name)
         )
     value = codec.remade[column.name].shown
-    asked = [v.text if isinstance(v, _Text) else str(v) for v in clause.values]
+    asked = [v.text if isinstance(v, Written) else str(v) for v in clause.values]
     if (
         column.kind == "constant"
         and clause.operator == "="
@@ -175,137 +177,22 @@ def _check_remade(codec: TableCodec, clause: _Clause) -> None:
     problem = f"is not learned ({column.kind}{': ' + column.note if column.note else ''})"
     if column.kind == "constant":
         problem = f"is {value} in every row"
-    raise OptionError(f"{_OWNER}: column '{clause.name}' {problem}")
+    raise OptionError(f"{OWNER}: column '{clause.name}' {problem}")
 
 
 # --- reading -----------------------------------------------------------------------------------
 
 
-def _split(text: str, mark: str) -> Iterator[str]:
-    """The parts between marks that stand outside quotes; a quote opens only where a value begins."""
-    quote, start, begins, i = "", 0, True, 0
-    while i < len(text):
-        sign = text[i]
-        if quote:
-            if sign == quote:
-                if text[i + 1 : i + 2] == quote:  # doubled: the quote itself
-                    i += 1
-                else:
-                    quote = ""
-        elif sign in "\"'" and begins:
-            quote, begins = sign, False
-        elif text.startswith(mark, i):
-            yield text[start:i]
-            i += len(mark) - 1
-            start, begins = i + 1, True
-        elif not sign.isspace():
-            begins = sign in "=|,<>" or text[i - 1 : i + 1] == ".."
-        i += 1
-    if quote:
-        raise OptionError(f"{_OWNER}: a quote ({quote}) is not closed in {text!r}")
-    yield text[start:]
-
-
-def _clauses(text: str) -> Iterator[str]:
-    """The parts between commas; one within a number, 1,000, or a date is none of them."""
-    held: str | None = None
-    for part in _split(text, ","):
-        more = re.match(r"\s?\d[^=<>!]*$", part)
-        if held is not None and more and re.search(r"[=<>].*\d$", held):
-            held += f",{part}"
-            continue
-        if held is not None:
-            yield held
-        held = part
-    if held is not None:
-        yield held
-
-
-def _unquoted(text: str) -> _Text:
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return _Text(text[1:-1].replace(text[0] * 2, text[0]), quoted=True)
-    return _Text(text)
-
-
-def _parse(text: str, names: Iterable[str]) -> _Clause:
-    """One clause: column, operator, values."""
-    text = text.strip()
-    for name in sorted(names, key=len, reverse=True):
-        rest = text[len(name) :].lstrip()
-        if text.startswith(name) and rest.startswith(_OPERATORS):
-            return _clause(name, rest, text)
-    if text[:1] in "\"'":
-        name = next(_quoted_first(text))
-        return _clause(_unquoted(name).text, text[len(name) :].lstrip(), text)
-    found = re.match(r"(.*?)(!=|>=|<=|==|=|>|<)", text, re.DOTALL)
-    if found is None:
-        problem = f"can't read {text!r}; write column=value, column=low..high or column=missing"
-        near = nearest(text, names)
-        raise OptionError(f"{_OWNER}: {problem}" + (f". Did you mean '{near}=…'?" if near else ""))
-    return _clause(found[1].strip(), text[found.start(2) :], text)
-
-
-def _quoted_first(text: str) -> Iterator[str]:
-    """The quoted name that a clause begins with."""
-    found = re.match(r"\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'", text)
-    if found is None:
-        raise OptionError(f"{_OWNER}: a quote ({text[0]}) is not closed in {text!r}")
-    yield found[0]
-
-
-def _clause(name: str, rest: str, text: str) -> _Clause:
-    operator = next((mark for mark in _OPERATORS if rest.startswith(mark)), "")
-    if not operator:
-        raise OptionError(f"{_OWNER}: can't read {text!r}; write column=value")
-    values = tuple(_unquoted(part) for part in _split(rest[len(operator) :], "|"))
-    if any(not value.text and not value.quoted for value in values):
-        raise OptionError(f"{_OWNER}: a value is missing in {text!r}; no value is '=missing'")
-    return _Clause(name, "=" if operator == "==" else operator, values, text)
-
-
-def _from_mapping(name: str, value: Any) -> _Clause:
-    values: tuple[Any, ...]
-    if isinstance(value, tuple):
-        values = (_as_range(name, value),)
-    elif isinstance(value, list | set | frozenset | range | np.ndarray) or (
-        hasattr(value, "tolist") and hasattr(value, "__len__")
-    ):
-        several = value.tolist() if hasattr(value, "tolist") else list(value)
-        values = tuple(_as_range(name, v) if isinstance(v, tuple) else v for v in several)
-        if not values:
-            raise OptionError(f"{_OWNER}: column '{name}' is given no alternatives")
-    else:
-        values = (value,)
-    return _Clause(name, "=", values, f"{name}={'|'.join(_shown(v) for v in values)}")
-
-
-def _as_range(name: str, value: tuple[Any, ...]) -> _Range:
-    if len(value) != 2:
-        raise OptionError(f"{_OWNER}: column '{name}': a range is (low, high); got {value!r}")
-    return _Range(*value)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, _Range):
-        low, high = (("" if is_nothing(v) else str(v)) for v in (value.low, value.high))
-        return f"{low}..{high}"
-    return _MISSING if is_nothing(value) else value.text if isinstance(value, _Text) else str(value)
-
-
-# --- what is left of a field -------------------------------------------------------------------
-
-
-def _of_field(field: Field, clauses: list[_Clause]) -> tuple[np.ndarray, Pieces | None]:
+def _of_field(field: Field, clauses: list[Clause]) -> tuple[np.ndarray, Pieces | None]:
     """The share that is left of each code (K,), and the parts of those that are left in part."""
     clauses = [split for clause in clauses for split in _read_numbers(field, clause)]
     absent = True
-    asked: list[tuple[_Clause, list[Any]]] = []
+    asked: list[tuple[Clause, list[Any]]] = []
     for clause in clauses:
         values = [v for v in clause.values if not _is_missing(field, v)]
         missing = len(values) < len(clause.values)
         if missing and field.missing is None and clause.operator == "=":
-            raise OptionError(f"{_OWNER}: column '{field.name}' was never missing in training")
+            raise OptionError(f"{OWNER}: column '{field.name}' was never missing in training")
         absent = absent and missing and clause.operator == "="
         if values or clause.operator == "=":  # else x!=missing, which says nothing of values
             asked.append((clause, values))
@@ -323,62 +210,62 @@ def _of_field(field: Field, clauses: list[_Clause]) -> tuple[np.ndarray, Pieces 
         share, pieces = _cut_members(field, mask)
     share = np.append(share, float(absent)) if field.missing is not None else share
     if not share.any():
-        raise OptionError(f"{_OWNER}: {_nothing_left(field, clauses)}")
+        raise OptionError(f"{OWNER}: {_nothing_left(field, clauses)}")
     return share, pieces
 
 
-def _read_numbers(field: Field, clause: _Clause) -> Iterator[_Clause]:
+def _read_numbers(field: Field, clause: Clause) -> Iterator[Clause]:
     """Text in a mapping, of a column that is ordered, is read like text after the sign."""
     if not (isinstance(field, NumberField) or not _is_words(field)):
         yield clause
         return
     if len(clause.values) == 1 and isinstance(text := clause.values[0], str):
-        rest = text if text.strip().startswith(_OPERATORS) else f"={text}"
-        yield _clause(clause.name, rest.strip(), clause.text)
+        rest = text if text.strip().startswith(OPERATORS) else f"={text}"
+        yield clause_of(clause.name, rest.strip(), clause.text)
         return
-    values = tuple(_Text(v) if isinstance(v, str) else v for v in clause.values)
-    yield _Clause(clause.name, clause.operator, values, clause.text)
+    values = tuple(Written(v) if isinstance(v, str) else v for v in clause.values)
+    yield Clause(clause.name, clause.operator, values, clause.text)
 
 
 def _is_missing(field: Field, value: Any) -> bool:
-    if isinstance(value, _Text):
-        if value.quoted or value.text.lower() != _MISSING:
+    if isinstance(value, Written):
+        if value.quoted or value.text.lower() != MISSING:
             return False
         if field.missing is None and isinstance(field, CategoryField) and _is_words(field):
             return value.text not in field.values.to_pylist()
         return True
-    return not isinstance(value, _Range) and is_nothing(value)
+    return not isinstance(value, Range) and is_nothing(value)
 
 
 def _is_words(field: CategoryField) -> bool:
     return bool(pa.types.is_string(field.values.type) or pa.types.is_boolean(field.values.type))
 
 
-def _sides(value: Any, *, ranges: bool = True) -> _Range | None:
+def _sides(value: Any, *, ranges: bool = True) -> Range | None:
     """The two sides of a range, None if it is none."""
-    if isinstance(value, _Range):
+    if isinstance(value, Range):
         return value
-    if not ranges or not isinstance(value, _Text) or value.quoted:
+    if not ranges or not isinstance(value, Written) or value.quoted:
         return None
-    parts = list(_split(value.text, ".."))
+    parts = list(split_outside_quotes(value.text, ".."))
     if len(parts) != 2 or not any(part.strip() for part in parts):
         return None
-    low, high = (_unquoted(part).text if part.strip() else None for part in parts)
-    return _Range(low, high)
+    low, high = (unquoted(part).text if part.strip() else None for part in parts)
+    return Range(low, high)
 
 
-def _one_span(field: Field, line: Line, clause: _Clause, value: Any) -> Span:
+def _one_span(field: Field, line: Line, clause: Clause, value: Any) -> Span:
     """What one alternative of an ordered column means, on its axis."""
 
     def read(side: Any) -> Span:
-        side = side.text if isinstance(side, _Text) else side
+        side = side.text if isinstance(side, Written) else side
         try:
             return span_of(line, side)
         except (ValueError, ArithmeticError, TypeError):
             column = field.column
             what = "a date or time" if column.kind == "datetime" else "a number"
             problem = f"column '{field.name}' needs {what}; got {str(side)[:60]!r}"
-            raise OptionError(f"{_OWNER}: {problem}") from None
+            raise OptionError(f"{OWNER}: {problem}") from None
 
     sides = _sides(value)
     if sides is None:
@@ -390,17 +277,17 @@ def _one_span(field: Field, line: Line, clause: _Clause, value: Any) -> Span:
             ">=": Span(span.low, None),
         }.get(clause.operator, span)
     if clause.operator not in ("=", "!="):
-        raise OptionError(f"{_OWNER}: a range can't follow {clause.operator!r} in {clause.text!r}")
+        raise OptionError(f"{OWNER}: a range can't follow {clause.operator!r} in {clause.text!r}")
     low = Span(None, None) if is_nothing(sides.low) else read(sides.low)
     high = Span(None, None) if is_nothing(sides.high) else read(sides.high)
     span = Span(low.low, high.high, high_open=high.high_open)
     if span.low is not None and span.high is not None and span.low > span.high:
-        problem = f"the range {_shown(sides)} ends before it begins"
-        raise OptionError(f"{_OWNER}: column '{field.name}': {problem}")
+        problem = f"the range {shown(sides)} ends before it begins"
+        raise OptionError(f"{OWNER}: column '{field.name}': {problem}")
     return span
 
 
-def _spans(field: NumberField, clause: _Clause, values: list[Any]) -> Spans:
+def _spans(field: NumberField, clause: Clause, values: list[Any]) -> Spans:
     """The positions that a clause leaves."""
     line = field.line
     found = Spans.none(line)
@@ -410,16 +297,16 @@ def _spans(field: NumberField, clause: _Clause, values: list[Any]) -> Spans:
         one = Spans.of(line, _one_span(field, line, clause, value))
         beside = _meant_apart(field, clause, value).any()
         if clause.operator != "!=" and not _overlaps(field, one) and not beside:
-            raise OptionError(f"{_OWNER}: {_not_seen(field, clause, value)}")
+            raise OptionError(f"{OWNER}: {_not_seen(field, clause, value)}")
         found = found | one
     return ~found if clause.operator == "!=" else found
 
 
 def _named_apart(field: NumberField, value: Any) -> np.ndarray:
     """Which of the values apart (S,) a value names: inf, 0000-00-00, 9999-12-31."""
-    if not len(field.tallies) or field.apart is None or isinstance(value, _Range):
+    if not len(field.tallies) or field.apart is None or isinstance(value, Range):
         return np.zeros(len(field.tallies), bool)
-    text = value.text if isinstance(value, _Text) else value
+    text = value.text if isinstance(value, Written) else value
     if pa.types.is_floating(field.apart.type):
         try:
             return np.asarray(field.apart.to_numpy(zero_copy_only=False) == float(text))
@@ -428,19 +315,19 @@ def _named_apart(field: NumberField, value: Any) -> np.ndarray:
     return np.array([str(one) == str(text).strip() for one in field.apart], bool)
 
 
-def _apart(field: NumberField, clause: _Clause, values: list[Any]) -> np.ndarray:
+def _apart(field: NumberField, clause: Clause, values: list[Any]) -> np.ndarray:
     """Which of the values apart (S,) a clause leaves."""
     meant = [_meant_apart(field, clause, value) for value in values]
     return _any_of(meant, clause, len(field.tallies))
 
 
-def _any_of(meant: list[np.ndarray], clause: _Clause, count: int) -> np.ndarray:
+def _any_of(meant: list[np.ndarray], clause: Clause, count: int) -> np.ndarray:
     """Which of so many values one of the alternatives means; with != which none does."""
     found = np.any(meant, axis=0) if meant else np.zeros(count, bool)
     return ~found if clause.operator == "!=" else found
 
 
-def _meant_apart(field: NumberField, clause: _Clause, value: Any) -> np.ndarray:
+def _meant_apart(field: NumberField, clause: Clause, value: Any) -> np.ndarray:
     """Which of the values apart (S,) one alternative means, by name or by its range."""
     named = _named_apart(field, value)
     if not len(named) or (named.any() and clause.operator in ("=", "!=")):
@@ -467,15 +354,13 @@ def _overlaps(field: NumberField, spans: Spans) -> bool:
     return bool(((spans.high >= field.line.low) & (spans.low <= field.line.high)).any())
 
 
-def _not_seen(field: NumberField, clause: _Clause, value: Any) -> str:
+def _not_seen(field: NumberField, clause: Clause, value: Any) -> str:
     ends = field.line.values(np.array([field.line.low, field.line.high]))
     between = f"'{field.name}' went from {ends[0]} to {ends[1]} in training"
     lone = _sides(value) is None and clause.operator == "="
     if lone and isinstance(field, NumberField) and field.line.grid:
         step = field.line.values(np.array([0.0, 1.0])) if field.line.high else ends
-        return (
-            f"{between}, in steps as from {step[0]} to {step[1]}; {_shown(value)} is none of them"
-        )
+        return f"{between}, in steps as from {step[0]} to {step[1]}; {shown(value)} is none of them"
     return f"{between}; {clause.text} leaves nothing of it"
 
 
@@ -535,13 +420,13 @@ def _between_values(field: NumberField, spans: Spans) -> list[np.ndarray]:
 # --- categories --------------------------------------------------------------------------------
 
 
-def _members(field: CategoryField, clause: _Clause, values: list[Any]) -> np.ndarray:
+def _members(field: CategoryField, clause: Clause, values: list[Any]) -> np.ndarray:
     """Which of the field's values a clause leaves, (V,) bool."""
     meant = [_member(field, clause, value) for value in values]
     return _any_of(meant, clause, len(field.values))
 
 
-def _member(field: CategoryField, clause: _Clause, value: Any) -> np.ndarray:
+def _member(field: CategoryField, clause: Clause, value: Any) -> np.ndarray:
     if pa.types.is_boolean(field.values.type):
         wanted = _truth(field, clause, value)
         return np.array([one == wanted for one in field.values.to_pylist()], bool)
@@ -549,10 +434,10 @@ def _member(field: CategoryField, clause: _Clause, value: Any) -> np.ndarray:
         return _numeric_member(field, clause, value)
     if field.ordered and (clause.operator not in ("=", "!=") or _sides(value) is not None):
         return _ordered_member(field, clause, value)
-    if clause.operator not in ("=", "!=") or isinstance(value, _Range):
+    if clause.operator not in ("=", "!=") or isinstance(value, Range):
         problem = f"column '{field.name}' has categories without an order"
-        raise OptionError(f"{_OWNER}: {problem}: {clause.text} can't be told")
-    text = value.text if isinstance(value, _Text) else value
+        raise OptionError(f"{OWNER}: {problem}: {clause.text} can't be told")
+    text = value.text if isinstance(value, Written) else value
     if isinstance(text, bool | np.bool_):
         text = next(
             (v for v in field.values.to_pylist() if v.lower() in (_TRUE if text else _FALSE)), text
@@ -574,22 +459,22 @@ def _equal(field: CategoryField, text: str) -> np.ndarray:
             problem += f"; allowed: {', '.join(listed)}"
         else:
             problem += f" among {field.seen:,}"
-        raise OptionError(f"{_OWNER}: {problem}" + (f". Did you mean '{near}'?" if near else ""))
+        raise OptionError(f"{OWNER}: {problem}" + (f". Did you mean '{near}'?" if near else ""))
     found = np.zeros(len(field.values), bool)
     found[at] = True
     return found
 
 
-def _truth(field: CategoryField, clause: _Clause, value: Any) -> bool:
-    word = value.text if isinstance(value, _Text) else value
+def _truth(field: CategoryField, clause: Clause, value: Any) -> bool:
+    word = value.text if isinstance(value, Written) else value
     text = str(word).lower() if not isinstance(word, float) else str(int(word))
     if clause.operator in ("=", "!=") and text in _TRUE | _FALSE:
         return text in _TRUE
     allowed = ["true", "false"]
-    raise OptionError(message(_OWNER, f"column '{field.name}' can't be {text!r}", allowed=allowed))
+    raise OptionError(message(OWNER, f"column '{field.name}' can't be {text!r}", allowed=allowed))
 
 
-def _numeric_member(field: CategoryField, clause: _Clause, value: Any) -> np.ndarray:
+def _numeric_member(field: CategoryField, clause: Clause, value: Any) -> np.ndarray:
     """Of categories that are numbers or dates: those in a range, or the one that is equal."""
     raw, _ = raw_numbers(field.column, field.values)
     whole = raw.dtype.kind != "f"
@@ -601,23 +486,23 @@ def _numeric_member(field: CategoryField, clause: _Clause, value: Any) -> np.nda
     found &= field.code_of >= 0
     if not found.any() and clause.operator != "!=":
         values = ", ".join(str(v) for v in field.values.slice(0, min(field.seen, _LISTED)))
-        problem = f"column '{field.name}' has no value {_shown(value)}"
-        raise OptionError(f"{_OWNER}: {problem}; it has {values}" + ("…" * (field.seen > _LISTED)))
+        problem = f"column '{field.name}' has no value {shown(value)}"
+        raise OptionError(f"{OWNER}: {problem}; it has {values}" + ("…" * (field.seen > _LISTED)))
     return found
 
 
-def _ordered_member(field: CategoryField, clause: _Clause, value: Any) -> np.ndarray:
+def _ordered_member(field: CategoryField, clause: Clause, value: Any) -> np.ndarray:
     place = np.empty(len(field.values), np.int64)
     assert field.levels is not None
     place[field.levels] = np.arange(len(field.values))
 
     def at(side: Any) -> int:
         texts = field.values.to_pylist()
-        text = side.text if isinstance(side, _Text) else str(side)
+        text = side.text if isinstance(side, Written) else str(side)
         if text not in texts:
             problem = f"column '{field.name}' has no value {text!r}"
             levels = field.level_values.to_pylist()
-            raise OptionError(message(_OWNER, problem, allowed=levels, got=text))
+            raise OptionError(message(OWNER, problem, allowed=levels, got=text))
         return int(place[texts.index(text)])
 
     sides = _sides(value)
@@ -629,8 +514,8 @@ def _ordered_member(field: CategoryField, clause: _Clause, value: Any) -> np.nda
         low = None if is_nothing(sides.low) else at(sides.low)
         high = None if is_nothing(sides.high) else at(sides.high)
         if low is not None and high is not None and low > high:
-            problem = f"the range {_shown(sides)} ends before it begins"
-            raise OptionError(f"{_OWNER}: column '{field.name}': {problem}")
+            problem = f"the range {shown(sides)} ends before it begins"
+            raise OptionError(f"{OWNER}: column '{field.name}': {problem}")
     found = np.ones(len(place), bool)
     if low is not None:
         found &= place >= low
@@ -654,6 +539,6 @@ def _cut_members(field: CategoryField, mask: np.ndarray) -> tuple[np.ndarray, Pi
     return share, Pieces.build(code[chosen], chosen, chosen, tallies[chosen], field.choices)
 
 
-def _nothing_left(field: Field, clauses: list[_Clause]) -> str:
+def _nothing_left(field: Field, clauses: list[Clause]) -> str:
     said = ", ".join(clause.text for clause in clauses)
     return f"no value that '{field.name}' had in training is left by {said}"

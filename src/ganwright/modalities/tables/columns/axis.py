@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.modalities.tables.columns import moments, numerals
-
-if TYPE_CHECKING:
-    from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 
 
 def to_axis(column: Column, array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

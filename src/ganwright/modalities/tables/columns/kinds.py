@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -12,20 +11,7 @@ import pyarrow.compute as pc
 
 from ganwright.modalities.tables.columns import moments, numerals
 from ganwright.modalities.tables.columns.axis import as_texts, values_of
-
-Kind = Literal[
-    "number",
-    "integer",
-    "boolean",
-    "category",
-    "datetime",
-    "text",
-    "identifier",
-    "constant",
-    "empty",
-]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-MODELLED: frozenset[Kind] = frozenset({"number", "integer", "boolean", "category", "datetime"})
+from ganwright.modalities.tables.columns.column import Kind
 
 _FEW, _CODES, _TARGETS = 20, 10, 50
 _ENOUGH = 20  # rows, before "all distinct" says anything

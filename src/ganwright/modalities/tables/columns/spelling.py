@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from ganwright.modalities.tables.columns import moments, numerals
 from ganwright.modalities.tables.columns.axis import unit_ns, values_of
+from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import flat
-from ganwright.modalities.tables.columns.schema import Column
 
 _UNITS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 

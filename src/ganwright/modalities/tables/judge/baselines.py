@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from ganwright.base.seeds import derive
+from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.neighbours import nearest
-from ganwright.evaluate.rows import Rows
 from ganwright.modalities.tables.columns.axis import from_axis
 from ganwright.modalities.tables.judge.cells import Axis, Cells, Layout
 
@@ -84,7 +84,9 @@ def _neighbours(features: np.ndarray, classes: np.ndarray, start: np.ndarray, k:
         if most < 1:
             continue
         few = np.unique(start[asking])
-        whose = nearest(Rows(features[rows]), Rows(features[few]), k=most + 1).indices.numpy()
+        whose = nearest(
+            FeatureMatrix(features[rows]), FeatureMatrix(features[few]), k=most + 1
+        ).indices.numpy()
         whose = rows[whose]
         # Itself goes where it stands; else, among equals, the last.
         own = whose == few[:, None]

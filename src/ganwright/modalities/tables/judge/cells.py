@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, message
 from ganwright.modalities.tables.columns.axis import to_axis
-from ganwright.modalities.tables.columns.schema import Column
+from ganwright.modalities.tables.columns.column import Column
 
 BINS = 10  # of a number, where pairs of columns are counted
 FINE = 20  # and where it stands by itself

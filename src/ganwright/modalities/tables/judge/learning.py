@@ -6,7 +6,6 @@ the hardest judge of tables that is quick (scikit-learn's, at its defaults).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import sklearn.metrics
 from ganwright.base.errors import DataError, message
 from ganwright.base.seeds import derive
 from ganwright.evaluate.intervals import Estimate, normal
-from ganwright.evaluate.rows import shuffled
+from ganwright.evaluate.matrix import shuffled
 from ganwright.evaluate.twosample import TwoSample, cross_fitted
 from ganwright.modalities.tables.judge.cells import Cells, Words, enough
 
@@ -169,10 +168,3 @@ def _r2(truth: np.ndarray, guess: np.ndarray, weights: np.ndarray) -> np.ndarray
     total = weights @ np.square(truth) - n * mean**2
     left = weights @ np.square(truth - guess)
     return 1 - left / np.maximum(total, 1e-300)
-
-
-def told_interval(result: TwoSample) -> Estimate:
-    """The AUC's interval, wider for trees that are fitted to drawn rows (Nadeau & Bengio 2003)."""
-    made = result.auc
-    error = made.error * math.sqrt(1 + FOLDS / (FOLDS - 1))
-    return normal(made.value, error, f"{made.method}, corrected for cross-fitting")

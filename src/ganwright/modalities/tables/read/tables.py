@@ -18,7 +18,8 @@ from ganwright.data import delimited
 from ganwright.data.delimited import Dialect, NotText, Ragged, blocks
 from ganwright.data.packing import PACKED, TEXT_SUFFIXES
 from ganwright.modalities.tables.columns.axis import type_of
-from ganwright.modalities.tables.columns.schema import Column, Kind, parse_kinds
+from ganwright.modalities.tables.columns.column import Column, Kind
+from ganwright.modalities.tables.columns.schema import parse_kinds
 from ganwright.modalities.tables.read.texts import (
     Marks,
     Reading,

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from ganwright.base.errors import DataError, OptionError
 from ganwright.modalities.tables.columns import moments, numerals
 from ganwright.modalities.tables.columns.axis import type_of
-from ganwright.modalities.tables.columns.kinds import MOST_OWN, Kind
+from ganwright.modalities.tables.columns.column import Kind
+from ganwright.modalities.tables.columns.kinds import MOST_OWN
 
 if TYPE_CHECKING:
-    from ganwright.modalities.tables.columns.schema import Column
+    from ganwright.modalities.tables.columns.column import Column
 
 # In a column of numbers or dates these stand for a missing value; in a column of words they are
 # words like others. Compared in small letters.

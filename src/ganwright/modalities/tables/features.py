@@ -1,15 +1,27 @@
-"""Rows as features: every column weighs about the same, whatever its unit and number of values."""
+"""What rows are to a measure: every column weighs about the same, whatever its unit and number of values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import scipy.special
 
+from ganwright.base.errors import DataError
 from ganwright.base.seeds import derive
-from ganwright.modalities.tables.judge.cells import Axis, Cells, Layout, Words
+from ganwright.data import Dataset
+from ganwright.evaluate.extractor import Extractor, Seen
+from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.evaluate.fingerprint import fingerprint
+from ganwright.modalities.tables.judge.cells import CATEGORIES, NUMBERS, Axis, Cells, Layout, Words
+from ganwright.modalities.tables.options import TableOptions
 
+VERSION = 1
+FITTED_MOST = 100_000
+_BATCH = 4096
 WIDEST = 256
 RARE, MOST_VALUES = 0.01, 32  # values of a category with a feature of their own
 HEAVIEST = 4.0  # a weight; beyond it a few odd rows would decide every distance
@@ -115,3 +127,58 @@ class ColumnFeatures:
         if self.projection is not None:
             found = found @ self.projection
         return found.astype(np.float32)
+
+
+def columns(data: Dataset, options: FeatureOptions) -> Extractor:
+    """Normal scores of numbers and one-hots of categories, each column of variance 1.
+
+    Fitted to the training rows (at most 100,000, evenly spread). Identifiers, free text and what is
+    constant or empty are not looked at. The hash is of the data and the rule. Raises DataError when
+    no column is left.
+    """
+    takes_no_weights("columns", options)
+    codec: Any = data.codec
+    chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
+    training: Any = data.examples(chosen)
+    layout = Layout.fit(training, codec.columns, data.options.of(TableOptions).target)
+    see_cells = ColumnFeatures(layout.cells(training))
+
+    def see(rows: pa.Table) -> Seen:
+        cells = layout.cells(rows)
+        return Seen(see_cells(cells), None, cells)
+
+    settings = ["columns", VERSION, RULE, FITTED_MOST, layout.target]
+    return Extractor(
+        name="columns",
+        hash=fingerprint([*settings, data.fingerprint, codec.to_json()]),
+        width=see_cells.width,
+        codec=codec,
+        batches=_batches,
+        see_batch=see,
+        about={
+            "rule": RULE,
+            "data": data.fingerprint,
+            "fitted_on": len(chosen),
+            "columns": list(layout.shown),
+            "left_out": [c.name for c in codec.columns if c.kind not in NUMBERS | CATEGORIES],
+            "target": layout.target,
+            "before_projection": see_cells.full,
+        },
+    )
+
+
+def _batches(parts: Iterable[Any]) -> Iterator[pa.Table]:
+    """Each row is seen by itself: how many are seen together changes no number."""
+    for part in parts:
+        if not isinstance(part, pa.Table):
+            raise DataError(f"rows: need a table; got {type(part).__name__}")
+        for start in range(0, part.num_rows, _BATCH):
+            yield part.slice(start, _BATCH)
+
+
+EXTRACTORS = {"columns": columns}
+
+
+def usual(data: Dataset) -> str:
+    """The extractor where none is named."""
+    return "columns"

@@ -14,14 +14,15 @@ from ganwright.base import seeds
 from ganwright.base.errors import DataError
 from ganwright.data import Dataset, open_data
 from ganwright.evaluate.extractor import Extractor
-from ganwright.evaluate.plain import Plain
+from ganwright.evaluate.plain import Maker, Plain, overlap_with
 from ganwright.modalities.counts.options import CountsOptions
 from ganwright.modalities.counts.rows import Counts
 
 BLOCK = 500
+OTHERS: dict[str, Maker] = {}  # further references
 
 
-def independent_words(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[Counts]:
+def baseline(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[Counts]:
     """The simplest model of counts: totals of training rows, and words drawn one by one."""
     training: Any = data.examples(data.train)
     rng = np.random.default_rng(seeds.derive(seed, "independent words"))
@@ -74,19 +75,10 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     matrix = sp.csr_matrix(stored.matrix @ move)
     matrix.sort_indices()
     found = Counts(matrix)
-    marks = _marks(theirs.digests(found))
-
-    def overlap(indices: np.ndarray) -> float:
-        return float(np.isin(marks, _marks(theirs.digests(data.examples(indices)))).mean())
-
     return Plain(
         n=len(found),
         examples=lambda indices: found[indices],
         asked=None,
-        overlap=overlap,
+        overlap=overlap_with(data, theirs.digests(found)),
         notes=(f"{left:,} words that the data lacks are not looked at",) if left else (),
     )
-
-
-def _marks(digests: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(digests).view(np.uint64)[:, 0]

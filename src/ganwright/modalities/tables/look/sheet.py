@@ -12,15 +12,16 @@ import pyarrow as pa
 from ganwright.base import seeds
 from ganwright.data import Dataset
 from ganwright.evaluate import Card, Entry
-from ganwright.evaluate.features import Extractor
+from ganwright.evaluate.extractor import Extractor
+from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.neighbours import nearest
-from ganwright.evaluate.rows import Rows
 from ganwright.modalities.tables.columns.axis import from_axis
 from ganwright.modalities.tables.judge.cells import Axis, Cells, Words
 from ganwright.modalities.tables.judge.columns import Pairs, Quality, quality
 from ganwright.model import Model
 from ganwright.report import charts
 from ganwright.report.charts import Chart, shown
+from ganwright.report.look import Cut
 
 SHOWN, SHOWN_COLUMNS = 10, 24  # rows, and columns, that are printed
 CLOSE = 5000  # made rows looked at, and real ones
@@ -31,15 +32,6 @@ WORST = 8
 LETTERS = 24
 SPIKE = 0.5  # of the rows with one value: told, not drawn
 COMPARED = 20_000  # training rows that distances are to
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Some rows as text, with the names of their columns."""
-
-    names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,10 +286,10 @@ def _distances(
     rng = np.random.default_rng(seeds.derive(0, "report", "distances"))
     trained = np.sort(rng.permutation(data.train)[:COMPARED])
     held = np.sort(rng.permutation(data.heldout)[:CLOSE])
-    training = Rows(extractor.see(data.examples(trained)).features)
+    training = FeatureMatrix(extractor.see(data.examples(trained)).features)
     unseen = extractor.see(data.examples(held)).features
     far = {
-        what: nearest(training, Rows(x)).distances[:, 0].cpu().numpy()
+        what: nearest(training, FeatureMatrix(x)).distances[:, 0].cpu().numpy()
         for what, x in (("unseen real rows", unseen), ("made rows", made))
     }
     high = float(np.quantile(np.concatenate(list(far.values())), 0.99)) or 1.0

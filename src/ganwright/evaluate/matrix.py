@@ -20,7 +20,7 @@ BLOCK_BYTES = 32 * 2**20
 LARGEST = 1e100  # beyond, squares overflow: as good as infinite
 
 
-class Rows:
+class FeatureMatrix:
     """A matrix of features (n, d): numpy or torch, any real type.
 
     Raises DataError, naming `owner`, when it is no matrix of finite numbers or has fewer than
@@ -31,8 +31,8 @@ class Rows:
     device: torch.device
     largest: float  # of all absolute values
 
-    def __init__(self, features: Features | Rows, owner: str = "features", least: int = 1) -> None:
-        if isinstance(features, Rows):
+    def __init__(self, features: AnyFeatures, owner: str = "features", least: int = 1) -> None:
+        if isinstance(features, FeatureMatrix):
             self.data, self.device = features.data, features.device
             self.largest = features.largest
         elif isinstance(features, Tensor):
@@ -52,7 +52,7 @@ class Rows:
         self.n, self.d = (int(size) for size in self.data.shape)
         if self.n < least:
             raise DataError(message(owner, f"needs at least {least} rows; got {self.n}"))
-        if not isinstance(features, Rows):
+        if not isinstance(features, FeatureMatrix):
             self._check(owner)
 
     def _check(self, owner: str) -> None:
@@ -109,14 +109,17 @@ class Rows:
             total += block.sum(0)
         return total / self.n
 
-    def subset(self, index: np.ndarray) -> Rows:
+    def subset(self, index: np.ndarray) -> FeatureMatrix:
         """A copy of the rows at `index`; not checked again."""
         where = torch.from_numpy(index)
-        part = Rows.__new__(Rows)
+        part = FeatureMatrix.__new__(FeatureMatrix)
         part.data = self.data[where.to(self.device) if isinstance(self.data, Tensor) else index]
         part.device, part.largest = self.device, self.largest
         part.n, part.d = len(index), self.d
         return part
+
+
+AnyFeatures = Features | FeatureMatrix
 
 
 def same_width(a: int, b: int, names: tuple[str, str] = ("real", "fake")) -> None:
@@ -127,13 +130,10 @@ def same_width(a: int, b: int, names: tuple[str, str] = ("real", "fake")) -> Non
 
 
 def pair(
-    real: Features | Rows,
-    fake: Features | Rows,
-    least: int = 1,
-    names: tuple[str, str] = ("real", "fake"),
-) -> tuple[Rows, Rows]:
+    real: AnyFeatures, fake: AnyFeatures, least: int = 1, names: tuple[str, str] = ("real", "fake")
+) -> tuple[FeatureMatrix, FeatureMatrix]:
     """Both sides, checked, equally wide."""
-    a, b = Rows(real, names[0], least), Rows(fake, names[1], least)
+    a, b = FeatureMatrix(real, names[0], least), FeatureMatrix(fake, names[1], least)
     same_width(a.d, b.d, names)
     return a, b
 

@@ -13,8 +13,15 @@ import torch
 
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.seeds import derive
+from ganwright.evaluate.matrix import (
+    AnyFeatures,
+    FeatureMatrix,
+    Features,
+    at_least,
+    same_width,
+    shuffled,
+)
 from ganwright.evaluate.neighbours import nearest, squared_blocks, within
-from ganwright.evaluate.rows import Features, Rows, at_least, same_width, shuffled
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,9 @@ class Memorisation:
 
 
 def memorisation(
-    training: Features | Rows,
-    held: Features | Rows,
-    samples: Features | Rows,
+    training: AnyFeatures,
+    held: AnyFeatures,
+    samples: AnyFeatures,
     *,
     cells: int = 1,
     pairs: int = 16,
@@ -64,8 +71,8 @@ def memorisation(
     samples.
     """
     at_least("cells", cells, 1)
-    train = Rows(training, "training", at_least("cells", cells, 1))
-    real, fake = Rows(held, "held-out", 8), Rows(samples, "samples", 8)
+    train = FeatureMatrix(training, "training", at_least("cells", cells, 1))
+    real, fake = FeatureMatrix(held, "held-out", 8), FeatureMatrix(samples, "samples", 8)
     same_width(train.d, real.d, ("training", "held-out"))
     same_width(train.d, fake.d, ("training", "samples"))
     n = min(real.n, fake.n)
@@ -105,18 +112,18 @@ def memorisation(
     )
 
 
-def _cells(train: Rows, cells: int, seed: int) -> Rows:
+def _cells(train: FeatureMatrix, cells: int, seed: int) -> FeatureMatrix:
     from sklearn.cluster import MiniBatchKMeans
 
     x = train.block(0, train.n, torch.float32).cpu().numpy()
     random = derive(seed, "memory", "cells") % 2**32
     model = MiniBatchKMeans(cells, random_state=random, n_init=3, batch_size=2048).fit(x)
-    return Rows(model.cluster_centers_)
+    return FeatureMatrix(model.cluster_centers_)
 
 
-def _cell_of(centres: Rows, rows: Rows) -> np.ndarray:
+def _cell_of(centres: FeatureMatrix, rows: FeatureMatrix) -> np.ndarray:
     if rows.device != centres.device:
-        rows = Rows(rows.block(0, rows.n, torch.float32).to(centres.device))
+        rows = FeatureMatrix(rows.block(0, rows.n, torch.float32).to(centres.device))
     return nearest(centres, rows).indices[:, 0].cpu().numpy()
 
 
@@ -163,9 +170,9 @@ def unique_share(samples: Features, *, within_distance: float = 0.0) -> float:
     if not within_distance >= 0 or math.isinf(within_distance):
         raise OptionError(message("", f"within_distance must be ≥ 0; got {within_distance}"))
     if within_distance == 0:
-        marks = _fingerprints(_plain(samples, "samples"))
-        return len(set(marks)) / len(marks)
-    rows = Rows(samples, "samples")
+        known = _fingerprints(_plain(samples, "samples"))
+        return len(set(known)) / len(known)
+    rows = FeatureMatrix(samples, "samples")
     repeats = torch.zeros(rows.n, dtype=torch.bool, device=rows.device)
     limit = torch.full((1, 1), within_distance**2, dtype=torch.float64, device=rows.device)
     for block in squared_blocks(rows, rows, rows.mean(), triangle=True):
@@ -177,11 +184,39 @@ def unique_share(samples: Features, *, within_distance: float = 0.0) -> float:
     return float((~repeats).double().mean())
 
 
+def unique_copies(training: np.ndarray, samples: np.ndarray) -> float:
+    """The share of samples equal to a training row that no other training row equals.
+
+    Both are digests (n, 8) of rows. A row that many people share exposes nobody; real unseen rows
+    may repeat such a single one by chance, too: see the floor.
+    """
+    if not len(training) or not len(samples):
+        raise DataError(message("copies", "needs at least 1 rows; got 0"))
+    own = marks(training)
+    values, counts = np.unique(own, return_counts=True)
+    return float(np.isin(marks(samples), values[counts == 1]).mean())
+
+
+def repetition(training: np.ndarray) -> tuple[float, float]:
+    """How often rows repeat by themselves: leaving out each training row in turn, the share that equal
+    another, and that equal exactly one (Good 1953). By digests (n, 8).
+    """
+    _, whose, counts = np.unique(marks(training), return_inverse=True, return_counts=True)
+    size = counts[whose]
+    return float((size > 1).mean()), float((size == 2).mean())
+
+
+def marks(rows: np.ndarray) -> np.ndarray:
+    """Each row (n, …) as one value (n,), by its bytes, to be compared and counted."""
+    rows = np.ascontiguousarray(np.asarray(rows).reshape(len(rows), -1))
+    return rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
+
+
 def _plain(features: Features, owner: str) -> np.ndarray:
     array = features.detach().cpu().numpy() if isinstance(features, torch.Tensor) else features
     array = np.asarray(array)
     array = array.reshape(len(array), -1) if array.ndim > 1 else array
-    Rows(array, owner)
+    FeatureMatrix(array, owner)
     # −0 equals 0 but has other bytes.
     return np.ascontiguousarray(array + 0.0 if array.dtype.kind == "f" else array)
 

@@ -1,4 +1,4 @@
-"""Words brought to few directions: the features of rows of counts."""
+"""What rows of counts are to a measure: words brought to few directions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from sklearn.utils.extmath import randomized_svd
 from ganwright.base.errors import DataError
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
+from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.evaluate.fingerprint import fingerprint
 from ganwright.modalities.counts.quality import CountRows
 from ganwright.modalities.counts.rows import Counts
-from ganwright.modalities.images.features.weights import fingerprint
 
 VERSION = 1
 FITTED_MOST = 50_000
@@ -27,12 +28,13 @@ RULE = (
 _BATCH = 2048
 
 
-def counts(data: Dataset) -> Extractor:
+def counts(data: Dataset, options: FeatureOptions) -> Extractor:
     """Directions of the logarithms of counts, and how much there is in a row.
 
     Fitted to the training rows (at most 50,000, evenly spread). The hash is of the data and the
     rule. Raises DataError when the rows have no directions.
     """
+    takes_no_weights("counts", options)
     codec: Any = data.codec
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
     training: Any = data.examples(chosen)
@@ -46,9 +48,8 @@ def counts(data: Dataset) -> Extractor:
         hash=fingerprint(["counts", VERSION, RULE, FITTED_MOST, data.fingerprint, codec.to_json()]),
         width=look.width,
         codec=codec,
+        batches=_batches,
         see_batch=see,
-        batch=_BATCH,
-        cut=_rows,
         about={
             "rule": RULE,
             "data": data.fingerprint,
@@ -95,10 +96,18 @@ def _amounts(rows: Counts) -> np.ndarray:
     return np.log1p(np.stack([rows.totals, np.diff(rows.matrix.indptr)], axis=1))
 
 
-def _rows(parts: Iterable[Any]) -> Iterator[Counts]:
-    """Rows in portions; each row is seen by itself, so portions don't matter."""
+def _batches(parts: Iterable[Any]) -> Iterator[Counts]:
+    """Each row is seen by itself: how many are seen together changes no number."""
     for part in parts:
         if not isinstance(part, Counts):
             raise DataError(f"rows: need counts; got {type(part).__name__}")
         for start in range(0, len(part), _BATCH):
             yield part[slice(start, start + _BATCH)]
+
+
+EXTRACTORS = {"counts": counts}
+
+
+def usual(data: Dataset) -> str:
+    """The extractor where none is named."""
+    return "counts"

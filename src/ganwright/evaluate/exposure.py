@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ganwright.base.errors import DataError, message
 from ganwright.evaluate.intervals import Estimate, normal, wilson
+from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, same_width, shuffled
+from ganwright.evaluate.memorisation import marks
 from ganwright.evaluate.neighbours import nearest
-from ganwright.evaluate.rows import Features, Rows, same_width, shuffled
 from ganwright.evaluate.twosample import delong
 
 LEAST = 8
@@ -27,7 +27,7 @@ class Nearer:
 
 
 def nearer(
-    training: Features | Rows, held: Features | Rows, samples: Features | Rows, *, seed: int = 0
+    training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures, *, seed: int = 0
 ) -> Nearer:
     """Distances to the closest record, against those to unseen ones; 0.5 is honest.
 
@@ -57,7 +57,7 @@ def nearer(
 
 
 def membership(
-    training: Features | Rows, held: Features | Rows, samples: Features | Rows, *, seed: int = 0
+    training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures, *, seed: int = 0
 ) -> Estimate:
     """The AUC of an attacker who takes rows near to some sample for training rows; 0.5 is honest.
 
@@ -75,44 +75,20 @@ def membership(
     return normal(area, float(np.sqrt(variance)), "DeLong")
 
 
-def unique_copies(training: np.ndarray, samples: np.ndarray) -> float:
-    """The share of samples equal to a training row that no other training row equals.
-
-    Both are digests (n, 8) of rows. A row that many people share exposes nobody; real unseen rows
-    may repeat such a single one by chance, too: see the floor.
-    """
-    if not len(training) or not len(samples):
-        raise DataError(message("copies", "needs at least 1 rows; got 0"))
-    own = _marks(training)
-    values, counts = np.unique(own, return_counts=True)
-    return float(np.isin(_marks(samples), values[counts == 1]).mean())
-
-
-def _marks(digests: np.ndarray) -> np.ndarray:
-    rows = np.ascontiguousarray(np.asarray(digests).reshape(len(digests), -1))
-    return rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
-
-
-def _different(rows: Rows) -> Rows:
+def _different(rows: FeatureMatrix) -> FeatureMatrix:
     """Without repetitions: the first of each."""
-    _, first = np.unique(_marks(rows.block(0, rows.n, torch.float32).numpy()), return_index=True)
+    _, first = np.unique(marks(rows.block(0, rows.n, torch.float32).numpy()), return_index=True)
     return rows.subset(np.sort(first))
 
 
-def repetition(training: np.ndarray) -> tuple[float, float]:
-    """How often rows repeat by themselves: leaving out each training row in turn, the share that equal
-    another, and that equal exactly one (Good 1953). By digests (n, 8).
-    """
-    _, whose, counts = np.unique(_marks(training), return_inverse=True, return_counts=True)
-    size = counts[whose]
-    return float((size > 1).mean()), float((size == 2).mean())
-
-
 def _three(
-    training: Features | Rows, held: Features | Rows, samples: Features | Rows
-) -> tuple[Rows, Rows, Rows]:
-    seen, unseen = Rows(training, "training", LEAST), Rows(held, "held-out", LEAST)
-    fake = Rows(samples, "samples", LEAST)
+    training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures
+) -> tuple[FeatureMatrix, FeatureMatrix, FeatureMatrix]:
+    seen, unseen = (
+        FeatureMatrix(training, "training", LEAST),
+        FeatureMatrix(held, "held-out", LEAST),
+    )
+    fake = FeatureMatrix(samples, "samples", LEAST)
     same_width(seen.d, unseen.d, ("training", "held-out"))
     same_width(seen.d, fake.d, ("training", "samples"))
     return seen, unseen, fake

@@ -1,0 +1,38 @@
+"""Templates and styles: those of this room, and those that a modality has in its own folder."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from ganwright.report.charts import shown
+
+ROOM = "ganwright.report"
+
+
+def read(name: str, package: str = ROOM) -> str:
+    """The text of a file that lies in a package."""
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def _found(package: str, name: str) -> str:
+    """The package's own file, else this room's."""
+    own = resources.files(package).joinpath(name)
+    return read(name, package if own.is_file() else ROOM)
+
+
+@cache
+def template(name: str, package: str = ROOM) -> Any:
+    """A template of a package; it may import this room's, such as `parts.html`."""
+    environment = Environment(
+        loader=FunctionLoader(partial(_found, package)),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    return environment.get_template(name)
