@@ -77,9 +77,8 @@ def costs(shape: tuple[int, int, int], o: argparse.Namespace) -> None:
         "step": lambda: game._discriminator_step(batch, fakes, 0),
         "round": lambda: game.round(lambda: batch, 0),
     }
-    sides: dict[str, Augment | None] = {"none": None} | {
-        name: Augment.of(mine_with(name, o.p), part, spec, o.device) for name in KINDS
-    }
+    sides: dict[str, Augment | None] = {"none": None}
+    sides |= {name: Augment.of(mine_with(name, o.p), part, spec, o.device) for name in KINDS}
     found: dict[tuple[str, str], list[float]] = {}
     for turn in range(o.turns + 1):
         for side, augment in sides.items():

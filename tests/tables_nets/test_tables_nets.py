@@ -38,11 +38,11 @@ SIZES = (3, 8, 2)
 LATENT = 4
 
 
-def spec_of(sizes: tuple[int, ...] = SIZES) -> Spec:
+def spec_of(sizes: tuple[int, ...] = SIZES) -> TableSpec:
     """Fields of `sizes`; those of five codes and more lie on an axis."""
     positions = [(i / (k - 1) if k >= 5 else -1.0) for k in sizes for i in range(k)]
     shares = [1 / k for k in sizes for _ in range(k)]
-    return Spec(
+    return TableSpec(
         axes=("choice",),
         shape=(sum(sizes),),
         choices=sizes,

@@ -139,6 +139,7 @@ class Recipes(Names[Row]):
     @cached_property
     def _rows(self) -> dict[str, Row]:  # type: ignore[override]
         parts = [one.part("recipes") for one in modalities().values() if one.has("recipes")]
+        parts.sort(key=lambda part: -len(part.RECIPES))  # where there is most to choose from, first
         return {name: row for part in parts for name, row in part.RECIPES.items()}
 
 
