@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, embedding_bag
 
 from ganwright.base.errors import OptionError
-from ganwright.base.spec import Spec
 from ganwright.game import (
     Batch,
     Game,
@@ -22,6 +21,7 @@ from ganwright.game import (
     check,
     optimiser,
 )
+from ganwright.modalities.images.spec import ImageSpec
 from ganwright.modalities.tables.nets import (
     TableDiscriminatorOptions,
     TableGenerator,
@@ -281,5 +281,5 @@ def test_rules_without_sense_are_refused() -> None:
     with pytest.raises(OptionError, match="gives no probabilities"):
         check(GameOptions(likelihood=1), Generator(), judge)
     with pytest.raises(OptionError, match="need rows of a table, got pictures"):
-        picture = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8))
+        picture = ImageSpec(axes=("channel", "height", "width"), shape=(1, 8, 8))
         TableGeneratorOptions().build(picture, LATENT)
