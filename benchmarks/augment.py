@@ -23,18 +23,20 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 import ganwright as gw
 from ganwright.base.spec import Spec
-from ganwright.game import Augment, AugmentOptions, Batch, Game, affine, optimiser
+from ganwright.game import Augment, AugmentOptions, Batch, Game, optimiser
+from ganwright.modalities.images import augment as part
+from ganwright.modalities.images.augment import affine
 from ganwright.modalities.images.augment.operations import SCALE, USUAL
 from ganwright.train.recipes import RECIPES
 
 SHAPES = ((1, 28, 28), (3, 32, 32))
 KINDS = {
-    "shift, cutout": AugmentOptions(mode="fixed", operations=("shift", "cutout")),
-    "usual": AugmentOptions(mode="fixed"),
-    "everything": AugmentOptions(
-        mode="fixed", operations=("flip", "rotate90", *USUAL, "luma-flip")
+    "shift, cutout": part.Options(operations=("shift", "cutout"), colour_share=1),
+    "usual": part.Options(colour_share=1),
+    "everything": part.Options(
+        operations=("flip", "rotate90", *USUAL, "luma-flip"), colour_share=1
     ),
-    "diffaug": AugmentOptions(mode="diffaug"),
+    "diffaug": part.Options(),
 }
 
 
@@ -75,9 +77,8 @@ def costs(shape: tuple[int, int, int], o: argparse.Namespace) -> None:
         "step": lambda: game._discriminator_step(batch, fakes, 0),
         "round": lambda: game.round(lambda: batch, 0),
     }
-    sides: dict[str, Augment | None] = {"none": None} | {
-        name: Augment(mine_with(options, o.p), spec, o.device) for name, options in KINDS.items()
-    }
+    sides: dict[str, Augment | None] = {"none": None}
+    sides |= {name: Augment.of(mine_with(name, o.p), part, spec, o.device) for name in KINDS}
     found: dict[tuple[str, str], list[float]] = {}
     for turn in range(o.turns + 1):
         for side, augment in sides.items():
@@ -95,11 +96,10 @@ def costs(shape: tuple[int, int, int], o: argparse.Namespace) -> None:
         print("| " + " | ".join(cells) + " |")
 
 
-def mine_with(options: AugmentOptions, p: float) -> AugmentOptions:
-    """The same at another p, all operations on colours at p too; DiffAugment has none."""
-    if options.mode == "diffaug":
-        return options
-    return AugmentOptions(mode=options.mode, operations=options.operations, p=p, colour_share=1)
+def mine_with(name: str, p: float) -> AugmentOptions:
+    """One of the kinds at p, operations on colours too; DiffAugment has none."""
+    o = AugmentOptions(mode="diffaug") if name == "diffaug" else AugmentOptions(mode="fixed", p=p)
+    return o.having(KINDS[name])
 
 
 def spectrum(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -35,7 +35,7 @@ def train(
     """One run: the FID, and the cells of its row."""
     base = {f"{who}_optimiser.final_rate": None for who in ("generator", "discriminator")}
     recipe = override(named("relativistic"), base | settings)
-    recipe = replace(recipe, train=replace(recipe.train, precision=precision_on("auto", "cpu")))  # type: ignore[arg-type]
+    recipe = replace(recipe, train=replace(recipe.train, precision=precision_on("auto", "cpu")))
     trainer, began, steep = Trainer(recipe, data, "cpu"), time.perf_counter(), []
     while trainer.seen < kimg * 1000:
         result = trainer.round()

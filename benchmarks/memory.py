@@ -33,7 +33,7 @@ def measured(a: argparse.Namespace) -> dict[str, Any]:
     import ganwright as gw
     from ganwright.base.errors import OptionError
     from ganwright.base.options import override
-    from ganwright.train.memory import peak_of, room_for
+    from ganwright.train.ram import peak_of, room_for
     from ganwright.train.recipes import RECIPES
     from ganwright.train.trainer import Trainer
 

@@ -144,7 +144,7 @@ def ours(
     from ganwright.base.options import override
 
     base = override(named(recipe), {"train.seed": seed, "train.minutes": minutes} | settings)
-    base = replace(base, train=replace(base.train, precision=precision_on("auto", "cpu")))  # type: ignore[arg-type]
+    base = replace(base, train=replace(base.train, precision=precision_on("auto", "cpu")))
     probe = Trainer(base, data, "cpu")
     began = time.process_time()
     while (spent := time.process_time() - began) < 3:

@@ -86,7 +86,7 @@ def study(name: str, data: gw.Dataset, count: int, o: argparse.Namespace) -> Non
             )
             recipe = with_decay(recipe, o.kimg)
             precision = precision_on("auto", "cpu")
-            recipe = replace(recipe, train=replace(recipe.train, precision=precision))  # type: ignore[arg-type]
+            recipe = replace(recipe, train=replace(recipe.train, precision=precision))
             trainer, began = Trainer(recipe, without, "cpu"), time.perf_counter()
             while trainer.seen < o.kimg * 1000:
                 trainer.round()

@@ -13,8 +13,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol, TypeAlias, Union
 
 import numpy as np
 import torch
@@ -22,23 +23,40 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ganwright import nets
 from ganwright.base import seeds
 from ganwright.base.errors import ModelError, OptionError, WorkError, message
-from ganwright.base.options import build, options, tree
+from ganwright.base.modality import modalities
+from ganwright.base.options import Field, build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
 from ganwright.data.codec import Codec, codec_type
 from ganwright.game import LatentOptions, Truncate
-from ganwright.nets import DiscriminatorOptions, GeneratorOptions, count_parameters
+from ganwright.nets import PlayerOptions, count_parameters
 
 FORMAT, VERSION = "ganwright-model", 1
 WEIGHTS, FACTS = "model.safetensors", "model.json"
+LIKELIHOOD = "surprise"  # what its seeds are derived by: other words would hide other parts
 SHOWN = 32  # samples in a notebook
 LARGEST_FACTS = 32 << 20  # bytes of model.json; more is no model
 # Samples are made in blocks cut at multiples of the generator's `block`, whatever the caller asks
 # for: the same sample then always comes out of the same arithmetic, to the last bit.
 Where = str | Mapping[str, Any]
 _TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all that our nets have
+
+
+def _by_kind(part: str) -> Any:
+    """The options of all nets, of any modality, told apart by their `kind`."""
+    own = [getattr(modality.part("nets"), part) for modality in modalities().values()]
+    classes = (*getattr(nets, part), *chain.from_iterable(own))
+    return Annotated[Union[classes], Field(discriminator="kind")]  # noqa: UP007
+
+
+if TYPE_CHECKING:
+    GeneratorOptions: TypeAlias = PlayerOptions
+    DiscriminatorOptions: TypeAlias = PlayerOptions
+else:
+    GeneratorOptions, DiscriminatorOptions = _by_kind("GENERATORS"), _by_kind("DISCRIMINATORS")
 
 
 @options
@@ -54,6 +72,14 @@ class NetOptions:
 
     def build_discriminator(self, spec: Spec) -> nn.Module:
         return self.discriminator.build(spec, self.latent.dim)
+
+
+class Allowed(Protocol):
+    """What a codec's `condition` makes of `where`: which values examples may have."""
+
+    @property
+    def share(self) -> np.ndarray:
+        """Of each code, in 0 … 1, how much of it is allowed."""
 
 
 class Samples(NamedTuple):
@@ -138,12 +164,12 @@ class Model:
             raise OptionError(f"n: must be at least 1; got {n}")
         self.net.latent.check_truncation(truncation, truncate)
         fixed = self._labels_asked(label, n)
-        bounds = None if where is None else self.codec.condition(where)
-        if bounds is not None and not self.generator.fills:
+        allowed = None if where is None else self.codec.condition(where)
+        if allowed is not None and not self.generator.fills:
             raise OptionError(
                 f"where: the nets '{self.net.generator.kind}' take no conditions; the recipe table does"
             )
-        return self._stream(n, seed, fixed, (truncation, truncate), bounds)
+        return self._stream(n, seed, fixed, (truncation, truncate), allowed)
 
     def _stream(
         self,
@@ -151,7 +177,7 @@ class Model:
         seed: int,
         fixed: np.ndarray | None,
         truncation: tuple[float, Truncate],
-        bounds: Any,
+        allowed: Allowed | None,
     ) -> Iterator[Samples]:
         places_seed, block = seeds.derive(seed, "sample", "place"), self.generator.block
         for start in range(0, n, block):
@@ -159,9 +185,9 @@ class Model:
             labels = self.labels(seed, start, block) if fixed is None else fixed[start:][:block]
             if labels is not None and len(labels) < block:
                 labels = np.resize(labels, block)
-            made = self.make(seed, start, block, labels, truncation, bounds)[:count]
+            made = self.make(seed, start, block, labels, truncation, allowed)[:count]
             places = seeds.uniforms(places_seed, start, count, self.codec.chances)
-            examples = self.codec.decode(made, places, bounds, start=start)
+            examples = self.codec.decode(made, places, allowed, start=start)
             yield Samples(start, examples, None if labels is None else labels[:count])
 
     @torch.inference_mode()
@@ -172,39 +198,43 @@ class Model:
         count: int,
         labels: np.ndarray | None = None,
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
-        bounds: Any = None,
+        allowed: Allowed | None = None,
     ) -> Tensor:
         """Samples `start` … `start + count` of a seed as the generator gives them, not decoded."""
         device = self.device
         latents = self.net.latent.draw_truncated(
             seeds.derive(seed, "sample", "latent"), start, count, *truncation
         )
-        chances = seeds.uniforms(
-            seeds.derive(seed, "sample", "choice"), start, count, self.generator.chances
+        uniforms = seeds.uniforms(
+            seeds.derive(seed, "sample", "choice"), start, count, self.generator.uniforms
         )
         on_device = None if labels is None else torch.as_tensor(labels, device=device)
         made: Tensor = self.generator.sample(
             latents.to(device),
             self.generator.start(count, on_device),
-            torch.from_numpy(chances.astype(np.float32)).to(device),
-            None if bounds is None else torch.from_numpy(bounds.share).float().to(device),
+            torch.from_numpy(uniforms.astype(np.float32)).to(device),
+            None if allowed is None else torch.from_numpy(allowed.share).float().to(device),
         )
         return made.float() if made.is_floating_point() else made
 
     @torch.inference_mode()
-    def surprise(self, stored: Tensor, seed: int = 0) -> tuple[float, float] | None:
+    def negative_log_likelihood(
+        self, stored: Tensor, seed: int = 0, *, times: int = 1
+    ) -> tuple[float, float] | None:
         """−log p, in nats, of hidden parts of examples as stored (n, …), of the same parts each time.
 
-        The mean and its standard error; None where the generator gives no probabilities.
+        The mean and its standard error, of examples that `stored` holds so many `times` each, one batch
+        after the other; None where the generator gives no likelihood.
         """
-        if not hasattr(self.generator, "surprise"):
+        if not self.generator.gives_likelihood:
             return None
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seeds.derive(seed, "surprise"))
+            torch.manual_seed(seeds.derive(seed, LIKELIHOOD))
             condition = self.generator.condition(stored, None).to(self.device)
-        latents = self.net.latent.draw(seeds.derive(seed, "surprise", "latent"), 0, len(stored))
-        found = self.generator.surprise(latents.to(self.device), condition)
-        return float(found.mean()), float(found.std() / len(found) ** 0.5)
+        latents = self.net.latent.draw(seeds.derive(seed, LIKELIHOOD, "latent"), 0, len(stored))
+        found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
+        each = found.view(times, -1).mean(0)
+        return float(each.mean()), float(each.std() / len(each) ** 0.5)
 
     @property
     def device(self) -> torch.device:

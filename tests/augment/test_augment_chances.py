@@ -11,15 +11,16 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import build
 from ganwright.base.spec import Spec
 from ganwright.game import Augment, AugmentOptions
+from ganwright.game.augment import WATCHED, sureness
 from ganwright.modalities.counts.spec import CountsSpec
-from ganwright.modalities.images.augment.operations import WATCHED, sureness
+from ganwright.modalities.images import augment as part
 from ganwright.modalities.tables.spec import TableSpec
 
 PICTURE = Spec(axes=("channel", "height", "width"), shape=(3, 8, 8))
 
 
 def of(**options: object) -> Augment:
-    return Augment(AugmentOptions(**options), PICTURE)  # type: ignore[arg-type]
+    return Augment.of(AugmentOptions(**options), part, PICTURE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -132,12 +133,12 @@ def test_its_state_goes_on_where_it_was() -> None:
         (
             {"mode": "fixed"},
             TableSpec(axes=("choice",), shape=(4,), choices=(2, 2)),
-            r"^game.augment.mode: changes pictures; these are rows of a table$",
+            r"^game.augment.mode: there is no augmentation of rows of a table$",
         ),
         (
             {"p": 0.5},
             CountsSpec(axes=("word",), shape=(4,)),
-            r"^game.augment.p: changes pictures; these are rows of counts$",
+            r"^game.augment.p: there is no augmentation of rows of counts$",
         ),
         (
             {"operations": "flip, shift"},
@@ -168,7 +169,7 @@ def test_its_state_goes_on_where_it_was() -> None:
 )
 def test_what_is_refused(options: dict[str, object], spec: Spec, message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        Augment(AugmentOptions(**options), spec)  # type: ignore[arg-type]
+        Augment.of(AugmentOptions(**options), part if spec is PICTURE else None, spec)  # type: ignore[arg-type]
 
 
 def test_options_are_checked() -> None:

@@ -10,13 +10,16 @@ from torch import Tensor, nn
 
 from ganwright.base.spec import Spec
 from ganwright.game import Augment, AugmentOptions, Batch, Game, GameOptions, PenaltyOptions
+from ganwright.modalities.images import augment as part
 
 SIDE = 6
 
 
 def of(p: float, *operations: str, side: int = SIDE) -> Augment:
     options = AugmentOptions(mode="fixed", operations=operations, p=p, colour_share=1)  # type: ignore[arg-type]
-    return Augment(options, Spec(axes=("channel", "height", "width"), shape=(1, side, side)))
+    return Augment.of(
+        options, part, Spec(axes=("channel", "height", "width"), shape=(1, side, side))
+    )
 
 
 # Karras et al. 2020a, section 3: T acts on distributions, linearly. Where the operations form a group,

@@ -13,6 +13,8 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn.functional import affine_grid, grid_sample
 
 from ganwright.base.spec import Spec
+from ganwright.game import Augment, AugmentOptions
+from ganwright.modalities.images import augment as part
 from ganwright.modalities.images.augment.affine import (
     BILINEAR,
     REFLECTION,
@@ -21,7 +23,7 @@ from ganwright.modalities.images.augment.affine import (
     Sampling,
     sharpened,
 )
-from ganwright.modalities.images.augment.operations import DIFFAUG, USUAL, Augment, AugmentOptions
+from ganwright.modalities.images.augment.operations import DIFFAUG, USUAL
 
 EVERYTHING = ("flip", "rotate90", *USUAL, "luma-flip")
 
@@ -32,7 +34,7 @@ def augment(
     chances = {} if rest.get("mode") == "diffaug" else {"p": p, "colour_share": 1.0}
     options = {"mode": "fixed", "operations": operations} | chances | rest
     spec = Spec(axes=("channel", "height", "width"), shape=shape)
-    return Augment(AugmentOptions(**options), spec)  # type: ignore[arg-type]
+    return Augment.of(AugmentOptions(**options), part, spec)  # type: ignore[arg-type]
 
 
 def pictures(count: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -100,11 +102,11 @@ def test_a_mask_instead_of_numbers_of_rows_comes_to_the_same(mode: dict[str, obj
     whole = torch.arange(6) % 2 == 0
     by_rows = Sampling.of(theta, whole, whole, (5, 6), REFLECTION)
     masked = []
-    for part in by_rows.parts:
+    for one in by_rows.parts:
         mask = torch.zeros(6, dtype=torch.bool)
-        mask[part.rows] = True
+        mask[one.rows] = True
         masked.append(
-            part._replace(rows=mask, grid=affine_grid(theta, [6, 1, 5, 6], align_corners=False))
+            one._replace(rows=mask, grid=affine_grid(theta, [6, 1, 5, 6], align_corners=False))
         )
     x = pictures(6, 3, 5, 6)
     for transposed in (False, True):
@@ -271,7 +273,7 @@ def test_the_colour_map_is_what_numpy_multiplies() -> None:
             torch.tensor([v], dtype=torch.float64)
             for v in (contrast * sign, contrast * saturation, angle, contrast * sign * bright)
         )
-        recolour = Recolour(ours._matrix(luma, chroma, turn), None, offset)
+        recolour = Recolour(ours.views._matrix(luma, chroma, turn), None, offset)
         np.testing.assert_allclose(
             recolour(torch.from_numpy(x)[None])[0].numpy(), expected, atol=1e-6
         )

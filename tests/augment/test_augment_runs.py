@@ -22,10 +22,10 @@ from ganwright.game import (
     Game,
     GameOptions,
     PenaltyOptions,
-    check_augment,
 )
 from ganwright.game.fused import fits
-from ganwright.train.choose import FEW
+from ganwright.modalities.images import augment as part
+from ganwright.modalities.images.recipes import FEW
 from ganwright.train.recipes import RECIPES
 
 ADAPTIVE = {
@@ -98,8 +98,10 @@ def test_penalties_are_of_the_picture_before_it_is_changed() -> None:
     """R1 of D∘T for a linear D is ‖Tᵀw‖², and its slope in w is T Tᵀ w."""
     torch.manual_seed(0)
     shape = (3, 6, 6)
-    augment = Augment(
-        AugmentOptions(mode="fixed", p=0.7), Spec(axes=("channel", "height", "width"), shape=shape)
+    augment = Augment.of(
+        AugmentOptions(mode="fixed", p=0.7),
+        part,
+        Spec(axes=("channel", "height", "width"), shape=shape),
     )
     network = Line(shape)
     x = torch.rand(16, *shape, dtype=torch.float64)
@@ -127,7 +129,7 @@ def test_tables_are_refused_by_the_command_too(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *line], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert "ganwright: error: game.augment.mode: changes pictures; these are" in done.stderr
+    assert "ganwright: error: game.augment.mode: there is no augmentation of" in done.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -137,7 +139,8 @@ def test_what_would_do_nothing_is_refused(tiny: Any) -> None:
     few = RECIPES["mlp"].make()
     for settings in (FEW, {"game.augment.mode": "off"}):  # off again, where it was chosen
         few = override(few, settings)
-    check_augment(few.game.augment, Spec(axes=("channel", "height", "width"), shape=(1, 8, 8)))
+    spec = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8))
+    assert Augment.of(few.game.augment, part, spec) is None
 
 
 def test_privacy_refuses_it(tiny: Any) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import ganwright as gw
-from ganwright.train import choose as choosing
+from ganwright.modalities.images.recipes import FEW_IMAGES
 from ganwright.train import plan, prepare
-from ganwright.train.choose import FEW_PICTURES, choose
+from ganwright.train.choose import choose
+from ganwright.train.plan import Trials
 
 
 @pytest.fixture
@@ -21,12 +22,16 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets the machine have a speed: examples a second of the wide nets; narrow ones have double."""
 
     def be(images_per_s: float) -> None:
-        def found(recipe: Any, data: Any, device: str) -> dict[int, float]:
+        def found(trials: Trials, recipe: Any) -> dict[int, float]:
             return {1: images_per_s * (2 if recipe.generator.width == 32 else 1)}
 
-        monkeypatch.setattr(choosing, "speeds", found)
+        monkeypatch.setattr(Trials, "speeds", found)
 
     return be
+
+
+def chosen(data: gw.Dataset, minutes: float | None, device: str = "cpu") -> Any:
+    return choose(data, minutes=minutes, trials=Trials(data, device))
 
 
 def pictures(folder: Path, count: int, side: int = 16, channels: int = 1) -> gw.Dataset:
@@ -38,7 +43,7 @@ def pictures(folder: Path, count: int, side: int = 16, channels: int = 1) -> gw.
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> gw.Dataset:
-    return pictures(tmp_path_factory.mktemp("many"), 2 * FEW_PICTURES)
+    return pictures(tmp_path_factory.mktemp("many"), 2 * FEW_IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_the_time_decides_how_wide(
     many: gw.Dataset, speed: Any, images_per_s: float, name: str, width: int | None
 ) -> None:
     speed(images_per_s)
-    recipe, reasons = choose(many, minutes=5, device="cpu")
+    recipe, reasons = chosen(many, 5, "cpu")
     assert recipe.name == name
     assert getattr(recipe.generator, "width", None) == width
     assert reasons[0].startswith(f"recipe {name}")
@@ -59,14 +64,14 @@ def test_the_time_decides_how_wide(
 def test_a_budget_in_examples_is_not_measured(
     many: gw.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "speeds", lambda *_: pytest.fail("measured"))
-    recipe, _ = choose(many, minutes=None, device="cpu")
+    monkeypatch.setattr(Trials, "speeds", lambda *_: pytest.fail("measured"))
+    recipe, _ = chosen(many, None, "cpu")
     assert recipe.name == "relativistic"
 
 
 def test_a_large_picture_and_no_time_is_told(tmp_path: Path, speed: Any) -> None:
     speed(0.5)
-    recipe, reasons = choose(pictures(tmp_path, 30, 64, 3), minutes=1, device="cpu")
+    recipe, reasons = chosen(pictures(tmp_path, 30, 64, 3), 1, "cpu")
     assert recipe.name == "relativistic"
     assert "try more minutes, or --set data.size=32" in reasons[0]
 
@@ -77,7 +82,7 @@ def test_a_large_picture_and_no_time_is_told(tmp_path: Path, speed: Any) -> None
     ids=["ten", "an hour", "ten hours", "kimg"],
 )
 def test_a_gpu_gets_the_residual_nets(many: gw.Dataset, minutes: float | None, size: str) -> None:
-    recipe, reasons = choose(many, minutes=minutes, device="cuda")
+    recipe, reasons = chosen(many, minutes, "cuda")
     assert recipe.name == "r3gan"
     assert recipe.generator.size == recipe.discriminator.size == size
     assert f"size {size}" in reasons[0]
@@ -85,14 +90,14 @@ def test_a_gpu_gets_the_residual_nets(many: gw.Dataset, minutes: float | None, s
 
 def test_few_pictures_are_changed_before_they_are_judged(tmp_path: Path, speed: Any) -> None:
     speed(1000.0)
-    recipe, reasons = choose(pictures(tmp_path, 300), minutes=5, device="cpu")
+    recipe, reasons = chosen(pictures(tmp_path, 300), 5, "cpu")
     assert recipe.game.augment.mode != "off"
-    assert re.match(r"augmentation on: \d+ different pictures", reasons[1])
+    assert re.match(r"augmentation on: \d+ different images", reasons[1])
 
 
 def test_very_small_pictures_are_left_as_they_are(tmp_path: Path, speed: Any) -> None:
     speed(1000.0)
-    recipe, _ = choose(pictures(tmp_path, 300, 8), minutes=5, device="cpu")
+    recipe, _ = chosen(pictures(tmp_path, 300, 8), 5, "cpu")
     assert recipe.game.augment.mode == "off"
 
 
@@ -102,14 +107,14 @@ def test_copies_count_once(tmp_path: Path, speed: Any) -> None:
     some = rng.integers(0, 256, (100, 16, 16, 1), dtype=np.uint8)
     np.save(tmp_path / "copies.npy", np.tile(some, (50, 1, 1, 1)))
     data = gw.open_data(tmp_path / "copies.npy")
-    assert len(data.train) > FEW_PICTURES
-    recipe, _ = choose(data, minutes=5, device="cpu")
+    assert len(data.train) > FEW_IMAGES
+    recipe, _ = chosen(data, 5, "cpu")
     assert recipe.game.augment.mode != "off"
 
 
 def test_many_pictures_are_left_as_they_are(many: gw.Dataset, speed: Any) -> None:
     speed(1000.0)
-    recipe, reasons = choose(many, minutes=5, device="cpu")
+    recipe, reasons = chosen(many, 5, "cpu")
     assert recipe.game.augment.mode == "off"
     assert len(reasons) == 1
 
@@ -131,9 +136,9 @@ def test_without_a_budget_it_is_ten_minutes_that_are_reckoned_with(
 ) -> None:
     asked: list[Any] = []
 
-    def note(data: Any, *, minutes: float | None, device: str) -> Any:
+    def note(data: Any, *, minutes: float | None, trials: Trials) -> Any:
         asked.append(minutes)
-        return choose(data, minutes=None, device=device)
+        return choose(data, minutes=None, trials=trials)
 
     monkeypatch.setattr(plan, "measure", lambda trainer: 1000.0)
     monkeypatch.setattr(sys.modules[prepare.__module__], "choose", note)

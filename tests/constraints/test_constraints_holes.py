@@ -11,7 +11,7 @@ from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset
 from ganwright.modalities.tables.codec.rules import implied_orders, parse_rules
 from ganwright.modalities.tables.dataset import frame_dataset
-from ganwright.train.brief import Briefing, train_in_memory
+from ganwright.train.in_memory import train_in_memory
 
 ROWS = 1500
 RNG = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def sums() -> pd.DataFrame:
 def test_a_total_is_made_where_a_part_is_missing() -> None:
     frame = sums()
     data = opened(frame, "z = x + y")
-    made = train_in_memory(data, Briefing(passes=8)).sample(4000)
+    made = train_in_memory(data, passes=8).sample(4000)
     whole = made.notna().all(axis=1)
     assert (made.z[whole] == made.x[whole] + made.y[whole]).all()
     real = (frame.x.isna() & frame.z.notna()).mean()
@@ -65,7 +65,7 @@ def test_rows_with_holes_come_back_from_their_codes() -> None:
     "rules", [("lo <= mid", "mid <= hi"), ("lo <= hi", "mid <= hi", "lo <= mid")]
 )
 def test_chains_hold_where_the_middle_is_missing(rules: tuple[str, ...]) -> None:
-    made = train_in_memory(opened(chain(), *rules), Briefing(passes=4)).sample(4000)
+    made = train_in_memory(opened(chain(), *rules), passes=4).sample(4000)
     assert made.mid.isna().mean() > 0.15
     for low, high in (("lo", "mid"), ("mid", "hi"), ("lo", "hi")):
         both = made[[low, high]].dropna()

@@ -15,7 +15,7 @@ import ganwright as gw
 from ganwright.base.errors import ModelError, OptionError
 from ganwright.data import codec_from_json
 from ganwright.data.writers import format_for, writer_for
-from ganwright.modalities.counts.nets import Filled, Rates, draw, ordered, surprise
+from ganwright.modalities.counts.nets import Filled, Rates, draw, negative_log_likelihood, ordered
 from ganwright.modalities.counts.quality import CountRows, company, count_quality
 from ganwright.model import Model
 
@@ -165,14 +165,14 @@ def test_words_are_drawn_by_their_law() -> None:
             assert found.get(row, 0) == pytest.approx(chance, abs=0.012), row
 
 
-def test_the_surprise_is_that_of_the_law() -> None:
+def test_the_negative_log_likelihood_is_that_of_the_law() -> None:
     # Over random orders, the mean of exp(−surprise) is a row's probability a sequence.
     torch.manual_seed(0)
     expected = law(P, A, D, 3)
     for row in [(3, 0, 0), (2, 1, 0), (1, 1, 1)]:
         n = 4000
         counts = torch.tensor(row).expand(n, -1)
-        cost = surprise(rates(n), Filled.of(counts), torch.full((n, 1), 3.0))
+        cost = negative_log_likelihood(rates(n), Filled.of(counts), torch.full((n, 1), 3.0))
         orders = 6 / np.prod([[1, 1, 2, 6][c] for c in row])
         assert float((-cost).exp().mean()) * orders == pytest.approx(expected[row], rel=0.03)
 

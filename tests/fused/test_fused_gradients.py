@@ -13,17 +13,16 @@ from torch.nn import functional
 from torch.nn.functional import softplus
 
 from ganwright.base.spec import Spec
-from ganwright.game import GameOptions, PenaltyOptions
+from ganwright.game import Augment, AugmentOptions, GameOptions, PenaltyOptions
 from ganwright.game.fused import Unfit, fits, judged_with_gradient
 from ganwright.game.penalties import squared_gradient
-from ganwright.game.step import Batch, Game
-from ganwright.modalities.images.augment.operations import Augment, AugmentOptions
+from ganwright.game.round import Batch, Game
+from ganwright.modalities.images import augment as part
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
 from ganwright.nets import (
-    DCGANDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
-    R3GANDiscriminatorOptions,
 )
 
 CLASSES = ("a", "b", "c")
@@ -70,8 +69,9 @@ def test_equal_to_differentiating_twice(
     options: Any, classes: tuple[str, ...], augmented: bool
 ) -> None:
     network, x, labels = made(options, classes)
-    augment = Augment(
+    augment = Augment.of(
         AugmentOptions(mode="fixed", p=0.9),
+        part,
         Spec(axes=("channel", "height", "width"), shape=(3, 12, 12)),
     )
     see = augment.draw(x) if augmented else None

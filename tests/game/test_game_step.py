@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
 from ganwright.game import LOSSES, PENALTIES, Batch, Game, GameOptions, LabelOptions, PenaltyOptions
-from ganwright.game.step import frozen, noisy
+from ganwright.game.round import frozen, noisy
 from ganwright.nets import MLPDiscriminatorOptions
 
 LATENT, BATCH = 3, 6
@@ -166,7 +166,7 @@ def test_results_are_plain_numbers() -> None:
     result = game.round(source.reals, 0)
     found = {name: value for name, value in result._asdict().items() if value is not None}
     # This generator gives no probabilities, and neither remedy nor augmentation was asked for.
-    silent = {"surprise", "lecam", "consistency", "augment_p", "sureness"}
+    silent = {"nll", "lecam", "consistency", "augment_p", "sureness"}
     assert set(result._fields) - set(found) == silent
     for name, value in found.items():
         assert value.shape == (), name

@@ -118,7 +118,7 @@ def test_the_best_survives_a_repair(
     import torch
 
     def act(trainer: Any) -> None:
-        if trainer.seen == 80 and trainer.repairs == 0:
+        if trainer.seen == 80 and trainer.rollbacks == 0:
             with torch.no_grad():
                 next(trainer.game.generator.parameters()).fill_(float("nan"))
             trainer.average.network.load_state_dict(trainer.game.generator.state_dict())
@@ -135,7 +135,7 @@ def test_a_model_of_nan_is_set_back_before_it_is_scored(tiny: Any, tmp_path: Pat
     import torch
 
     def act(trainer: Any) -> None:
-        if trainer.seen == 64 and trainer.repairs == 0:
+        if trainer.seen == 64 and trainer.rollbacks == 0:
             with torch.no_grad():
                 next(trainer.average.network.parameters()).fill_(float("nan"))
 

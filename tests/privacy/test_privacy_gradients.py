@@ -17,12 +17,9 @@ from ganwright.base.spec import Spec
 from ganwright.game import Batch, GameOptions, PenaltyOptions, PrivacyOptions, check
 from ganwright.game.privacy import clipped_gradients
 from ganwright.game.private import PrivateGame, apart
-from ganwright.nets import (
-    DCGANDiscriminatorOptions,
-    MLPDiscriminatorOptions,
-    TableDiscriminatorOptions,
-    TableGeneratorOptions,
-)
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions
+from ganwright.modalities.tables.nets import TableDiscriminatorOptions, TableGeneratorOptions
+from ganwright.nets import MLPDiscriminatorOptions
 from ganwright.train.batches import chosen
 
 SIZES = (7, 3, 12)
@@ -134,7 +131,7 @@ def test_no_row_adds_more_than_the_bound_and_the_noise_is_what_was_said() -> Non
 def test_what_is_told_of_a_round_is_nothing_of_real_rows() -> None:
     result = game().round(lambda: real(3), 0)
     assert result.real_logit is None and result.discriminator_loss is None
-    assert result.surprise is None and result.generator_loss is not None
+    assert result.nll is None and result.generator_loss is not None
 
 
 def test_the_pull_to_shares_is_pearsons_distance() -> None:

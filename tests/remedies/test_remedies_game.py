@@ -21,17 +21,18 @@ from ganwright.base.spec import Spec
 from ganwright.data import open_data
 from ganwright.game import (
     LOSSES,
+    AccumulatingGame,
     Augment,
     AugmentOptions,
     Batch,
     Game,
     GameOptions,
     PenaltyOptions,
-    PortionedGame,
     PrivacyOptions,
     RemedyOptions,
     check,
 )
+from ganwright.modalities.images import augment as part
 from ganwright.modalities.tables.spec import TableSpec
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.train import RECIPES, state
@@ -82,6 +83,7 @@ def make(remedies: RemedyOptions | None = None, **rules: Any) -> tuple[Game, lis
         generator_optimiser=torch.optim.SGD(generator.parameters(), lr=0.1),
         discriminator_optimiser=torch.optim.SGD(discriminator.parameters(), lr=0.1),
         latents=latents,
+        moved=part.moved,
     )
     return game, [Batch(latents(4 * BATCH).view(BATCH, 1, 4, 4) / 3, None) for _ in range(4)]
 
@@ -126,7 +128,7 @@ def test_the_generator_learns_from_the_best_alone(loss: Any) -> None:
 
 def test_lecam_and_consistency_are_added_to_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     game, (batch, *_) = make(RemedyOptions(lecam=0.3, consistency=7), penalty={"r1": 0.5})
-    monkeypatch.setattr("ganwright.game.step.shifted", lambda x: x.flip(3) * 0.9)
+    game.moved = lambda x: x.flip(3) * 0.9
     game.anchors.follow(torch.tensor(1.5).double(), torch.tensor(-0.5).double())
     twin = copy.deepcopy(game.discriminator)
     fakes = game.generator(game.latents(BATCH)).detach()
@@ -150,11 +152,11 @@ def test_pictures_are_moved_and_otherwise_augmented_alike(
     monkeypatch: pytest.MonkeyPatch, penalty: dict[str, float]
 ) -> None:
     game, (batch, *_) = make(RemedyOptions(consistency=7), penalty=penalty)
-    game.augment = Augment(AugmentOptions(mode="fixed", p=0.8), SPEC)
+    game.augment = Augment.of(AugmentOptions(mode="fixed", p=0.8), part, SPEC)
     fakes = game.generator(game.latents(BATCH)).detach()
     told = game._discriminator_step(batch, fakes, 0)
     assert told.consistency is not None and told.consistency > 0
-    monkeypatch.setattr("ganwright.game.step.shifted", lambda x: x)
+    game.moved = lambda x: x
     told = game._discriminator_step(batch, fakes, 0)
     assert told.consistency is not None and told.consistency < 1e-20
 
@@ -317,10 +319,11 @@ def test_consistency_is_for_pictures() -> None:
             nn.Identity(),
             spec=row,
             batch=8,
+            moves=False,
         )
     assert str(caught.value) == (
-        "game.remedies.consistency: compares a picture with the same one moved a little; "
-        "got rows of a table"
+        "game.remedies.consistency: compares an example with the same one moved a little; "
+        "there is no moving rows of a table"
     )
     check(
         GameOptions(remedies=RemedyOptions(lecam=1, top_k=0.5)),
@@ -355,7 +358,7 @@ def test_a_batch_in_portions_has_the_same_anchors() -> None:
     o = RemedyOptions(lecam=0.3)
     whole, _ = play(o, rounds=3)
     parts, batches = make(o)
-    parts = PortionedGame(**vars(parts), microbatch=2)
+    parts = AccumulatingGame(**vars(parts), microbatch=2)
     for number in range(3):
         parts.round(lambda number=number: batches[number], number * BATCH)  # type: ignore[misc]
     assert whole.anchors.real is not None and parts.anchors.real is not None

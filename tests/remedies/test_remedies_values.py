@@ -13,13 +13,10 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
 from ganwright.game import Game, GameOptions, RemedyOptions, squared_gradient
-from ganwright.game.remedies import FOLLOW, Anchors, best, consistency, lecam, shifted
-from ganwright.nets import (
-    DCGANDiscriminatorOptions,
-    LatentSkipDiscriminatorOptions,
-    MLPDiscriminatorOptions,
-    R3GANDiscriminatorOptions,
-)
+from ganwright.game.regularisers import FOLLOW, Anchors, best, consistency, lecam
+from ganwright.modalities.images.augment import moved as moved_a_little
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
+from ganwright.nets import LatentSkipDiscriminatorOptions, MLPDiscriminatorOptions
 from ganwright.nets.layers import Head, MinibatchStd, packed
 
 PICTURE = ("channel", "height", "width")
@@ -232,7 +229,7 @@ def test_pictures_are_moved_by_whole_pixels_and_mirrored_at_the_edges(
 ) -> None:
     x = np.random.default_rng(0).normal(size=(200, 2, height, width))
     torch.manual_seed(0)
-    moved = shifted(torch.from_numpy(x)).numpy()
+    moved = moved_a_little(torch.from_numpy(x)).numpy()
     most = [min(max(round(side / 8), 1), side - 1) for side in (height, width)]
     padded = np.pad(x, [(0, 0), (0, 0), *((m, m) for m in most)], mode="reflect")
     places = [(i, j) for i in range(2 * most[0] + 1) for j in range(2 * most[1] + 1)]

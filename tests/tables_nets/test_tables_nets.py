@@ -31,7 +31,8 @@ from ganwright.modalities.tables.nets import (
     hats,
 )
 from ganwright.modalities.tables.spec import TableSpec
-from ganwright.nets import table as nets
+from ganwright.nets import bfloat16
+from ganwright.nets.layers import Generator
 
 SIZES = (3, 8, 2)
 LATENT = 4
@@ -67,7 +68,7 @@ def rows(count: int, seed: int = 0) -> Tensor:
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16"])
 def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """With and without products in bfloat16, whatever this machine has."""
-    monkeypatch.setattr(nets, "has_bfloat16", lambda device: request.param)
+    monkeypatch.setattr(bfloat16, "has_bfloat16", lambda device: request.param)
     return request.param
 
 
@@ -75,7 +76,9 @@ def narrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
 
 
 @pytest.mark.parametrize("blocks", [0, 2])
-def test_surprise_is_cross_entropy_of_what_was_hidden(blocks: int, narrow: bool) -> None:
+def test_negative_log_likelihood_is_cross_entropy_of_what_was_hidden(
+    blocks: int, narrow: bool
+) -> None:
     net, codes, z = generator(blocks=blocks), rows(32), torch.randn(32, LATENT)
     hidden = torch.rand(32, 3) < 0.6
     condition = torch.where(hidden, ~codes, codes)
@@ -85,9 +88,9 @@ def test_surprise_is_cross_entropy_of_what_was_hidden(blocks: int, narrow: bool)
         [cross_entropy(p, codes[:, c], reduction="none") for c, p in enumerate(parts)], 1
     )
     want = (cost * hidden).sum(1) * 32 / hidden.sum()
-    got = net.surprise(z, condition)
+    got = net.negative_log_likelihood(z, condition)
     assert torch.allclose(got, want, atol=0.2 if narrow else 1e-5)
-    assert torch.allclose(net(z, condition).surprise, got, atol=1e-5)
+    assert torch.allclose(net(z, condition).nll, got, atol=1e-5)
 
     names, weights = zip(*net.named_parameters(), strict=True)
     wanted = torch.autograd.grad(want.mean(), weights, allow_unused=True)
@@ -260,14 +263,14 @@ def test_the_discriminator_rests_between_its_rounds() -> None:
         same = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
         assert same == (number % 3 != 0)
         assert (result.discriminator_loss is None) == same
-        assert result.surprise is not None and math.isfinite(result.surprise)
+        assert result.nll is not None and math.isfinite(result.nll)
         moved = zip(own, game.generator.parameters(), strict=True)
         assert any(not torch.equal(a, b) for a, b in moved)
 
 
-def test_likelihood_lowers_surprise() -> None:
+def test_likelihood_lowers_negative_log_likelihood() -> None:
     game, batch = players(likelihood=1, adversarial=0)
-    found = [float(game.round(lambda: batch, 64 * i).surprise) for i in range(60)]  # type: ignore[arg-type]
+    found = [float(game.round(lambda: batch, 64 * i).nll) for i in range(60)]  # type: ignore[arg-type]
     assert found[-1] < 0.8 * found[0]
 
 
@@ -276,7 +279,7 @@ def test_rules_without_sense_are_refused() -> None:
     with pytest.raises(OptionError, match="would have nothing to learn by"):
         check(GameOptions(adversarial=0), generator(), judge)
     with pytest.raises(OptionError, match="gives no probabilities"):
-        check(GameOptions(likelihood=1), torch.nn.Identity(), judge)
+        check(GameOptions(likelihood=1), Generator(), judge)
     with pytest.raises(OptionError, match="need rows of a table, got pictures"):
         picture = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8))
         TableGeneratorOptions().build(picture, LATENT)

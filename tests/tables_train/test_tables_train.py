@@ -102,10 +102,10 @@ def test_a_stopped_run_ends_in_the_same_bits(csv: Path, tmp_path: Path, position
 
 def test_the_run_says_how_far_it_came(trained: gw.Run) -> None:
     scores = [e for e in trained.log if e["event"] == "score"]
-    assert min(e["surprise"] for e in scores) == min(e["surprise"] for e in scores if e["is_best"])
+    assert min(e["nll"] for e in scores) == min(e["nll"] for e in scores if e["is_best"])
     assert {"fid", "shapes", "trends"} <= set(scores[-1])
     reports = [e for e in trained.log if e["event"] == "report"]
-    assert all(np.isfinite(e["surprise"]) for e in reports)
+    assert all(np.isfinite(e["nll"]) for e in reports)
     shown = sorted((trained.path / "samples").iterdir())
     assert list(pd.read_csv(shown[-1]).columns) == list(table(2).columns)
     facts = json.loads((trained.path / "model" / "model.json").read_text())
@@ -131,7 +131,9 @@ def test_what_is_for_pictures_is_refused(
     csv: Path, tmp_path: Path, setting: tuple[str, Any]
 ) -> None:
     name, value = setting
-    with pytest.raises(OptionError, match=rf"data\.{name}: changes pictures"):
+    with pytest.raises(
+        OptionError, match=rf"data\.{name}: for data of kind image; this holds rows"
+    ):
         gw.train(csv, out=tmp_path / "run", kimg=0.1, settings={f"data.{name}": value})
 
 

@@ -208,9 +208,10 @@ def test_a_full_disk_is_told_and_the_checkpoint_before_is_whole(tiny: Any, tmp_p
 
 def test_stopped_before_the_first_round(tiny: Any, tmp_path: Path) -> None:
     from ganwright.train import loop
+    from ganwright.train.keeper import OnDisk
 
     trainer, folder = tiny.trainer(), RunFolder(tmp_path / "run")
     folder.create()
     with pytest.raises(Interrupted, match="interrupted at 0 kimg"):
-        loop.train(trainer, folder, tiny.Watcher(), lambda: True)
+        loop.train(trainer, OnDisk(folder), tiny.Watcher(), lambda: True)
     assert state.load(folder.checkpoint)[0]["progress"]["seen"] == 0

@@ -54,7 +54,7 @@ def test_a_diverged_run_is_set_back_and_ends_well(tiny: Any, tmp_path: Path) -> 
     assert event["diverged_at"] >= 100 and event["repairs"] == 1
     assert run.log[-1]["event"] == "done" and all_numbers(run.path)
     text = notice(event)
-    assert text is not None and "set back to 0.08 kimg with half the rates (repair 1)" in text
+    assert text is not None and "set back to 0.08 kimg with half the rates (rollback 1)" in text
     reports = [e["seen"] for e in run.log if e["event"] == "report"]
     assert reports == sorted(reports) and reports[-1] == 208
 
@@ -71,7 +71,7 @@ def test_interrupted_after_diverging_keeps_a_good_model(tiny: Any, tmp_path: Pat
     import signal
 
     def act(trainer: Any) -> None:
-        if trainer.seen == 32 and trainer.repairs == 0:
+        if trainer.seen == 32 and trainer.rollbacks == 0:
             poison(trainer)
             signal.raise_signal(signal.SIGINT)
 
@@ -111,7 +111,7 @@ def test_a_repair_does_not_depend_on_interruptions(tiny: Any, tmp_path: Path) ->
         waiting = list(stops)
 
         def act(trainer: Any) -> None:
-            if trainer.seen == 112 and trainer.repairs == 0:
+            if trainer.seen == 112 and trainer.rollbacks == 0:
                 poison(trainer)
             if waiting and trainer.seen >= waiting[0]:
                 waiting.pop(0)

@@ -134,7 +134,7 @@ def test_a_checkpoint_that_knows_fewer_results_goes_on(tiny: Any, tmp_path: Path
     with pytest.raises(Interrupted):
         tiny.run(out, settings=settings, observer=tiny.Watcher(stop_at(96)))
     found, _ = state.load(out / "checkpoint")
-    known = 1 + Result._fields.index("surprise")
+    known = 1 + Result._fields.index("nll")
     means = found["means"]
     assert means["count"] and known < len(means["counts"])
     found["means"] = means | {"total": means["total"][:known], "counts": means["counts"][:known]}

@@ -34,10 +34,10 @@ def test_the_clock_tries_and_takes_the_faster(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(plan, "measure", lambda trainer: 100.0 / torch.get_num_threads())
     data = gw.open_data("digits")
     with on_threads(3):
-        assert plan.with_threads(recipe(minutes=1.0), data, "cpu").train.threads == 1
+        assert plan.with_threads(recipe(minutes=1.0), plan.Trials(data, "cpu")).train.threads == 1
     monkeypatch.setattr(plan, "measure", lambda trainer: 100.0 * torch.get_num_threads())
     with on_threads(3):
-        assert plan.with_threads(recipe(minutes=1.0), data, "cpu").train.threads == 3
+        assert plan.with_threads(recipe(minutes=1.0), plan.Trials(data, "cpu")).train.threads == 3
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_nothing_is_tried_where_the_result_must_repeat(
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setattr(plan, "measure", lambda trainer: pytest.fail("measured"))
     with on_threads(2):
-        found = plan.with_threads(recipe(**budget), gw.open_data("digits"), "cpu")
+        found = plan.with_threads(recipe(**budget), plan.Trials(gw.open_data("digits"), "cpu"))
     assert found.train.threads == 2
 
 

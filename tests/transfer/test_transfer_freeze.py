@@ -12,11 +12,10 @@ from torch import nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
 from ganwright.nets import (
-    DISCRIMINATORS,
     LatentSkipDiscriminatorOptions,
     MLPDiscriminatorOptions,
-    R3GANDiscriminatorOptions,
     stages_of,
 )
 from ganwright.train import prepare
@@ -25,10 +24,11 @@ from ganwright.train.transfer import take
 
 SPEC = Spec(axes=("channel", "height", "width"), shape=(1, 16, 16), classes=("a", "b"))
 SMALL: dict[Any, dict[str, Any]] = {
+    DCGANDiscriminatorOptions: {"width": 4},
     MLPDiscriminatorOptions: {"widths": (8, 8)},
     LatentSkipDiscriminatorOptions: {"width": 8, "depth": 3},
 }
-NETS = [(kind, norm) for kind in DISCRIMINATORS for norm in ("none", "batch", "layer", "spectral")]
+NETS = [(kind, norm) for kind in SMALL for norm in ("none", "batch", "layer", "spectral")]
 
 
 def built(kind: Any, **settings: Any) -> nn.Module:

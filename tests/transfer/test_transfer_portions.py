@@ -17,17 +17,17 @@ from ganwright.base.errors import Interrupted, OptionError
 from ganwright.base.spec import Spec
 from ganwright.game import (
     LOSSES,
+    AccumulatingGame,
     Batch,
     Game,
     GameOptions,
     PenaltyOptions,
-    PortionedGame,
     RemedyOptions,
     check,
 )
-from ganwright.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
+from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
 from ganwright.train import plan
-from ganwright.train.memory import peak_bytes, peak_of, room_for
+from ganwright.train.ram import peak_bytes, peak_of, room_for
 from ganwright.train.recipes import RECIPES
 
 SPEC = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8), classes=("a", "b", "c"))
@@ -57,7 +57,7 @@ def game(o: GameOptions, microbatch: int | None, **d: Any) -> tuple[Game, Callab
     if microbatch is None:
         return Game(**parts), reals
     check(o, generator, discriminator, microbatch=microbatch)
-    return PortionedGame(microbatch=microbatch, **parts), reals
+    return AccumulatingGame(microbatch=microbatch, **parts), reals
 
 
 RULES: dict[str, tuple[GameOptions, dict[str, Any]]] = {
@@ -112,7 +112,7 @@ def test_a_portion_as_large_as_the_batch_is_the_same_to_the_bit() -> None:
 def test_in_float32_a_run_in_portions_is_near_the_whole(tiny: Any) -> None:
     settings = {"train.precision": "float32", "game.penalty.r1": 1}
     one, other = tiny.trainer(**settings), tiny.trainer(**settings, **{"train.microbatch": 4})
-    assert isinstance(other.game, PortionedGame) and not isinstance(one.game, PortionedGame)
+    assert isinstance(other.game, AccumulatingGame) and not isinstance(one.game, AccumulatingGame)
     for trainer in (one, other):
         for optimiser in (trainer.game.generator_optimiser, trainer.game.discriminator_optimiser):
             optimiser.param_groups[0]["eps"] = 1e-3  # Adam's first steps are signs of what is noise

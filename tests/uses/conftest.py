@@ -14,7 +14,7 @@ from ganwright.base.options import build
 from ganwright.data import DataOptions
 from ganwright.modalities.tables.dataset import frame_dataset
 from ganwright.model import Model
-from ganwright.train.brief import Briefing, train_in_memory
+from ganwright.train.in_memory import train_in_memory
 
 QUICK = {"generator.width": 32, "discriminator.width": 32}
 ROWS = 300
@@ -52,7 +52,7 @@ def frame() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def model(frame: pd.DataFrame) -> Model:
     data = frame_dataset(frame, build(DataOptions, {"holdout": 0.1}), whole=True)
-    return train_in_memory(data, Briefing(settings=QUICK | {"generator.width": 128}))
+    return train_in_memory(data, settings=QUICK | {"generator.width": 128})
 
 
 @pytest.fixture(scope="session")

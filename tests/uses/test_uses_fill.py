@@ -19,7 +19,7 @@ from ganwright.data import DataOptions
 from ganwright.modalities.tables.dataset import frame_dataset
 from ganwright.model import Model
 from ganwright.train import RECIPES
-from ganwright.train.brief import Briefing, train_in_memory
+from ganwright.train.in_memory import train_in_memory
 from ganwright.uses.cells import rewrite
 from ganwright.uses.fill import find
 from ganwright.uses.rows import codec_of, rows_of
@@ -252,7 +252,7 @@ def endless() -> tuple[Model, pd.DataFrame]:
 def _quick(frame: pd.DataFrame) -> Model:
     data = frame_dataset(frame, build(DataOptions, {"holdout": 0.0}), whole=True)
     settings = {"generator.width": 64, "discriminator.width": 32}
-    return train_in_memory(data, Briefing(passes=60, settings=settings))
+    return train_in_memory(data, passes=60, settings=settings)
 
 
 def test_infinite_numbers_are_values_and_stay(endless: tuple[Model, pd.DataFrame]) -> None:

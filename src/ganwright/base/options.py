@@ -36,8 +36,8 @@ from ganwright.base.errors import OptionError, message
 from ganwright.base.modality import modalities
 
 __all__ = [
-    "Field", "Grouped", "Words", "build", "by_commas", "flatten", "from_toml", "grouped", "options",
-    "override", "parse", "to_toml", "written",
+    "Field", "Grouped", "Words", "build", "by_commas", "flatten", "from_toml", "grouped", "in_full",
+    "options", "override", "parse", "to_toml", "written",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -189,7 +189,7 @@ def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> 
     Setting a ``….kind`` to another kind starts that part from the new kind's defaults. Raises
     OptionError for an unknown path (naming the nearest) or a value that is not allowed.
     """
-    settings = {_in_full(value, key): item for key, item in settings.items()}
+    settings = {in_full(value, key): item for key, item in settings.items()}
     nested: Tree = tree(value)
     kinds = {key: item for key, item in settings.items() if key.split(".")[-1] == "kind"}
     if kinds:
@@ -212,7 +212,7 @@ def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> 
     return build(type(value), nested, owner=owner)
 
 
-def _in_full(value: Any, key: str) -> str:
+def in_full(value: Any, key: str) -> str:
     """The path with the groups that it leaves out, where one alone has the option."""
     path: list[str] = []
     for part in key.split("."):

@@ -156,18 +156,19 @@ class RowEstimator(BaseEstimator):
         return data
 
     def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:
-        from ganwright.train.brief import Briefing, train_in_memory
+        from ganwright.train.in_memory import train_in_memory
         from ganwright.train.plan import pick_device
 
-        briefing = Briefing(
+        return train_in_memory(
+            data,
             passes=self.passes,
             minutes=self.minutes,
             seed=seed,
             device=pick_device(self.device),
             settings=dict(self.settings or {}),
             progress=self.progress,
+            stop_by=stop_by,
         )
-        return train_in_memory(data, briefing, stop_by)
 
 
 def collected(X: Any) -> Any:

@@ -29,7 +29,7 @@ LEAST = 20  # held-out examples to select by
 class Scorer:
     """FID, precision, recall, coverage and uniqueness of a model's samples, always of the same seed.
 
-    Where the generator gives probabilities, `surprise` says how unlikely it finds held-out examples.
+    Where the generator gives it, `nll` is the negative log-likelihood of held-out examples.
     Beside them the quick measures of the modality. Real features,
     their radii and the floor are computed once, before the first score.
     """
@@ -68,12 +68,16 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
-        if (surprise := model.surprise(self.stored)) is not None:
-            found["surprise"], found["surprise_error"] = surprise
+        if (nll := model.negative_log_likelihood(self.stored)) is not None:
+            found["nll"], found["nll_error"] = nll
         given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}
         found |= measure(self.names, given).values
         shares = class_shares(seen, self.classes) if self.classes else {}
         return found | {f"share_{name}": share for name, share in shares.items()}
+
+    def selects(self, found: dict[str, float]) -> tuple[float, float]:
+        """What selects a model, lower is better, and its error: the likelihood, the steadier, or FID."""
+        return (found["nll"], found["nll_error"]) if "nll" in found else (found["fid"], 0.0)
 
 
 def scoring(

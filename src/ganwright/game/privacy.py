@@ -118,7 +118,7 @@ def _quiet() -> Iterator[None]:
 
 
 @dataclass
-class Ledger:
+class PrivacyState:
     """Steps that looked at real rows, and the key that all their chance follows from.
 
     The key must stay secret: who has it can draw the noise again and take it off. It is in the

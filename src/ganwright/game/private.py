@@ -11,15 +11,15 @@ from torch import Tensor
 from ganwright.game.losses import LOSSES
 from ganwright.game.penalties import clip_weights
 from ganwright.game.privacy import clipped_gradients
-from ganwright.game.step import Batch, Game, Made, Result, frozen, noisy
+from ganwright.game.round import Batch, Game, Made, Result, frozen, noisy
 
 
 @dataclass
 class PrivateGame(Game):
     """As `Game`, but real rows (as many as chance has it) meet the discriminator's noisy sum alone.
 
-    `rows` is how many there are on average, and how many fakes are made. `shares` (ΣK,), of rows of
-    choices, are the data's own shares of each code.
+    `rows` is how many there are on average, and how many fakes are made. `shares` (numbers,), where
+    examples are one-hot, are the data's own shares of each code.
     """
 
     rows: int = 0
@@ -44,7 +44,7 @@ class PrivateGame(Game):
         )
 
     def _generate(self, batch: Batch) -> Made:
-        return super()._generate(batch)._replace(surprise=None)  # there is no truth to be told
+        return super()._generate(batch)._replace(nll=None)  # there is no truth to be told
 
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o = self.options

@@ -13,9 +13,7 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import flatten
 from ganwright.base.spec import Spec
 from ganwright.game.losses import LOSSES
-from ganwright.game.step import GameOptions
-
-PICTURES = ("channel", "height", "width")
+from ganwright.game.round import GameOptions
 
 # An option that says how another one works changes nothing while that one is off.
 NEEDS = {
@@ -37,7 +35,8 @@ class Setup:
     discriminator: nn.Module
     spec: Spec | None = None
     batch: int | None = None
-    microbatch: int | None = None  # of a batch that is computed in portions
+    microbatch: int | None = None  # of a batch whose gradients are accumulated
+    moves: bool = True  # whether there is a way to move an example a little
 
     @property
     def private(self) -> bool:
@@ -97,8 +96,7 @@ PLAYERS = (
     Rule(
         "game.likelihood",
         lambda s: (
-            (s.game.likelihood or s.game.adversarial_every > 1)
-            and not hasattr(s.generator, "surprise")
+            (s.game.likelihood or s.game.adversarial_every > 1) and not s.generator.gives_likelihood
         ),
         "this generator gives no probabilities of what is hidden",
     ),
@@ -146,8 +144,8 @@ PLAYERS = (
     ),
     Rule(
         "game.remedies.consistency",
-        lambda s: s.game.remedies.consistency and s.spec and s.spec.axes != PICTURES and s.spec,
-        "compares a picture with the same one moved a little; got {got.things}",
+        lambda s: s.game.remedies.consistency and not s.moves and s.spec,
+        "compares an example with the same one moved a little; there is no moving {got.things}",
     ),
 )
 
@@ -240,6 +238,7 @@ def check(
     spec: Spec | None = None,
     batch: int | None = None,
     microbatch: int | None = None,
+    moves: bool = True,
 ) -> None:
     """Raises OptionError that names the first option that contradicts others or the players."""
     setup = Setup(
@@ -249,6 +248,7 @@ def check(
         spec=spec,
         batch=batch,
         microbatch=microbatch,
+        moves=moves,
     )
     _check_needs(game)
     portions, private = microbatch is not None, setup.private

@@ -1,25 +1,15 @@
-"""From a spec to the two players: one family of nets per file; no losses, no saving.
+"""From a spec to the two players: nets that fit any spec, and the layers that all share.
 
-New net: one file, and its options in the lists here.
+Nets for one modality are in its part `nets`. New net: one file, and its options in the lists here or
+there.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from torch import nn
 
-from ganwright.base.options import Field
-from ganwright.modalities.counts.nets import CountsDiscriminatorOptions, CountsGeneratorOptions
-from ganwright.modalities.images.nets.dcgan import (
-    DCGANDiscriminatorOptions,
-    DCGANGeneratorOptions,
-    DenseConvGeneratorOptions,
-)
-from ganwright.modalities.images.nets.r3gan import R3GANDiscriminatorOptions, R3GANGeneratorOptions
-from ganwright.modalities.tables.nets import TableDiscriminatorOptions, TableGeneratorOptions
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
-from ganwright.nets.layers import ACTIVATIONS
+from ganwright.nets.layers import ACTIVATIONS, PlayerOptions
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.nets.stages import Staged, freeze, stages_of
 
@@ -27,60 +17,19 @@ __all__ = [
     "ACTIVATIONS",
     "DISCRIMINATORS",
     "GENERATORS",
-    "CountsDiscriminatorOptions",
-    "CountsGeneratorOptions",
-    "DCGANDiscriminatorOptions",
-    "DCGANGeneratorOptions",
-    "DenseConvGeneratorOptions",
-    "DiscriminatorOptions",
-    "GeneratorOptions",
     "LatentSkipDiscriminatorOptions",
     "LatentSkipGeneratorOptions",
     "MLPDiscriminatorOptions",
     "MLPGeneratorOptions",
-    "R3GANDiscriminatorOptions",
-    "R3GANGeneratorOptions",
+    "PlayerOptions",
     "Staged",
-    "TableDiscriminatorOptions",
-    "TableGeneratorOptions",
     "count_parameters",
     "freeze",
     "stages_of",
 ]
 
-GeneratorOptions = Annotated[
-    MLPGeneratorOptions
-    | LatentSkipGeneratorOptions
-    | DenseConvGeneratorOptions
-    | DCGANGeneratorOptions
-    | R3GANGeneratorOptions
-    | TableGeneratorOptions
-    | CountsGeneratorOptions,
-    Field(discriminator="kind"),
-]
-DiscriminatorOptions = Annotated[
-    MLPDiscriminatorOptions
-    | LatentSkipDiscriminatorOptions
-    | DCGANDiscriminatorOptions
-    | R3GANDiscriminatorOptions
-    | TableDiscriminatorOptions
-    | CountsDiscriminatorOptions,
-    Field(discriminator="kind"),
-]
-
-# Those of pictures that take any activation and norm; r3gan has neither to choose, and each of the other
-# modalities has one pair of its own.
-GENERATORS = (
-    MLPGeneratorOptions,
-    LatentSkipGeneratorOptions,
-    DenseConvGeneratorOptions,
-    DCGANGeneratorOptions,
-)
-DISCRIMINATORS = (
-    MLPDiscriminatorOptions,
-    LatentSkipDiscriminatorOptions,
-    DCGANDiscriminatorOptions,
-)
+GENERATORS = (MLPGeneratorOptions, LatentSkipGeneratorOptions)
+DISCRIMINATORS = (MLPDiscriminatorOptions, LatentSkipDiscriminatorOptions)
 
 
 def count_parameters(network: nn.Module) -> int:

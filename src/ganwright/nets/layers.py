@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganwright.base.errors import OptionError
@@ -143,13 +144,30 @@ def embedding_of(classes: int, features: int, *, std: float) -> nn.Embedding:
     return nn.Embedding(classes, features, _weight=weight)
 
 
+class PlayerOptions(Protocol):
+    """The options of a net, which build it."""
+
+    @property
+    def kind(self) -> str:
+        """The name of the net."""
+
+    def build(self, spec: Spec, latent: int) -> nn.Module:
+        """The net for examples of `spec` and latents of that length."""
+
+
 class Generator(nn.Module):
-    """What a generator offers beside its forward pass (latents, condition) → examples."""
+    """What a generator offers beside its forward pass (latents, condition) → examples or `Made`."""
 
     block = 64  # examples sampled together, at multiples of it, whatever the caller asks for
-    chances = 0  # uniforms that an example takes beside its latent
+    uniforms = 0  # that an example takes beside its latent
     fills = False  # makes the hidden parts of an example given the others
+    gives_likelihood = False  # whether it has a `negative_log_likelihood`
     derived = ""  # sizes that its options don't say, in words
+
+    @property
+    def marginals(self) -> Tensor | None:
+        """The data's own shares of each code, (numbers,), where examples are one-hot."""
+        return None
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor | None:
         """What both players are told about real examples (batch, …): their labels."""
@@ -160,11 +178,22 @@ class Generator(nn.Module):
         return labels
 
     def sample(
-        self, z: Tensor, condition: Tensor | None, chances: Tensor, allowed: Tensor | None = None
+        self, z: Tensor, condition: Tensor | None, uniforms: Tensor, allowed: Tensor | None = None
     ) -> Tensor:
         """Examples for use rather than training, in a form that the codec decodes."""
         made: Tensor = self(z, condition)
         return made
+
+    def negative_log_likelihood(self, z: Tensor, condition: Tensor) -> Tensor:
+        """−log p, in nats, (batch,), of what `condition` hides; where `gives_likelihood`."""
+        raise NotImplementedError(f"{type(self).__name__} gives no likelihood")
+
+
+class Made(NamedTuple):
+    """What a generator made, (batch, *shape), and −log p of the truth, (batch,), if it gives that."""
+
+    examples: Tensor
+    nll: Tensor | None
 
 
 class LatentInput(nn.Module):
@@ -256,23 +285,19 @@ class Head(nn.Module):
             return logits + (told * features).sum(1)
 
 
-def picture(spec: Spec, owner: str, *, least: int = 1) -> tuple[int, int, int]:
-    """(channels, height, width) of a spec. Raises OptionError where a net of pictures doesn't fit."""
-    if spec.axes != ("channel", "height", "width"):
-        raise OptionError(f"{owner}: needs pictures, got {spec.things}")
-    channels, height, width = spec.shape
-    if min(height, width) < least:
-        raise OptionError(
-            f"{owner}: needs sides of at least {least} pixels, got {height}×{width}; "
-            "use the mlp nets, or a larger data.size"
-        )
-    return channels, height, width
+class ResidualBlock(nn.Module):
+    """x + W₂·functional.silu(W₁·norm(x)), which starts near the identity."""
 
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.drop = Dropout(dropout)
+        if not self.second.weight.is_meta:
+            with torch.no_grad():
+                self.second.weight.mul_(0.1)
 
-def doublings(height: int, width: int) -> int:
-    """How often a convolutional net halves a picture: until the longer side is at most 8.
-
-    At least twice, as far as the shorter side allows.
-    """
-    wanted = max(2, math.ceil(math.log2(max(height, width) / 8)))
-    return min(wanted, int(math.log2(min(height, width))))
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, width) to the same."""
+        moved: Tensor = self.second(self.drop(functional.silu(self.first(self.norm(x)))))
+        return x + moved

@@ -8,18 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from ganwright.base.errors import Diverged, Interrupted
-from ganwright.base.options import to_toml
-from ganwright.base.runs import RunFolder, replacing, write_text
 from ganwright.model import Model
-from ganwright.train import state
-from ganwright.train.guard import COLLAPSED, variety
+from ganwright.train.guard import COLLAPSED
+from ganwright.train.keeper import Keeper
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
-
-GRID, COLUMNS = 64, 8  # samples in a snapshot, about
 
 
 class Observer(Protocol):
@@ -43,9 +37,14 @@ class Silent:
     def snapshot(self, path: Path, trainer: Trainer) -> None: ...
 
 
-# Scores a model on held-out examples: flat numbers, of which "surprise" selects where the model gives
-# it, otherwise "fid" (lower is better).
-Scorer = Callable[[Model], dict[str, float]]
+class Scorer(Protocol):
+    """Scores models on held-out examples."""
+
+    def __call__(self, model: Model) -> dict[str, float]:
+        """Flat numbers for the log."""
+
+    def selects(self, found: dict[str, float]) -> tuple[float, float]:
+        """Which of them selects, lower is better, and by how much models must differ in it to differ."""
 
 
 @dataclass
@@ -64,16 +63,16 @@ class Due:
 
 def train(
     trainer: Trainer,
-    folder: RunFolder,
+    keeper: Keeper,
     observer: Observer,
     stopped: Callable[[], bool],
     scorer: Scorer | None = None,
 ) -> None:
-    """Trains until the recipe's budget is used, writing the run folder as it goes.
+    """Trains until the recipe's budget is used, keeping the run as it goes.
 
     `stopped` is asked after every round; when it says yes, the checkpoint is written and
-    Interrupted raised. `scorer` selects what `best/` holds and, with patience, ends the run early.
-    Raises Diverged when training could not be repaired; `model/` then holds the last good model.
+    Interrupted raised. `scorer` selects the best model and, with patience, ends the run early.
+    Raises Diverged when training kept diverging; the last good model is kept then.
     """
     recipe = trainer.recipe
     o = recipe.train
@@ -86,12 +85,11 @@ def train(
     def log(event: str, **values: Any) -> None:
         facts = {"seen": trainer.seen, "kimg": trainer.seen / 1000}
         entry = {**facts, "seconds": round(trainer.seconds, 3), "event": event, **values}
-        folder.append(**entry)
+        keeper.append(**entry)
         observer.report(entry, trainer)
 
     def save(*, regular: bool) -> None:
-        state.save(folder.checkpoint, trainer.seen, trainer.state(), regular=regular)
-        trainer.model().save(folder.model)
+        keeper.checkpoint(trainer, regular=regular)
         log("checkpoint")
 
     if trainer.seen == 0:
@@ -108,7 +106,7 @@ def train(
 
         looked_at = reporting or showing or scoring or regular or done or stop
         if looked_at and not trainer.healthy():  # nothing of a diverged model is kept or shown
-            _set_back(trainer, folder, log)
+            _set_back(trainer, keeper, log)
             began = time.monotonic() - trainer.seconds
             continue
 
@@ -116,15 +114,15 @@ def train(
             speed = trainer.seen / max(trainer.seconds, 1e-9)
             log("report", **trainer.means.take(), images_per_s=speed, **trainer.spent())
 
-        if showing:
-            path, spread = _snapshot(trainer, folder)
+        if showing and (shown := keeper.snapshot(trainer)) is not None:
+            path, spread = shown
             observer.snapshot(path, trainer)
             log("snapshot", variety=spread)
             if spread < COLLAPSED:
                 log("guard", problem="collapse", variety=spread)
 
         if scorer is not None and scoring:
-            _score(trainer, folder, scorer, log)
+            _score(trainer, keeper, scorer, log)
             if o.patience is not None and trainer.stale >= o.patience and not done:
                 log("patience", scores_without_improvement=trainer.stale)
                 done = True
@@ -147,7 +145,7 @@ def train(
 
     # The clock's run becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
-    write_text(folder.recipe, to_toml(ended, heading=recipe_heading(trainer)))
+    keeper.end(ended, trainer)
     log("done", **trainer.spent())
 
 
@@ -161,64 +159,35 @@ def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
     return by_kimg or by_clock
 
 
-def _set_back(trainer: Trainer, folder: RunFolder, log: Callable[..., None]) -> None:
+def _set_back(trainer: Trainer, keeper: Keeper, log: Callable[..., None]) -> None:
     """After a divergence: back to the last checkpoint, with other noise and half the rates."""
-    at, repairs = trainer.seen, trainer.repairs + 1
-    if repairs > trainer.recipe.train.repairs:
-        log("guard", problem="diverged", repairs=repairs - 1)
+    at, rollbacks = trainer.seen, trainer.rollbacks + 1
+    if rollbacks > trainer.recipe.train.repairs:
+        log("guard", problem="diverged", repairs=rollbacks - 1)
         raise Diverged(
-            f"training diverged at {at / 1000:g} kimg and {repairs - 1} repairs did not help; "
-            f"'{folder.model}' holds the last good model. Try a lower rate, a penalty or clipping"
+            f"training diverged at {at / 1000:g} kimg and {rollbacks - 1} rollbacks did not help; "
+            f"{keeper.after_divergence}"
         )
-    found, _ = state.load(folder.checkpoint, regular_only=True)
+    found = keeper.regular()
     best = trainer.best  # still what best/ holds
-    steps = trainer.ledger.steps  # what they told of real rows is not untold
+    steps = trainer.privacy.steps  # what they told of real rows is not untold
     trainer.restore(found)
-    trainer.best, trainer.repairs, trainer.ledger.steps = best, repairs, steps
-    log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=repairs)
+    trainer.best, trainer.rollbacks, trainer.privacy.steps = best, rollbacks, steps
+    log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=rollbacks)
 
 
-def _score(trainer: Trainer, folder: RunFolder, scorer: Scorer, log: Callable[..., None]) -> None:
+def _score(trainer: Trainer, keeper: Keeper, scorer: Scorer, log: Callable[..., None]) -> None:
     """Scores the model of now and keeps it if it is the best so far."""
     model = trainer.model()
     began = time.monotonic()
     found = scorer(model)
-    value = (
-        found["surprise"] if "surprise" in found else found["fid"]
-    )  # of a net that gives it: the steadier of the two
+    value, error = scorer.selects(found)
     best = float("inf") if trainer.best is None else trainer.best
-    # Of models that held-out rows can't tell apart the one that learned longest is kept: what few rows
-    # say of chance in one column would otherwise end the learning of all.
-    good = value < best + found.get("surprise_error", 0.0)
+    # Of models within the error the one trained longest is kept: what a few rows say by chance of one
+    # column would otherwise end the learning of all.
+    good = value < best + error
     trainer.stale = 0 if good else trainer.stale + 1
     trainer.best = min(value, best)
     if good:
-        model.save(folder.best)
+        keeper.best(model)
     log("score", **found, is_best=int(good), score_seconds=round(time.monotonic() - began, 3))
-
-
-def _snapshot(trainer: Trainer, folder: RunFolder) -> tuple[Path, float]:
-    """Writes the grid of the same latents as always; returns its path and the samples' variety.
-
-    With classes, each has a column of its own, as far as the columns go.
-    """
-    model = trainer.model()
-    codec = trainer.data.codec
-    path = folder.samples / f"{trainer.seen / 1000:011.3f}{codec.snapshot_suffix}"
-    columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
-    count = columns * round(GRID / columns)
-    labels = np.arange(count) % columns if model.spec.classes else None
-    blocks = list(model.stream(count, seed=trainer.recipe.train.seed, label=labels))
-    samples = blocks[0].examples if len(blocks) == 1 else codec.join(b.examples for b in blocks)
-    with replacing(path) as aside:
-        codec.save_snapshot(aside, samples, columns)
-    return path, variety(trainer, samples, labels)
-
-
-def recipe_heading(trainer: Trainer) -> str:
-    """The first lines of recipe.toml: what it was trained on and how to repeat it."""
-    data = trainer.data
-    return (
-        f"Trained on '{data.source}' (fingerprint {data.fingerprint}, {len(data.train)} examples).\n"
-        "Repeat with: ganwright train DATA --recipe THIS_FILE --out ANOTHER"
-    )

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 
 from ganwright.base.errors import OptionError, message
 from ganwright.base.options import to_toml
 from ganwright.base.threads import on_threads
-from ganwright.data import Dataset
+from ganwright.data import DataOptions, Dataset
 from ganwright.game import OptimiserOptions
 from ganwright.nets import count_parameters
-from ganwright.train.memory import peak_of, room_for
-from ganwright.train.recipes import Recipe, ScoreFeatures
-from ganwright.train.trainer import Trainer
+from ganwright.train.ram import peak_of, room_for
+from ganwright.train.recipes import Recipe, StartOptions, TrainOptions
+from ganwright.train.trainer import Trainer, precision_on
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MEASURED_S = 0.5
@@ -88,21 +87,76 @@ class Plan:
         )
 
 
-def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
-    """Plays a few rounds to see how fast they are, and fixes the intervals by it.
+class Trial:
+    """A trainer that plays a few rounds to be measured; the run that follows starts afresh."""
 
-    Nothing is written, and the run that follows starts afresh.
-    """
-    recipe = with_threads(recipe, data, device)
-    with on_threads(recipe.train.threads), room_for(recipe):
-        trainer = Trainer(recipe, data, device)
-        speed = measure(trainer)
+    def __init__(self, recipe: Recipe, data: Dataset, device: str) -> None:
+        self.plays = _plays(recipe, device)
+        with room_for(recipe):
+            self.trainer = Trainer(recipe, data, device)
+        self._speeds: dict[int, float] = {}
+
+    def speed(self, threads: int) -> float:
+        """Real examples per second on so many threads."""
+        if threads not in self._speeds:
+            with on_threads(threads), room_for(self.trainer.recipe):
+                self._speeds[threads] = measure(self.trainer)
+        return self._speeds[threads]
+
+
+class Trials:
+    """Trials of recipes on some data and a device: one for each recipe, however often it is asked."""
+
+    def __init__(self, data: Dataset, device: str) -> None:
+        self.data, self.device = data, device
+        self._made: list[Trial] = []
+
+    def of(self, recipe: Recipe) -> Trial:
+        """The trial of that recipe, or of one that plays the same."""
+        plays = _plays(recipe, self.device)
+        for trial in self._made:
+            if trial.plays == plays:
+                return trial
+        self._made.append(Trial(replace(recipe, data=self.data.options), self.data, self.device))
+        return self._made[-1]
+
+    def speeds(self, recipe: Recipe) -> dict[int, float]:
+        """Examples per second by number of threads: all that torch would take, and one.
+
+        Threads wait for each other, so on a shared machine all of them can be many times slower than
+        one alone.
+        """
+        usual = torch.get_num_threads()
+        counts = {usual, 1} if self.device == "cpu" else {usual}
+        return {count: self.of(recipe).speed(count) for count in counts}
+
+
+def _plays(recipe: Recipe, device: str) -> Recipe:
+    """The recipe without what makes no difference to the speed and the memory of a round."""
+    o = recipe.train
+    kept = TrainOptions(
+        batch=o.batch,
+        microbatch=o.microbatch,
+        precision=precision_on(o.precision, device),
+        freeze_d=o.freeze_d,
+    )
+    return replace(recipe, name="", data=DataOptions(), start=StartOptions(), train=kept)
+
+
+def make_plan(recipe: Recipe, trials: Trials) -> Plan:
+    """Plays a few rounds to see how fast they are, and fixes the intervals by it; writes nothing."""
+    recipe = with_threads(recipe, trials)
+    threads = recipe.train.threads
+    assert threads is not None
+    trial = trials.of(recipe)
+    speed, trainer = trial.speed(threads), trial.trainer
+    with on_threads(threads), room_for(recipe):
         peak = peak_of(trainer)
     state = trainer.state()
     del state["progress"]
     plan = Plan(
         recipe=recipe,
-        device=device,
+        device=trials.device,
         generator_parameters=count_parameters(trainer.game.generator),
         discriminator_parameters=count_parameters(trainer.game.discriminator),
         images_per_s=speed,
@@ -111,8 +165,8 @@ def make_plan(recipe: Recipe, data: Dataset, device: str) -> Plan:
         derived=str(trainer.game.generator.derived),
     )
     recipe = with_decay(recipe, plan.expected_kimg)
-    fixed = with_intervals(recipe, plan.expected_kimg, speed, data.codec.scored_by)
-    return replace(plan, recipe=fixed)
+    scored_by = trials.data.codec.scored_by
+    return replace(plan, recipe=with_intervals(recipe, plan.expected_kimg, speed, scored_by))
 
 
 def with_decay(recipe: Recipe, kimg: float, *, instead_of: float = 0) -> Recipe:
@@ -136,21 +190,7 @@ def with_decay(recipe: Recipe, kimg: float, *, instead_of: float = 0) -> Recipe:
     )
 
 
-def speeds(recipe: Recipe, data: Dataset, device: str) -> dict[int, float]:
-    """Examples per second by number of threads: all that torch would take, and one.
-
-    Threads wait for each other, so on a shared machine all of them can be many times slower than
-    one alone.
-    """
-    found = {}
-    counts = {torch.get_num_threads(), 1} if device == "cpu" else {torch.get_num_threads()}
-    for count in counts:
-        with on_threads(count), room_for(recipe):
-            found[count] = measure(Trainer(recipe, data, device))
-    return found
-
-
-def with_threads(recipe: Recipe, data: Dataset, device: str) -> Recipe:
+def with_threads(recipe: Recipe, trials: Trials) -> Recipe:
     """The recipe with its number of threads filled in.
 
     By trial only where the clock ends the run and nobody set OMP_NUM_THREADS: sums depend on how
@@ -160,7 +200,7 @@ def with_threads(recipe: Recipe, data: Dataset, device: str) -> Recipe:
     if o.threads is not None:
         return recipe
     by_trial = o.minutes is not None and not os.environ.get("OMP_NUM_THREADS")
-    found = speeds(recipe, data, device) if by_trial else {torch.get_num_threads(): 0.0}
+    found = trials.speeds(recipe) if by_trial else {torch.get_num_threads(): 0.0}
     return replace(recipe, train=replace(o, threads=max(found, key=lambda n: found[n])))
 
 
@@ -203,7 +243,7 @@ def with_intervals(
         ),
         score_features=o.score_features
         # Rounded: ten minutes times a speed, over that speed, may fall a hair short of ten minutes.
-        or cast("ScoreFeatures", scored_by[round(kimg * 1000 / images_per_s, 3) >= LONG_S]),
+        or scored_by[round(kimg * 1000 / images_per_s, 3) >= LONG_S],
     )
     return replace(recipe, train=fixed)
 

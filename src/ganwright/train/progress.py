@@ -67,7 +67,7 @@ def facts(event: dict[str, Any], budget: TrainOptions) -> str:
     known = {
         "D": ("discriminator_loss", "6.3f"),  # a player that rested since the last report has none
         "G": ("generator_loss", "6.3f"),
-        "surprise": ("surprise", "6.3f"),
+        "−log p": ("nll", "6.3f"),
         "ε": ("epsilon", ".3g"),
     }
     played = [f"{word} {event[key]:{form}}" for word, (key, form) in known.items() if key in event]
@@ -129,7 +129,7 @@ class Bar:
 
 def notice(event: dict[str, Any]) -> str | None:
     """What people should know at once, of the events that are no report."""
-    if event["event"] == "score":
+    if event["event"] == "score" and "fid" in event:
         kept = "  best so far, kept" if event["is_best"] else ""
         return (
             f"{event['kimg']:9.1f} kimg  FID {event['fid']:.3g} ± {event['fid_error']:.2g}, "
@@ -151,7 +151,7 @@ def notice(event: dict[str, Any]) -> str | None:
     if event["event"] == "guard" and "back_to" in event:
         return (
             f"warning: diverged at {event['diverged_at'] / 1000:g} kimg; set back to "
-            f"{event['back_to'] / 1000:g} kimg with half the rates (repair {event['repairs']})"
+            f"{event['back_to'] / 1000:g} kimg with half the rates (rollback {event['repairs']})"
         )
     return None
 

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from ganwright._version import __version__
-from ganwright.base.errors import ModelError, OptionError, RunError
-from ganwright.base.options import flatten, from_toml, override, to_toml
+from ganwright.base.errors import ModelError, OptionError, RunError, message
+from ganwright.base.options import Grouped, flatten, from_toml, in_full, override, to_toml
 from ganwright.base.paths import readable
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.base.threads import on_threads
@@ -28,10 +28,11 @@ from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose, expected
-from ganwright.train.loop import Observer, Scorer, Silent, is_done, recipe_heading
+from ganwright.train.keeper import OnDisk, recipe_heading
+from ganwright.train.loop import Observer, Scorer, Silent, is_done
 from ganwright.train.loop import train as loop
-from ganwright.train.memory import room_for
-from ganwright.train.plan import Plan, make_plan, pick_device, with_decay
+from ganwright.train.plan import Plan, Trials, make_plan, pick_device, with_decay
+from ganwright.train.ram import room_for
 from ganwright.train.recipes import RECIPES, Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 from ganwright.train.transfer import Fit, Source, fit, take
@@ -40,7 +41,6 @@ DEFAULT_MINUTES = 10.0
 # Makes the scorer of a run from its data and the features to look at; None where it can't score.
 Scoring = Callable[[Dataset, str], Scorer | None]
 BUDGET = ("minutes", "kimg")
-OF_PICTURES = ("data.size", "data.fit", "data.channels")
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,7 @@ def prepare(
     if about_data:
         start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
-    alien = [name for name in about_data if name in OF_PICTURES]
-    if alien and opened.codec.kind != "image":
-        raise OptionError(f"{alien[0]}: changes pictures; '{opened.name}' holds none")
+    trials = Trials(opened, place)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
@@ -134,7 +132,8 @@ def prepare(
         clock = {k: v for k, v in asked.items() if k in ("train.minutes", "train.kimg")}
         checked = override(TrainOptions(), _within("train", clock), owner="--set train")
         ahead = checked.minutes or (DEFAULT_MINUTES if checked.kimg is None else None)
-        base, reasons = choose(opened, minutes=ahead, device=place)
+        base, reasons = choose(opened, minutes=ahead, trials=trials)
+    _refuse_others(base, asked, opened)
     resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
     precision = precision_on(resolved.train.precision, place)
@@ -142,6 +141,7 @@ def prepare(
     if resolved.game.privacy.on and resolved.train.score_features is None:
         # Scores look at held-out rows, which no noise covers.
         resolved = override(resolved, {"train.score_features": "off"})
+    _check_score_features(resolved.train.score_features, opened)
     if source is None and resolved.start.model is not None:
         source = Source.find(resolved.start)
     taken = None
@@ -149,10 +149,28 @@ def prepare(
         resolved = override(resolved, {"start.fingerprint": source.fingerprint})
         taken = fit(source, resolved, opened)
         reasons = (*reasons, taken.told(source))
-    plan = make_plan(resolved, opened, place)
+    plan = make_plan(resolved, trials)
     if recipe is None and source is None:
         reasons = (*reasons, expected(plan, opened))
     return Prepared(data=opened, plan=plan, reasons=reasons, source=source, taken=taken)
+
+
+def _refuse_others(recipe: Recipe, settings: Mapping[str, Any], data: Dataset) -> None:
+    """Raises OptionError for a setting of a modality that the data is not of."""
+    for name in settings:
+        node: Any = recipe
+        for part in in_full(recipe, name).split("."):
+            if isinstance(node, Grouped) and part in node.groups and part != data.codec.kind:
+                raise OptionError(f"{name}: for data of kind {part}; this holds {data.spec.things}")
+            node = getattr(node, part, None)
+
+
+def _check_score_features(name: str | None, data: Dataset) -> None:
+    """Raises OptionError for features that examples of this modality can't be scored by in training."""
+    allowed = dict.fromkeys((*data.codec.scored_by, "off"))
+    if name is not None and name not in allowed:
+        problem = f"train.score_features can't be {name!r}"
+        raise OptionError(message("", problem, allowed=allowed, got=name))
 
 
 def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -367,10 +385,12 @@ def _train(
 ) -> Run:
     scorer = None
     if scoring is not None and trainer.recipe.train.score_features != "off":
-        scorer = scoring(trainer.data, trainer.recipe.train.score_features or "pixels")
+        scorer = scoring(
+            trainer.data, trainer.recipe.train.score_features or trainer.data.codec.scored_by[0]
+        )
     recipe = trainer.recipe
     with _stop_signals() as stopped, on_threads(recipe.train.threads), room_for(recipe):
-        loop(trainer, folder, observer or Silent(), stopped, scorer)
+        loop(trainer, OnDisk(folder), observer or Silent(), stopped, scorer)
     return Run(folder.path)
 
 

@@ -4,8 +4,8 @@ A checkpoint is a safetensors file: tensors by path, everything else as JSON in 
 written aside and renamed, and the last two are kept: whatever stops the machine, one is whole.
 
 A checkpoint written out of turn, because the run was stopped, is marked in its name. A resume goes on
-from it, but a repair goes back to a regular one: what a repair does must not depend on whether the
-run was interrupted before.
+from it, but a rollback takes a regular one: what it does must not depend on whether the run was interrupted
+before.
 """
 
 from __future__ import annotations

@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from ganwright.base import seeds
 from ganwright.base.errors import OptionError
+from ganwright.base.modality import modality
 from ganwright.base.options import tree
 from ganwright.data import Dataset
 from ganwright.game import (
     Accountant,
+    AccumulatingGame,
     Augment,
     Average,
     Batch,
     Game,
     Gamma,
-    Ledger,
-    PortionedGame,
+    PrivacyState,
     PrivateGame,
     Result,
     check,
-    check_augment,
     optimiser,
     set_beta2,
     set_rate,
@@ -35,14 +35,14 @@ from ganwright.game import (
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
 from ganwright.train.batches import Order, chosen
-from ganwright.train.recipes import Recipe
+from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
-PROGRESS = ("seen", "drawn", "seconds", "repairs", "best", "stale")
+PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale")
 HALVING = 0.5  # of both rates when a diverged run is set back
 
 
-def precision_on(asked: str, device: str) -> str:
+def precision_on(asked: Precision, device: str) -> Precision:
     """What "auto" means on a kind of device: bfloat16 where the hardware computes in it.
 
     `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe.
@@ -102,26 +102,29 @@ class Trainer:
         seed = recipe.train.seed
         torch.manual_seed(seeds.derive(seed, "initialise"))
         net = recipe.net()
-        generator = self._place(net.build_generator(data.spec))
+        generator: Any = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
         batch, portion = recipe.train.batch, recipe.train.microbatch
         portion = None if portion is None or portion >= batch else portion
+        kind = modality(data.codec.kind)
+        views = kind.part("augment") if kind.has("augment") else None
         check(
-            recipe.game, generator, discriminator, spec=data.spec, batch=batch, microbatch=portion
+            recipe.game,
+            generator,
+            discriminator,
+            spec=data.spec,
+            batch=batch,
+            microbatch=portion,
+            moves=views is not None,
         )
         self.accountant = self._accountant()
-        self.ledger = Ledger(seed) if recipe.game.privacy.repeatable else Ledger()
+        self.privacy = PrivacyState(seed) if recipe.game.privacy.repeatable else PrivacyState()
         self.average = Average(generator)
         play: Callable[..., Game] = Game
         if self.accountant is not None:
-            shares = (
-                torch.tensor(shares, device=self.device)
-                if (shares := getattr(data.spec, "shares", ()))
-                else None
-            )
-            play = partial(PrivateGame, rows=recipe.train.batch, shares=shares)
+            play = partial(PrivateGame, rows=batch, shares=generator.marginals)
         if portion is not None:
-            play = partial(PortionedGame, microbatch=portion)
+            play = partial(AccumulatingGame, microbatch=portion)
         self._freeze(discriminator)
         self.game = play(
             options=recipe.game,
@@ -133,7 +136,8 @@ class Trainer:
             ),
             latents=self._latents,
             precision=self._precision,
-            augment=self._augment(),
+            augment=Augment.of(recipe.game.augment, views, data.spec, self.device),
+            moved=None if views is None else views.moved,
             gamma=Gamma(recipe.game.gamma, data.spec.size, self.device),
         )
         self.means = Means()
@@ -141,17 +145,9 @@ class Trainer:
         self.seen = 0
         self.drawn = 0  # latents drawn so far
         self.seconds = 0.0
-        self.repairs = 0
+        self.rollbacks = 0
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
-
-    def _augment(self) -> Augment | None:
-        """What changes the pictures that are judged, if that is asked for."""
-        o = self.recipe.game.augment
-        if o.mode != "off":
-            return Augment(o, self.data.spec, self.device)
-        check_augment(o, self.data.spec)  # settings of an augmentation that is off
-        return None
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Stops the learning of D's first stages. Raises OptionError where there is no sense in it."""
@@ -177,7 +173,7 @@ class Trainer:
     @property
     def exhausted(self) -> bool:
         """Whether another round would spend more privacy than was set."""
-        ahead = self.ledger.steps + self.recipe.game.discriminator_steps
+        ahead = self.privacy.steps + self.recipe.game.discriminator_steps
         return self.accountant is not None and not self.accountant.affords(ahead)
 
     def spent(self) -> dict[str, float]:
@@ -185,7 +181,7 @@ class Trainer:
         if self.accountant is None:
             return {}
         return {
-            "epsilon": self.accountant.spent(self.ledger.steps),
+            "epsilon": self.accountant.spent(self.privacy.steps),
             "delta": self.accountant.delta,
         }
 
@@ -198,7 +194,7 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def _latents(self, count: int) -> Tensor:
-        seed = seeds.derive(self.recipe.train.seed, "latent", self.repairs)
+        seed = seeds.derive(self.recipe.train.seed, "latent", self.rollbacks)
         latents = self.recipe.latent.draw(seed, self.drawn, count)
         self.drawn += count
         return latents.to(self.device, non_blocking=True)
@@ -214,10 +210,10 @@ class Trainer:
     def _private_reals(self, rate: float) -> Batch:
         """Each training row with the same chance, and nothing told of it; `seen` goes by the mean."""
         train = self.data.train
-        seed = seeds.derive(self.ledger.key, "rows", self.repairs, self.seen)
+        seed = seeds.derive(self.privacy.key, "rows", self.rollbacks, self.seen)
         stored, _ = self.data.batch(train[chosen(len(train), rate, seed)])
         self.seen += self.recipe.train.batch
-        self.ledger.steps += 1
+        self.privacy.steps += 1
         told = self.game.generator.start(len(stored), None)  # type: ignore[operator]
         return Batch(self.data.codec.encode(stored.to(self.device)), told)
 
@@ -230,11 +226,11 @@ class Trainer:
         return Batch(self.data.codec.encode(stored), told)
 
     def round(self) -> Result:
-        """Plays one round; all its randomness is a function of (seed, repairs, seen)."""
+        """Plays one round; all its randomness is a function of (seed, rollbacks, seen)."""
         o, before = self.recipe.train, self.seen
-        key = o.seed if self.accountant is None else self.ledger.key
-        _reseed(seeds.derive(key, "round", self.repairs, before), self.device)
-        scale = HALVING**self.repairs
+        key = o.seed if self.accountant is None else self.privacy.key
+        _reseed(seeds.derive(key, "round", self.rollbacks, before), self.device)
+        scale = HALVING**self.rollbacks
         for options, its in (
             (self.recipe.generator_optimiser, self.game.generator_optimiser),
             (self.recipe.discriminator_optimiser, self.game.discriminator_optimiser),
@@ -263,7 +259,7 @@ class Trainer:
 
     def parts(self) -> dict[str, Any]:
         """The named things that have a state of tensors."""
-        more: dict[str, Any] = {} if self.accountant is None else {"privacy": self.ledger}
+        more: dict[str, Any] = {} if self.accountant is None else {"privacy": self.privacy}
         if self.recipe.game.remedies.lecam:
             more["anchors"] = self.game.anchors
         if self.game.augment is not None:
@@ -290,7 +286,10 @@ class Trainer:
             part.load_state_dict(state[name])
             if isinstance(part, torch.optim.Optimizer):
                 _like_weights(part)
-        for name, value in state["progress"].items():
+        progress = dict(state["progress"])
+        if "repairs" in progress:  # as it was called before 0.4
+            progress["rollbacks"] = progress.pop("repairs")
+        for name, value in progress.items():
             setattr(self, name, value)
 
     def model(self) -> Model:
@@ -323,7 +322,7 @@ class Trainer:
             return {}
         o = self.recipe.game.privacy
         terms = {"noise": o.noise, "clip": o.clip, "rate": self.accountant.rate}
-        return {"privacy": self.spent() | terms | {"steps": self.ledger.steps}}
+        return {"privacy": self.spent() | terms | {"steps": self.privacy.steps}}
 
 
 def _reseed(seed: int, device: torch.device) -> None:

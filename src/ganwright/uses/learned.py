@@ -15,7 +15,7 @@ from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, open_data
 from ganwright.modalities.tables.dataset import TableDataset, frame_dataset
 from ganwright.model import Model
-from ganwright.train.brief import Briefing, train_in_memory
+from ganwright.train.in_memory import train_in_memory
 from ganwright.train.plan import pick_device
 
 _HELD, _LEAST_ROWS = 0.1, 200  # share held out to stop by, where there are rows for it
@@ -34,8 +34,8 @@ def learn(
     data = _opened(table, _HELD)
     if len(data) < _LEAST_ROWS:
         data = _opened(table, 0.0)
-    briefing = Briefing(minutes=minutes, seed=seed, device=pick_device(device), progress=progress)
-    return train_in_memory(data, briefing)
+    place = pick_device(device)
+    return train_in_memory(data, minutes=minutes, seed=seed, device=place, progress=progress)
 
 
 def _opened(table: Any, held: float) -> TableDataset:

@@ -9,7 +9,7 @@ are zero where nothing was drawn. The discriminator sees such a draw; its gradie
 through to T·p.
 
 Beside the game there is a natural likelihood: an encoder guesses the latent of a real row, and the
-row's surprise is its negative evidence lower bound (Kingma and Welling 2014; for words Miao et al.
+row's −log p is bounded by its negative evidence lower bound (Kingma and Welling 2014; for words Miao et al.
 2016). The encoder is trained with the generator and used for nothing else.
 """
 
@@ -27,8 +27,15 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
 from ganwright.modalities.counts.spec import CountsSpec
-from ganwright.modalities.tables.nets import Block
-from ganwright.nets.layers import LEAK, Discriminator, Dropout, Generator, Head
+from ganwright.nets.layers import (
+    LEAK,
+    Discriminator,
+    Dropout,
+    Generator,
+    Head,
+    Made,
+    ResidualBlock,
+)
 
 BLOCK = 128  # rows sampled together
 NEVER = -1e4  # logit of a word that no training row has
@@ -70,13 +77,6 @@ class CountsDiscriminatorOptions:
         return CountsDiscriminator(self, of_counts(spec))
 
 
-class Drawn(NamedTuple):
-    """What a generator made, (batch, words), and what the truth cost it, (batch,), if it was told."""
-
-    examples: Tensor
-    surprise: Tensor | None
-
-
 class Filled(NamedTuple):
     """The counts of some rows that are not zero: of which row, of which word, how many; (m,) each."""
 
@@ -115,7 +115,8 @@ class CountsGenerator(Generator):
     """Rows of counts, given their total or not."""
 
     block = BLOCK
-    chances = 1  # the place of a row's total among the totals of the data
+    gives_likelihood = True
+    uniforms = 1  # the place of a row's total among the totals of the data
     totals: Tensor
     never: Tensor
 
@@ -130,7 +131,7 @@ class CountsGenerator(Generator):
         self.register_buffer("totals", torch.from_numpy(totals), persistent=False)
         self.register_buffer("never", torch.from_numpy(never), persistent=False)
         self.input = nn.Linear(latent + 1, o.width)
-        self.blocks = nn.ModuleList(Block(o.width, 0.0) for _ in range(o.blocks))
+        self.blocks = nn.ModuleList(ResidualBlock(o.width, 0.0) for _ in range(o.blocks))
         self.norm = nn.LayerNorm(o.width)
         self.features = nn.Linear(o.width, o.rank)
         self.logits = nn.Parameter(torch.empty(self.words, o.rank))
@@ -140,7 +141,7 @@ class CountsGenerator(Generator):
         self.concentration = nn.Linear(o.width, 1)
         self.again = nn.Parameter(torch.full((self.words,), AGAIN))
         self.seen = nn.Parameter(torch.empty(self.words, o.width))
-        self.guess = nn.ModuleList([Block(o.width, 0.0), nn.LayerNorm(o.width)])
+        self.guess = nn.ModuleList([ResidualBlock(o.width, 0.0), nn.LayerNorm(o.width)])
         self.latent = nn.Linear(o.width, 2 * latent)
         if not self.logits.is_meta:
             nn.init.normal_(self.logits, 0, 0.3 / math.sqrt(o.rank))
@@ -158,7 +159,7 @@ class CountsGenerator(Generator):
         """Nothing known: (count, 1)."""
         return torch.full((count, 1), -1, device=self.bias.device)
 
-    def forward(self, z: Tensor, condition: Tensor) -> Drawn:
+    def forward(self, z: Tensor, condition: Tensor) -> Made:
         """z (b, latent), condition (b, words) rows or (b, 1) nothing: fakes (b, words) as encoded."""
         with torch.autocast(z.device.type, enabled=False):  # probabilities need their digits
             known = condition.shape[1] == self.words
@@ -171,7 +172,7 @@ class CountsGenerator(Generator):
             with torch.no_grad():
                 counts = draw(means, rates, totals)
             made = torch.log1p(counts + means - means.detach()) / math.log1p(self.high)
-            return Drawn(made, self.surprise(z, condition) if known else None)
+            return Made(made, self.negative_log_likelihood(z, condition) if known else None)
 
     def total(self, place: Tensor) -> Tensor:
         """The total at a place in (0, 1) among those of the data, (b, 1).
@@ -209,7 +210,7 @@ class CountsGenerator(Generator):
         mean, variance = self.latent(silu(h)).chunk(2, 1)
         return mean, variance.clamp(-TIGHT, TIGHT)
 
-    def surprise(self, z: Tensor, condition: Tensor) -> Tensor:
+    def negative_log_likelihood(self, z: Tensor, condition: Tensor) -> Tensor:
         """The negative evidence lower bound of rows, (b,), in nats; a word has 1 of the mean row.
 
         `z` is not used: the latents are drawn from the encoder's guess.
@@ -220,21 +221,21 @@ class CountsGenerator(Generator):
             mean, variance = self.encode(filled, len(condition))
             guess = mean + torch.randn_like(mean) * (variance / 2).exp()
             divergence = 0.5 * (mean.square() + variance.exp() - 1 - variance).sum(1)
-            cost = surprise(self.rates(guess, totals), filled, totals) + divergence
+            cost = negative_log_likelihood(self.rates(guess, totals), filled, totals) + divergence
             return cost / totals.mean().clamp(min=1)
 
     def sample(
-        self, z: Tensor, condition: Tensor | None, chances: Tensor, allowed: Tensor | None = None
+        self, z: Tensor, condition: Tensor | None, uniforms: Tensor, allowed: Tensor | None = None
     ) -> Tensor:
         """(b, 2 + 2·words): the total of each row, its a, its words' p, and their d."""
         with torch.autocast(z.device.type, enabled=False):
-            totals = self.total(chances)
+            totals = self.total(uniforms)
             rates = self.rates(z, totals)
             again = rates.again.expand(len(z), -1)
             return torch.cat([totals, rates.concentration, rates.logarithms.exp(), again], 1)
 
 
-def surprise(rates: Rates, filled: Filled, totals: Tensor) -> Tensor:
+def negative_log_likelihood(rates: Rates, filled: Filled, totals: Tensor) -> Tensor:
     """−log probability of rows of totals (b, 1), word by word in random order: (b,), in nats."""
     row, word, place, before = ordered(filled, rates.logarithms.shape[1])
     share = rates.logarithms[row, word].exp()
@@ -331,3 +332,7 @@ class CountsDiscriminator(Discriminator):
             h = layer(self.drop(leaky_relu(h, LEAK)))
         logits: Tensor = self.head(leaky_relu(h, LEAK), None)
         return logits
+
+
+GENERATORS = (CountsGeneratorOptions,)
+DISCRIMINATORS = (CountsDiscriminatorOptions,)

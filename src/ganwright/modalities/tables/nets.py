@@ -13,9 +13,8 @@ what stood there. The discriminator sees which cells were made, as in GAIN (Yoon
 from __future__ import annotations
 
 import math
-from functools import cache
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +25,16 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
 from ganwright.modalities.tables.spec import TableSpec
-from ganwright.nets.layers import LEAK, Discriminator, Dropout, Generator, Head
+from ganwright.nets.bfloat16 import to_bf16
+from ganwright.nets.layers import (
+    LEAK,
+    Discriminator,
+    Dropout,
+    Generator,
+    Head,
+    Made,
+    ResidualBlock,
+)
 
 ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
 OWN = 0.1  # of the usual size, at the start, of a vector of its own for a code along an axis
@@ -84,13 +92,6 @@ def of_table(spec: Spec) -> TableSpec:
     return spec
 
 
-class Fakes(NamedTuple):
-    """What a generator made, (batch, *shape), and what the truth would have cost it, (batch,)."""
-
-    examples: Tensor
-    surprise: Tensor
-
-
 class Fields(nn.Module):
     """Where the codes of each field lie in a one-hot, and sums over them."""
 
@@ -119,10 +120,12 @@ class Fields(nn.Module):
         weights = logits.clamp(-BOUND, BOUND).exp()
         return weights / self.each(self.totals(weights))
 
-    def surprise(self, features: Tensor, head: Tensor, bias: Tensor, codes: Tensor) -> Tensor:
+    def negative_log_likelihood(
+        self, features: Tensor, head: Tensor, bias: Tensor, codes: Tensor
+    ) -> Tensor:
         """−log p of the code of each cell, in nats: features (b, w) and codes (b, C) to (b, C)."""
         places = (codes + self.offsets).T.contiguous()
-        found: Tensor = _Surprise.apply(features, head, bias, places, self.owner)
+        found: Tensor = _NegativeLogLikelihood.apply(features, head, bias, places, self.owner)
         return found.T
 
     def relaxed(self, logits: Tensor, temperature: float) -> Tensor:
@@ -182,7 +185,7 @@ def _hats(axis: np.ndarray, halvings: int) -> np.ndarray:
     return np.concatenate(features, 1)
 
 
-class _Surprise(torch.autograd.Function):
+class _NegativeLogLikelihood(torch.autograd.Function):
     """Cross entropy of all fields at once, from features: −log softmax within each field.
 
     Everything lies codes first, (ΣK, b), so that sums over a field add whole rows; the gradient is
@@ -195,7 +198,7 @@ class _Surprise(torch.autograd.Function):
         ctx: Any, features: Tensor, head: Tensor, bias: Tensor, places: Tensor, owner: Tensor
     ) -> Tensor:
         """features (b, w), head (ΣK, w), bias (ΣK,), places of the truth (C, b) to (C, b)."""
-        features, head = halved(features), halved(head)
+        features, head = to_bf16(features), to_bf16(head)
         logits = (head @ features.T).float().add_(bias[:, None]).clamp_(-BOUND, BOUND)
         truth = logits.gather(0, places)
         weights = logits.exp_()
@@ -230,24 +233,10 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (places,) = ctx.saved_tensors
-        gradient = halved(gradients[0])
+        gradient = to_bf16(gradients[0])
         taken = gradient.new_zeros(len(places), ctx.rows)
         taken.scatter_add_(1, places, taken.new_ones(()).expand(places.shape))
         return (taken.T @ gradient).float(), None
-
-
-@cache
-def has_bfloat16(device: str) -> bool:
-    """Whether a kind of device computes in bfloat16."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def halved(x: Tensor) -> Tensor:
-    """`x` in bfloat16 where the hardware computes in it."""
-    narrow = x.dtype == torch.float32 and has_bfloat16(x.device.type)
-    return x.to(torch.bfloat16) if narrow else x
 
 
 class Symbols(nn.Module):
@@ -283,7 +272,7 @@ class Symbols(nn.Module):
         weights: Tensor = self.weights  # type: ignore[assignment]
         shared: Tensor = self.shared
         if not self.exact:
-            weights, shared = halved(weights), halved(shared)
+            weights, shared = to_bf16(weights), to_bf16(shared)
         along = torch.bmm(weights, shared).to(self.own.dtype)
         which, taken = self.codes  # type: ignore[misc]
         return self.own.index_add(0, which, along.flatten(0, 1).index_select(0, taken))
@@ -305,22 +294,24 @@ class TableGenerator(Generator):
 
     marginal: Tensor
     block = BLOCK
+    gives_likelihood = True
 
     def __init__(self, o: TableGeneratorOptions, spec: TableSpec, latent: int) -> None:
         super().__init__()
         self.options, self.fields, self.last = o, Fields(spec), spec.last
         self.fills = not o.whole
         count = len(spec.choices)
-        self.chances = count  # uniforms that a row takes
+        self.uniforms = count  # uniforms that a row takes
         std = 1 / math.sqrt(count)
         self.cells = Symbols(spec, o.width, o.hats, std, exact=o.whole)
         self.hidden = nn.Parameter(torch.empty(count, o.width))
         self.latent = nn.Linear(latent, o.width)
-        self.blocks = nn.ModuleList(Block(o.width, o.dropout) for _ in range(o.blocks))
+        self.blocks = nn.ModuleList(ResidualBlock(o.width, o.dropout) for _ in range(o.blocks))
         self.norm = nn.LayerNorm(o.width) if o.blocks else nn.Identity()
         self.drop = Dropout(o.dropout)
         self.logits = Symbols(spec, o.width, o.hats, 0.3 / math.sqrt(o.width), exact=o.whole)
         # From the data's own shares: what is left to learn is how columns depend on each other.
+        self.shares = spec.shares
         shares = np.array(spec.shares or [1 / k for k in spec.choices for _ in range(k)])
         marginal = torch.from_numpy(np.log(shares + 1e-5).astype(np.float32))
         self.register_buffer("marginal", marginal)
@@ -330,6 +321,11 @@ class TableGenerator(Generator):
             nn.init.normal_(self.latent.weight, 0, (1.0 if o.whole else 0.1) / math.sqrt(latent))
             nn.init.zeros_(self.latent.bias)
             nn.init.zeros_(self.shift)
+
+    @property
+    def marginals(self) -> Tensor | None:
+        """The data's own shares of each code, (ΣK,)."""
+        return torch.tensor(self.shares, device=self.bias.device) if self.shares else None
 
     @property
     def bias(self) -> Tensor:
@@ -352,32 +348,32 @@ class TableGenerator(Generator):
 
     def start(self, count: int, labels: Tensor | None) -> Tensor:
         """Nothing known: (count, C)."""
-        return torch.full((count, self.chances), -1, device=self.bias.device)
+        return torch.full((count, self.uniforms), -1, device=self.bias.device)
 
-    def forward(self, z: Tensor, condition: Tensor) -> Fakes:
+    def forward(self, z: Tensor, condition: Tensor) -> Made:
         """z (b, latent), condition (b, C): rows (b, ΣK) whose hidden cells are drawn anew.
 
-        `surprise` (b,) is −log p of what was hidden, the mean over the row's hidden cells.
+        `nll` (b,) is −log p of what was hidden, the mean over the row's hidden cells.
         """
         with torch.autocast(z.device.type, enabled=False):  # probabilities need their digits
             features, head = self._features(z, condition), self.logits()
-            surprise = self._surprise(features, head, condition)
+            nll = self._nll(features, head, condition)
             logits = linear(features, head, self.bias)
         hidden = condition < 0
         truth = torch.where(hidden, ~condition, condition)
         real = torch.zeros_like(logits).scatter_(1, truth + self.fields.offsets, 1.0)
         made = self.fields.relaxed(logits, self.options.temperature)
-        return Fakes(torch.where(self.fields.each(hidden), made, real), surprise)
+        return Made(torch.where(self.fields.each(hidden), made, real), nll)
 
-    def surprise(self, z: Tensor, condition: Tensor) -> Tensor:
+    def negative_log_likelihood(self, z: Tensor, condition: Tensor) -> Tensor:
         """The second of what `forward` gives, without drawing: (b,)."""
         with torch.autocast(z.device.type, enabled=False):
-            return self._surprise(self._features(z, condition), self.logits(), condition)
+            return self._nll(self._features(z, condition), self.logits(), condition)
 
-    def _surprise(self, features: Tensor, head: Tensor, condition: Tensor) -> Tensor:
+    def _nll(self, features: Tensor, head: Tensor, condition: Tensor) -> Tensor:
         hidden = condition < 0
         truth = torch.where(hidden, ~condition, condition)
-        cost = self.fields.surprise(features, head, self.bias, truth) * hidden
+        cost = self.fields.negative_log_likelihood(features, head, self.bias, truth) * hidden
         # Per hidden cell of the batch: rows with little hidden would outweigh the others otherwise.
         return cost.sum(1) * (len(cost) / hidden.sum().clamp(min=1))
 
@@ -409,54 +405,54 @@ class TableGenerator(Generator):
         self,
         z: Tensor,
         condition: Tensor | None,
-        chances: Tensor,
+        uniforms: Tensor,
         allowed: Tensor | None = None,
     ) -> Tensor:
         """Rows (b, C) of codes: `condition` (b, C) with every hidden (negative) cell drawn.
 
         Field after field, each given those before it: first those that `allowed` restricts, then the
         others in an order that changes from block to block. `allowed` (ΣK,) is the share of each code
-        that may be, in [0, 1]; `chances` (b, C) are uniforms that decide.
+        that may be, in [0, 1]; `uniforms` (b, C) are uniforms that decide.
         """
         known = self.start(len(z), None) if condition is None else condition
         if self.options.whole:
-            return self._sample_whole(z, known, chances, allowed)
+            return self._sample_whole(z, known, uniforms, allowed)
         drawn = known.clone()
-        cells, head, bias = self.cells(), halved(self.logits()), self.bias
+        cells, head, bias = self.cells(), to_bf16(self.logits()), self.bias
         h = self._sum(z, known)
-        for c in self._order(chances, allowed):
+        for c in self._order(uniforms, allowed):
             hidden = known[:, c] < 0
             if not bool(hidden.any()):
                 continue
             span = self.fields.spans[c]
-            features = self._trunk(h if self.blocks else halved(h))
+            features = self._trunk(h if self.blocks else to_bf16(h))
             # Codes first: what is added or compared along them are whole rows then.
-            logits = (head[span] @ halved(features).T).float().add_(bias[span, None])
-            code = draw(logits, chances[:, c], None if allowed is None else allowed[span])
+            logits = (head[span] @ to_bf16(features).T).float().add_(bias[span, None])
+            code = draw(logits, uniforms[:, c], None if allowed is None else allowed[span])
             drawn[:, c] = torch.where(hidden, code, known[:, c])
             step = (cells[span] - self.hidden[c]).index_select(0, code)
             h.add_(step if bool(hidden.all()) else step * hidden[:, None])
         return drawn
 
     def _sample_whole(
-        self, z: Tensor, known: Tensor, chances: Tensor, allowed: Tensor | None
+        self, z: Tensor, known: Tensor, uniforms: Tensor, allowed: Tensor | None
     ) -> Tensor:
         """All hidden cells at once: given the latent they don't hang on each other."""
         logits = self.predict(z, known).clamp(-BOUND, BOUND)
         codes = [
-            draw(logits[:, span].T, chances[:, c], None if allowed is None else allowed[span])
+            draw(logits[:, span].T, uniforms[:, c], None if allowed is None else allowed[span])
             for c, span in enumerate(self.fields.spans)
         ]
         return torch.where(known < 0, torch.stack(codes, 1), known)
 
-    def _order(self, chances: Tensor, allowed: Tensor | None) -> list[int]:
-        """All fields: those with a condition first, then by the block's own chances, `last` last."""
+    def _order(self, uniforms: Tensor, allowed: Tensor | None) -> list[int]:
+        """All fields: those with a condition first, then by the block's own uniforms, `last` last."""
         turn = np.ones(len(self.fields.sizes), np.int64)
         if self.last >= 0:
             turn[self.last] = 2
         if allowed is not None:
             turn[[bool((allowed[span] < 1).any()) for span in self.fields.spans]] = 0
-        order = np.lexsort((chances[0].cpu().numpy(), turn))
+        order = np.lexsort((uniforms[0].cpu().numpy(), turn))
         return [int(c) for c in order]
 
 
@@ -474,24 +470,6 @@ def draw(logits: Tensor, chance: Tensor, allowed: Tensor | None = None) -> Tenso
     else:
         ends = torch.ones(len(weights), len(weights), device=weights.device).tril_() @ weights
     return (ends <= chance * ends[-1]).sum(0).clamp_(max=last)
-
-
-class Block(nn.Module):
-    """x + W₂·silu(W₁·norm(x)), which starts near the identity."""
-
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        self.drop = Dropout(dropout)
-        if not self.second.weight.is_meta:
-            with torch.no_grad():
-                self.second.weight.mul_(0.1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, width) to the same."""
-        moved: Tensor = self.second(self.drop(silu(self.first(self.norm(x)))))
-        return x + moved
 
 
 class TableDiscriminator(Discriminator):
@@ -520,3 +498,7 @@ class TableDiscriminator(Discriminator):
             h = layer(self.drop(leaky_relu(h, LEAK)))
         logits: Tensor = self.head(leaky_relu(h, LEAK), None)
         return logits
+
+
+GENERATORS = (TableGeneratorOptions,)
+DISCRIMINATORS = (TableDiscriminatorOptions,)

@@ -1,1 +1,5 @@
-"""What the discriminator sees of few images: each in a new guise."""
+"""Augmentation of images before the discriminator sees them."""
+
+from ganwright.modalities.images.augment.operations import Options, Views, moved
+
+__all__ = ["Options", "Views", "moved"]

@@ -7,23 +7,22 @@ to make x, not T(x) (Karras et al. 2020a, section 3, "ADA"). For a fixed draw T 
 picture, so its derivatives of every order are itself and its transpose; gradient penalties reach
 through it.
 
-What a draw does to pictures is in `game/affine.py`.
+What a draw does to images is in `affine.py`; how p moves, in `game/augment.py`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BeforeValidator
 from torch import Tensor
 
 from ganwright.base.errors import OptionError
-from ganwright.base.options import Field, by_commas, flatten, options
+from ganwright.base.options import Field, by_commas, options
 from ganwright.base.spec import Spec
-from ganwright.game.schedule import cosine
 from ganwright.modalities.images.augment.affine import (
     REFLECTION,
     ZEROS,
@@ -58,90 +57,42 @@ USUAL: tuple[Operation, ...] = (
 )
 DIFFAUG: tuple[Operation, ...] = ("colour", "shift", "cutout")
 
-# Where an option does anything. A length left over from another mode says nothing wrong.
-MODES_OF = {
-    "operations": ("fixed", "scheduled", "adaptive", "diffaug"),
-    "p": ("fixed", "scheduled"),
-    "colour_share": ("fixed", "scheduled", "adaptive"),
-    "target": ("adaptive",),
-    "most": ("adaptive",),
-}
-
 # Strengths: Karras et al. 2020a, appendix B. A deviation of 0.2 is one of log₂ of a factor.
 SHIFT = 0.125  # of the side: the most of a whole shift, the deviation of a fractional one
 SCALE, STRETCH = 0.2, 0.2
 BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.5, 1.0
 CUTOUT = 0.5  # of the side
-WATCHED = 4  # batches between two steps of an adaptive p
+REACH = 8  # `moved` goes up to 1/REACH of a side: 4 of 32 pixels, as in the paper
 
 
 @options
-class AugmentOptions:
-    """What the discriminator sees of pictures: how it is changed, and how often."""
+class Options:
+    """How images are changed."""
 
-    mode: Literal["off", "fixed", "scheduled", "adaptive", "diffaug"] = Field(
-        default="off",
-        description="each operation with chance p; with p rising along a schedule; with p by how well "
-        "D knows real examples; or DiffAugment's operations, always",
-    )
+    modes: ClassVar = {  # in which each option does anything
+        "operations": ("fixed", "scheduled", "adaptive", "diffaug"),
+        "colour_share": ("fixed", "scheduled", "adaptive"),
+    }
     operations: Annotated[tuple[Operation, ...], BeforeValidator(by_commas)] = Field(
         default=(),
         description="what is done; none given: all that is safe where no example is another's mirror "
         "image or negative. Of diffaug colour, shift and cutout. Several with commas between",
     )
-    p: float = Field(
-        default=0.3, ge=0, le=1, description="chance of each operation; below 1 it does not leak"
-    )
-    p_kimg: float = Field(
-        default=200, ge=0, description="scheduled: p comes from 0 in so many thousand examples"
-    )
     colour_share: float = Field(
         default=0.5, ge=0, le=1, description="of p at which each operation on colours is applied"
     )
-    target: float = Field(
-        default=0.6,
-        ge=-1,
-        le=1,
-        description="adaptive: p rises while D tells more pairs apart, (1 + target)/2 of them",
-    )
-    most: float = Field(default=0.8, ge=0, le=1, description="adaptive: p goes no higher")
-    speed_kimg: float = Field(
-        default=500, gt=0, description="adaptive: p takes so many thousand examples from 0 to 1"
-    )
 
-    @property
-    def chosen(self) -> tuple[Operation, ...]:
+    def chosen(self, mode: str) -> tuple[Operation, ...]:
         """The operations that are done."""
-        return self.operations or (DIFFAUG if self.mode == "diffaug" else USUAL)
+        return self.operations or (DIFFAUG if mode == "diffaug" else USUAL)
 
-
-def check_augment(o: AugmentOptions, spec: Spec) -> None:
-    """Raises OptionError where pictures are to be changed and there are none, or in no known way."""
-    usual = flatten(AugmentOptions())
-    given = [name for name, value in flatten(o).items() if value != usual[name]]
-    if given and spec.axes != ("channel", "height", "width"):
-        raise OptionError(f"game.augment.{given[0]}: changes pictures; these are {spec.things}")
-    for name in given:
-        if o.mode not in MODES_OF.get(name, (o.mode,)):
+    def check(self, mode: str) -> None:
+        """Raises OptionError for operations that DiffAugment has not."""
+        alien = [name for name in self.chosen(mode) if name not in DIFFAUG]
+        if mode == "diffaug" and alien:
             raise OptionError(
-                f"game.augment.{name}: changes nothing while game.augment.mode is {o.mode}; it is for "
-                f"{', '.join(MODES_OF[name])}"
+                f"game.augment.operations: diffaug has {', '.join(DIFFAUG)}; got {alien[0]!r}"
             )
-    alien = [name for name in o.chosen if name not in DIFFAUG]
-    if o.mode == "diffaug" and alien:
-        raise OptionError(
-            f"game.augment.operations: diffaug has {', '.join(DIFFAUG)}; got {alien[0]!r}"
-        )
-
-
-def sureness(real: Tensor, fake: Tensor) -> Tensor:
-    """r = E[sign(D(x) − D(G(z)))] over pairs: how sure the discriminator is of its real examples.
-
-    `real` and `fake` (batch,) are its logits. Near 0 where it can't tell, 1 where it knows each by heart.
-    Karras et al. 2020a, equation 1, compare D(x) with 0; but a relativistic loss leaves the zero
-    open, for each class another, and r would be 1 from the start. In pairs of one class it cancels.
-    """
-    return (real.detach() - fake.detach()).sign().mean()
 
 
 @dataclass(frozen=True)
@@ -165,77 +116,35 @@ class Dice:
         return torch.randint(n, (self.count,), device=self.like["device"]).to(self.like["dtype"])
 
 
-class Augment:
-    """T: a fresh draw at each call. `p` follows the options' mode.
+class Views:
+    """T: a fresh draw for each batch, by operations that happen with chance p each."""
 
-    `spec` says what the examples are: OptionError where they aren't pictures. p and the signs counted
-    so far lie on `device`, and nothing here waits for it.
-    """
-
-    def __init__(self, o: AugmentOptions, spec: Spec, device: torch.device | str = "cpu") -> None:
-        check_augment(o, spec)
-        self.options = o
+    def __init__(
+        self, o: Options, mode: str, spec: Spec, device: torch.device | str = "cpu"
+    ) -> None:
+        self.colour_share, self.mode, self.chosen = o.colour_share, mode, o.chosen(mode)
         self.channels, self.height, self.width = spec.shape
         self.half = torch.tensor([self.width / 2, self.height / 2, 1], device=device)
         turning = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device)
         self.cross = turning / math.sqrt(3)  # v ↦ grey × v
-        self.p = torch.zeros((), device=device)
-        self.signs = torch.zeros((), device=device)  # their sum since p's last step,
-        self.watched = 0  # how many they are,
-        self.since = 0  # and when that was
-        self.at(0)
 
-    def at(self, seen: int) -> None:
-        """Sets p as it is after `seen` examples, by the schedule or by the signs that `follow` got."""
-        o = self.options
-        if o.mode == "adaptive" and self.watched >= WATCHED:
-            step = (seen - self.since) / (o.speed_kimg * 1000)
-            self.p += step * (self.signs / self.watched - o.target).sign()
-            self.p.clamp_(0, o.most)
-            self.signs.zero_()
-            self.watched, self.since = 0, seen
-        if o.mode == "fixed":
-            self.p.fill_(o.p)
-        elif o.mode == "scheduled":
-            self.p.fill_(cosine(0.0, o.p, seen, round(o.p_kimg * 1000)))
-        elif o.mode == "diffaug":
-            self.p.fill_(1.0)
-
-    def follow(self, sign: Tensor) -> None:
-        """Takes note of one batch's `sureness`."""
-        self.signs += sign
-        self.watched += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        counts = {"watched": self.watched, "since": self.since}
-        return {"p": self.p.clone(), "signs": self.signs.clone()} | counts
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.p.copy_(state["p"])
-        self.signs.copy_(state["signs"])
-        self.watched, self.since = state["watched"], state["since"]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """x (batch, channels, height, width) in [-1, 1] to T(x), which may go a little beyond."""
-        return self.draw(x)(x)
-
-    def draw(self, x: Tensor) -> Drawn:
+    def draw(self, x: Tensor, p: Tensor) -> Drawn:
         """A T for the batch `x`, of which only the shape, the type and the device matter."""
-        if self.p.device.type == "cpu" and not self.p:  # elsewhere one would wait to know it
+        if p.device.type == "cpu" and not p:  # elsewhere one would wait to know it
             return Drawn()
-        dice = Dice(len(x), self.p.to(x), {"device": x.device, "dtype": x.dtype})
-        chosen = set(self.options.chosen)
+        dice = Dice(len(x), p.to(x), {"device": x.device, "dtype": x.dtype})
+        chosen = set(self.chosen)
         steps: list[Sampling | Recolour | Cut] = []
         if chosen - {"colour", "luma-flip", "cutout"}:
             steps.append(self._sampling(dice))
         if chosen & {"colour", "luma-flip"}:  # of DiffAugment, first: its bands stay nought
-            steps.insert(0 if self.options.mode == "diffaug" else 1, self._recolour(dice))
+            steps.insert(0 if self.mode == "diffaug" else 1, self._recolour(dice))
         if "cutout" in chosen:
             steps.append(self._cut(dice))
         return Drawn(tuple(steps))
 
     def _sampling(self, dice: Dice) -> Sampling:
-        chosen, size = self.options.chosen, (self.width, self.height)
+        chosen, size = self.chosen, (self.width, self.height)
         one = torch.ones(dice.count, **dice.like)
         zero = torch.zeros_like(one)
         moved = zero.bool()
@@ -292,29 +201,28 @@ class Augment:
         theta = (back * half_size / half_size[:, None])[:, :2]
         # Of DiffAugment, which always shifts, the band of nought tells the discriminator how far: a
         # generator that shifted by itself would be found out.
-        padding = ZEROS if self.options.mode == "diffaug" else REFLECTION
+        padding = ZEROS if self.mode == "diffaug" else REFLECTION
         return Sampling.of(theta, whole, moved, (self.height, self.width), padding)
 
     def _recolour(self, dice: Dice) -> Recolour:
-        o = self.options
         one = torch.ones(dice.count, **dice.like)
         zero = torch.zeros_like(one)
-        if o.mode == "diffaug":  # Zhao et al. 2020: contrast around the picture's own mean
+        if self.mode == "diffaug":  # Zhao et al. 2020: contrast around the picture's own mean
             bright, contrast = dice.uniform(-0.5, 0.5), dice.uniform(0.5, 1.5)
             matrix = self._matrix(contrast, contrast * dice.uniform(0, 2), zero)
             return Recolour(matrix, 1 - contrast, bright)
-        p = dice.p * o.colour_share
+        p = dice.p * self.colour_share
 
         def sometimes(value: Tensor, otherwise: Tensor) -> Tensor:
             return torch.where(dice.happens(p), value, otherwise)
 
         bright, contrast, angle, saturation, sign = zero, one, zero, one, one
-        if "colour" in o.chosen:
+        if "colour" in self.chosen:
             bright = sometimes(dice.normal(BRIGHTNESS), zero)
             contrast = sometimes(dice.normal(CONTRAST).exp2(), one)
-        if "luma-flip" in o.chosen:
+        if "luma-flip" in self.chosen:
             sign = sometimes(1 - 2 * dice.below(2), one)
-        if "colour" in o.chosen and self.channels == 3:
+        if "colour" in self.chosen and self.channels == 3:
             angle = sometimes(dice.uniform(-math.pi, math.pi), zero)
             saturation = sometimes(dice.normal(SATURATION).exp2(), one)
         luma = contrast * sign
@@ -347,3 +255,21 @@ class Augment:
         )
         gone = happens[:, None, None] & down[:, :, None] & across[:, None, :]
         return Cut((~gone).to(dice.like["dtype"])[:, None])
+
+
+def moved(x: Tensor) -> Tensor:
+    """Each image of (batch, channels, height, width) moved by whole pixels; its edges mirror it.
+
+    By at most 1/8 of each side: what consistency takes for the same image (Zhang et al. 2020).
+    """
+
+    def places(side: int) -> Tensor:
+        most = min(max(round(side / REACH), 1), side - 1)
+        moves = torch.randint(-most, most + 1, (len(x), 1), device=x.device)
+        found = (torch.arange(side, device=x.device) + moves).abs()
+        return (side - 1) - ((side - 1) - found).abs()
+
+    count = torch.arange(len(x), device=x.device)
+    rows, columns = places(x.shape[2]), places(x.shape[3])
+    found = x.permute(0, 2, 3, 1)[count[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return found.permute(0, 3, 1, 2)

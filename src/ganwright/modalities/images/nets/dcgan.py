@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
+from ganwright.modalities.images.nets.shape import doublings, picture
 from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
@@ -27,11 +28,9 @@ from ganwright.nets.layers import (
     LatentInput,
     MinibatchStd,
     Pack,
-    doublings,
     initialise,
     normalised,
     packed,
-    picture,
     spectral_normalise,
 )
 from ganwright.nets.mlp import Widths

@@ -19,6 +19,7 @@ from torch.nn import functional
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
+from ganwright.modalities.images.nets.shape import picture
 from ganwright.nets.layers import (
     GAINS,
     LEAK,
@@ -30,7 +31,6 @@ from ganwright.nets.layers import (
     MinibatchStd,
     Pack,
     packed,
-    picture,
 )
 
 LEAST_PIXELS, LEAST_SIDE = 16, 2  # of the smallest map: 4×4, or as long and at least 2 wide

@@ -1,6 +1,6 @@
-"""Remedies against collapse and against few data, for any recipe; all of them off unless asked for.
+"""Regularisers against collapse and for few data, for any recipe; all of them off unless asked for.
 
-Pure functions of logits and pictures, and the one small state, LeCam's anchors. Packs and the
+Pure functions of logits, and the one small state, LeCam's anchors. Packs and the
 minibatch standard deviation are parts of discriminators (`nets.layers`); that each player has a rate
 and a number of steps of its own (two time scales, Heusel et al. 2017) is in their options.
 """
@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -19,12 +18,10 @@ from ganwright.base.options import Field, options
 from ganwright.game.schedule import linear
 
 FOLLOW = 0.01  # share of a batch's mean in the anchors; the paper's decay of 0.99
-REACH = 8  # consistency moves pictures by up to 1/REACH of a side: 4 of 32 pixels, as in the paper
 
 Logits = Float[Tensor, "batch"]
 Scalar = Float[Tensor, ""]
 Places = Int[Tensor, "kept"]
-Pictures = Float[Tensor, "batch channel height width"]
 
 
 @options
@@ -91,21 +88,6 @@ def lecam(real: Logits, fake: Logits, past_real: Scalar, past_fake: Scalar) -> S
 def consistency(logits: Logits, moved: Logits) -> Scalar:
     """E(D(x) − D(T(x)))² (Zhang et al. 2020; of fakes too: Zhao et al. 2020, algorithm 1)."""
     return (logits - moved).square().mean()
-
-
-def shifted(x: Pictures) -> Pictures:
-    """Each picture moved by whole pixels, at most 1/8 of each side; its edges mirror it."""
-
-    def places(side: int) -> Tensor:
-        most = min(max(round(side / REACH), 1), side - 1)
-        moves = torch.randint(-most, most + 1, (len(x), 1), device=x.device)
-        found = (torch.arange(side, device=x.device) + moves).abs()
-        return (side - 1) - ((side - 1) - found).abs()
-
-    count = torch.arange(len(x), device=x.device)
-    rows, columns = places(x.shape[2]), places(x.shape[3])
-    moved = x.permute(0, 2, 3, 1)[count[:, None, None], rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
 
 
 def best(real: Logits, fake: Logits, share: float, *, relative: bool) -> Places:

@@ -16,13 +16,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ganwright.game.step import Batch, Game, Result
+from ganwright.game.round import Batch, Game, Result
 
 NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum; no means over portions
 
 
 @dataclass
-class PortionedGame(Game):
+class AccumulatingGame(Game):
     """As `Game`, `microbatch` examples at a time: an update follows each batch, not each portion.
 
     Fakes that both players learn on are made twice, from the same latents: kept, they would hold the

@@ -15,15 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.base.options import Field, options
+from ganwright.game.augment import Augment, AugmentOptions, sureness
 from ganwright.game.control import Gamma, GammaOptions
-from ganwright.game.fused import fits, judged_with_gradient
+from ganwright.game.fused import Affine, fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
-from ganwright.game.remedies import Anchors, RemedyOptions, best, consistency, lecam, shifted
+from ganwright.game.regularisers import Anchors, RemedyOptions, best, consistency, lecam
 from ganwright.game.schedule import linear
-from ganwright.modalities.images.augment.affine import Drawn
-from ganwright.modalities.images.augment.operations import Augment, AugmentOptions, sureness
 
 
 @options
@@ -118,7 +117,7 @@ class Result(NamedTuple):
     fake_logit: Tensor | None = None
     generator_gradient: Tensor | None = None
     discriminator_gradient: Tensor | None = None
-    surprise: Tensor | None = None
+    nll: Tensor | None = None
     lecam: Tensor | None = None
     consistency: Tensor | None = None
     augment_p: Tensor | None = None
@@ -128,10 +127,10 @@ class Result(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a generator made (batch, *shape), and its surprise at the truth (batch,) if it has one."""
+    """What a generator made (batch, *shape), and −log p of the truth (batch,) if it gives that."""
 
     examples: Tensor
-    surprise: Tensor | None
+    nll: Tensor | None
 
 
 @dataclass
@@ -139,8 +138,9 @@ class Game:
     """The two players, their optimisers and the rules they play by.
 
     `latents(n)` gives (n, dim) on the players' device; `precision()` is the context that forward
-    passes run in (autocast, or nothing). Before the discriminator judges pictures, real or fake, in
+    passes run in (autocast, or nothing). Before the discriminator judges examples, real or fake, in
     either player's step, `augment` changes them, each time anew; gradients are those of D(T(x)) at x.
+    `moved` changes examples so little that D should say the same of them.
     """
 
     options: GameOptions
@@ -152,6 +152,7 @@ class Game:
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
     anchors: Anchors = field(default_factory=Anchors)
     augment: Augment | None = None
+    moved: Callable[[Tensor], Tensor] | None = None
     gamma: Gamma = field(default_factory=lambda: Gamma(GammaOptions()))
     fused: bool | None = None  # whether penalties go without differentiating twice; None: untried
 
@@ -179,7 +180,7 @@ class Game:
         return told._replace(
             generator_loss=result.generator_loss,
             generator_gradient=result.generator_gradient,
-            surprise=result.surprise,
+            nll=result.nll,
         )
 
     def _remember(self, told: Result, count: int) -> None:
@@ -199,13 +200,12 @@ class Game:
         return o.adversarial == 0 or number % o.adversarial_every != 0
 
     def _likelihood_step(self, batch: Batch) -> Result:
-        """The generator learns from what was hidden alone."""
-        of = cast(Any, self.generator).surprise
-        surprise: Tensor = of(self.latents(len(batch.examples)), batch.condition)
-        value = surprise.mean()
+        """The generator learns by likelihood alone."""
+        of = cast(Any, self.generator).negative_log_likelihood
+        value = of(self.latents(len(batch.examples)), batch.condition).mean()
         loss = self.options.likelihood * value
         length = self._learn(self.generator, self.generator_optimiser, loss)
-        return Result(generator_gradient=length, surprise=value.detach())
+        return Result(generator_gradient=length, nll=value.detach())
 
     def _generate(self, batch: Batch) -> Made:
         return self._make(self.latents(len(batch.examples)), batch)
@@ -213,10 +213,10 @@ class Game:
     def _make(self, latents: Tensor, batch: Batch) -> Made:
         with self.precision():
             made = self.generator(latents, batch.condition)
-        examples, surprise = (made, None) if isinstance(made, Tensor) else made
-        return Made(examples.to(latents.dtype), surprise)
+        examples, nll = (made, None) if isinstance(made, Tensor) else made
+        return Made(examples.to(latents.dtype), nll)
 
-    def _view(self, x: Tensor) -> Drawn | None:
+    def _view(self, x: Tensor) -> Affine | None:
         return None if self.augment is None else self.augment.draw(x)
 
     def _judge(self, x: Tensor, condition: Tensor | None) -> Tensor:
@@ -228,7 +228,7 @@ class Game:
         return logits.to(x.dtype)
 
     def _judge_with_square(
-        self, x: Tensor, condition: Tensor | None, view: Drawn | None
+        self, x: Tensor, condition: Tensor | None, view: Affine | None
     ) -> tuple[Tensor, Tensor]:
         """Logits of examples, and ‖∇ₓD(T(x))‖² of each: in three passes where D is made for it."""
 
@@ -299,17 +299,18 @@ class Game:
         fake_x: Tensor,
         fake: Tensor,
         condition: Tensor | None,
-        views: list[Drawn | None],
+        views: list[Affine | None],
     ) -> Tensor | None:
-        """How far the logits move as the pictures do, if that is asked for, weighed.
+        """How far the logits move as the examples do, if that is asked for, weighed.
 
-        Moved pictures are changed as they were before: else D would have to say the same of each
-        picture whatever the augmentation makes of it.
+        Moved examples are changed as they were before: else D would have to say the same of each
+        example whatever the augmentation makes of it.
         """
         weight = self.options.remedies.consistency
         if weight == 0:
             return None
-        moved = self._judge_both(shifted(real_x), shifted(fake_x), condition, set(), views)
+        assert self.moved is not None  # as `check` saw to
+        moved = self._judge_both(self.moved(real_x), self.moved(fake_x), condition, set(), views)
         return weight * (consistency(real, moved[0]) + consistency(fake, moved[1]))
 
     def _judge_both(
@@ -318,8 +319,8 @@ class Game:
         fake: Tensor,
         condition: Tensor | None,
         wanted: set[object],
-        views: list[Drawn | None] | None = None,
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor], list[Drawn | None]]:
+        views: list[Affine | None] | None = None,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor], list[Affine | None]]:
         """Logits of both batches, ‖∇D‖² at those of "real" and "fake" that are `wanted`, and the views.
 
         One pass over both where it costs nothing: no batch statistics, and gradients wanted on both
@@ -356,14 +357,14 @@ class Game:
             if loss.relative:
                 real = self._judge(noisy(batch.examples, noise), batch.condition)
         value = self._generator_loss(fake, real, seen)
-        surprise = None if made.surprise is None else made.surprise.mean()
+        nll = None if made.nll is None else made.nll.mean()
         whole = value if o.adversarial == 1 else o.adversarial * value
-        if surprise is not None and o.likelihood:
-            whole = whole + o.likelihood * surprise
+        if nll is not None and o.likelihood:
+            whole = whole + o.likelihood * nll
         return Result(
             generator_loss=value.detach(),
             generator_gradient=self._learn(self.generator, self.generator_optimiser, whole),
-            surprise=None if surprise is None else surprise.detach(),
+            nll=None if nll is None else nll.detach(),
         )
 
     def _generator_loss(self, fake: Tensor, real: Tensor, seen: int) -> Tensor:
@@ -395,7 +396,7 @@ class Game:
         return length.detach()
 
 
-def viewed(x: Tensor, view: Drawn | None) -> Tensor:
+def viewed(x: Tensor, view: Affine | None) -> Tensor:
     """Examples as a drawn augmentation shows them, if there is one."""
     return x if view is None else view(x)
 

@@ -1,0 +1,345 @@
+"""Recipes for images, and which of them suits the data, the device and the time there is.
+
+What of the choice is measured stands in docs/choosing.md; the comments say where a number is a guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ganwright.base.options import override
+from ganwright.data import Dataset
+from ganwright.game import (
+    GameOptions,
+    LabelOptions,
+    LatentOptions,
+    OptimiserOptions,
+    PenaltyOptions,
+)
+from ganwright.modalities.images.nets import (
+    DCGANDiscriminatorOptions,
+    DCGANGeneratorOptions,
+    DenseConvGeneratorOptions,
+    R3GANDiscriminatorOptions,
+    R3GANGeneratorOptions,
+)
+from ganwright.nets import (
+    LatentSkipDiscriminatorOptions,
+    LatentSkipGeneratorOptions,
+    MLPDiscriminatorOptions,
+    MLPGeneratorOptions,
+)
+from ganwright.train.plan import Trials
+from ganwright.train.recipes import Recipe, Row, TrainOptions
+
+LEAST_SIDE = 4  # pixels that a convolutional net needs
+# With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
+LEAST_KIMG = 20.0
+# What the wide nets would see in the time: with less, narrow ones are taken. They were far ahead for as
+# long as both were measured, to 50 kimg of the wide ones; where those catch up is a guess.
+WIDE_KIMG = 1000.0
+NARROW = {
+    "generator.width": 32,
+    "discriminator.width": 32,
+    "generator_optimiser.rate": 2e-3,
+    "discriminator_optimiser.rate": 2e-3,
+}
+LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in an image: the most that the small dense recipe learns
+# Fewer different images than these are learned by heart in the end unless they are changed. 200 flowers
+# gained 41 % of their FID by it in 300 kimg, 500 digits neither gained nor lost, very small ones gained
+# nothing; where between those and the tens of thousands it stops to pay is a guess.
+FEW_IMAGES, LEAST_SIDE_CHANGED = 1000, 16
+FEW = {"game.augment.mode": "scheduled", "game.augment.p_kimg": 20.0}
+# On a GPU the paper's nets are within reach; the sizes by the minutes of the run are a guess.
+GPU_SIZES = ((240.0, "l"), (30.0, "m"), (0.0, "s"))
+
+
+# Above the tutorials' 2e-4: the generator's average takes out the noise that it brings.
+ADAM = OptimiserOptions(rate=5e-4)
+WIDE_BATCH = TrainOptions(batch=128)  # dense layers are fast at it; convolutions gain nothing
+
+
+def _mlp() -> Recipe:
+    return Recipe(
+        name="mlp",
+        generator=MLPGeneratorOptions(widths=(256, 512, 1024)),
+        discriminator=MLPDiscriminatorOptions(widths=(1024, 512, 256), dropout=0.3),
+        game=GameOptions(labels=LabelOptions(real=0.9)),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+        train=WIDE_BATCH,
+    )
+
+
+def _mlp_small() -> Recipe:
+    return Recipe(
+        name="mlp-small",
+        generator=MLPGeneratorOptions(widths=(128, 128)),
+        discriminator=MLPDiscriminatorOptions(widths=(128, 128)),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+        train=WIDE_BATCH,
+    )
+
+
+def _mlp_minimax() -> Recipe:
+    rmsprop = OptimiserOptions(kind="rmsprop", rate=2e-4, beta2=0.9)
+    return replace(
+        _mlp_small(),
+        name="mlp-small-minimax",
+        game=GameOptions(loss="minimax"),
+        generator_optimiser=rmsprop,
+        discriminator_optimiser=rmsprop,
+    )
+
+
+def _dense_conv() -> Recipe:
+    # No batch norm and a quicker discriminator: a dense one is weak against convolutions, and so
+    # the digits came several times sooner (docs/benchmarks.md).
+    return Recipe(
+        name="dense-conv",
+        generator=DenseConvGeneratorOptions(norm="none"),
+        discriminator=MLPDiscriminatorOptions(widths=(512, 256), dropout=0.3),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=OptimiserOptions(rate=1e-3),
+        train=WIDE_BATCH,
+    )
+
+
+def _latent_skip() -> Recipe:
+    return Recipe(
+        name="latent-skip",
+        generator=LatentSkipGeneratorOptions(),
+        discriminator=LatentSkipDiscriminatorOptions(dropout=0.3),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+        train=WIDE_BATCH,
+    )
+
+
+def _latent_skip_minimax() -> Recipe:
+    return replace(_latent_skip(), name="latent-skip-minimax", game=GameOptions(loss="minimax"))
+
+
+def _dcgan() -> Recipe:
+    return Recipe(
+        name="dcgan",
+        generator=DCGANGeneratorOptions(),
+        discriminator=DCGANDiscriminatorOptions(dropout=0.3),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+    )
+
+
+def _wgan_gp() -> Recipe:
+    adam = OptimiserOptions(rate=5e-4, beta1=0.5, beta2=0.9)
+    return Recipe(
+        name="wgan-gp",
+        latent=LatentOptions(dim=128),
+        generator=DCGANGeneratorOptions(activation="relu"),
+        discriminator=DCGANDiscriminatorOptions(),
+        game=GameOptions(
+            loss="wasserstein", penalty=PenaltyOptions(gradient_penalty=10), discriminator_steps=5
+        ),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+    )
+
+
+def _sngan() -> Recipe:
+    return Recipe(
+        name="sngan",
+        latent=LatentOptions(dim=128),
+        generator=DCGANGeneratorOptions(activation="relu"),
+        discriminator=DCGANDiscriminatorOptions(norm="spectral"),
+        game=GameOptions(loss="hinge"),
+        generator_optimiser=ADAM,
+        discriminator_optimiser=ADAM,
+    )
+
+
+def _lsgan() -> Recipe:
+    # Without the paper's batch norm in D: with classes it brought each to a single picture.
+    return replace(
+        _dcgan(),
+        name="lsgan",
+        generator=DCGANGeneratorOptions(activation="relu"),
+        game=GameOptions(loss="least-squares"),
+    )
+
+
+def _relativistic() -> Recipe:
+    # The rate falls late: until then a constant one gets further, whatever the length of the run.
+    adam = OptimiserOptions(rate=1e-3, final_rate=5e-5, decay_last=0.3, beta1=0.0, beta2=0.99)
+    return Recipe(
+        name="relativistic",
+        latent=LatentOptions(dim=64),
+        generator=DCGANGeneratorOptions(norm="none"),
+        discriminator=DCGANDiscriminatorOptions(),
+        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=1, r2=1)),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+    )
+
+
+def _r3gan() -> Recipe:
+    # The paper's 2e-4 → 5e-5 is for 768 channels; what Adam's step does to a sum goes with their number.
+    # Small batches: in a short run the number of steps is what is short.
+    adam = OptimiserOptions(rate=3e-3, final_rate=7.5e-4, beta1=0.0, beta2=0.9, final_beta2=0.99)
+    return Recipe(
+        name="r3gan",
+        latent=LatentOptions(dim=64),
+        generator=R3GANGeneratorOptions(),
+        discriminator=R3GANDiscriminatorOptions(),
+        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=1, r2=1)),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+        train=TrainOptions(batch=32),
+    )
+
+
+RECIPES: dict[str, Row] = {
+    "mlp": Row(
+        make=_mlp,
+        summary="100 → 256 → 512 → 1024 → pixels against 1024 → 512 → 256 → 1, targets of 0.9",
+        mended="smoothed both labels, and drew batches out of the range of the data",
+    ),
+    "mlp-small": Row(
+        make=_mlp_small,
+        summary="two hidden layers of 128 on each side; non-saturating, Adam",
+        mended="put a sigmoid in front of a loss that takes logits, so the game was scored on "
+        "σ(σ(x)) and gradients vanished",
+    ),
+    "mlp-small-minimax": Row(
+        make=_mlp_minimax,
+        summary="the same nets with the value function as first printed; RMSprop",
+        mended="took the mean of log(1 − D) of a clamped probability: a constant, with no "
+        "gradient, as soon as the discriminator was sure",
+    ),
+    "dense-conv": Row(
+        make=_dense_conv,
+        summary="dense 256 → 512 → 1024 → 7·7·256, then upsampling convolutions, against an MLP",
+        mended="reshaped to a size the dense layer didn't have, and fitted 28×28 pictures only",
+    ),
+    "latent-skip": Row(
+        make=_latent_skip,
+        summary="deep nets of width 256 that see the latent again at every stage",
+        mended="stacked the stages without residuals, so that beyond a few nothing trained",
+    ),
+    "latent-skip-minimax": Row(
+        make=_latent_skip_minimax,
+        summary="the same with the saturating form of the value function",
+        mended="gave both players the same sign, so that the generator helped its opponent",
+    ),
+    "dcgan": Row(
+        make=_dcgan,
+        summary="transposed convolutions 128 → 64 → channels, batch norm, against 64 → 128",
+        mended="froze the discriminator before compiling it, so that it was never updated, and "
+        "passed Keras's batch-norm momentum of 0.8 where the opposite convention reads it",
+    ),
+    "wgan-gp": Row(
+        make=_wgan_gp,
+        summary="Wasserstein critic with gradient penalty, five critic steps a round",
+        mended="took one interpolation weight for the whole batch, and batch norm in the "
+        "critic, which the penalty forbids",
+    ),
+    "sngan": Row(
+        make=_sngan,
+        summary="hinge loss, spectral normalisation of every discriminator layer",
+        mended="left the last layer unnormalised, so that the bound on the critic was none",
+    ),
+    "lsgan": Row(
+        make=_lsgan,
+        summary="least squares on raw outputs; the nets of dcgan",
+        mended="kept the sigmoid, which brings back the saturation the loss is there to avoid",
+    ),
+    "relativistic": Row(
+        make=_relativistic,
+        summary="relativistic paired loss with R1 and R2 on both sides, no batch norm",
+        mended="penalised every 16th step only, which lets the game diverge",
+    ),
+    "r3gan": Row(
+        make=_r3gan,
+        summary="residual nets without normalisation, relativistic paired loss, R1 and R2",
+        mended="ran on compiled kernels of one maker's cards only, in sizes of powers of two",
+    ),
+}
+
+
+def choose(
+    data: Dataset, *, minutes: float | None, trials: Trials
+) -> tuple[Recipe, tuple[str, ...]]:
+    """A recipe for these images and this budget, and the reasons in whole sentences."""
+    cheap = RECIPES["mlp-small"].make()
+    channels, *sides = data.spec.shape
+    size = "×".join(map(str, [*sides, channels]))
+    if min(sides) < LEAST_SIDE:
+        why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
+        return cheap, (why,)
+    more, few = _for_few(data)
+    if trials.device == "cuda" and min(sides) >= 8:
+        recipe, why = _for_gpu(minutes, size)
+        recipe = override(recipe, more)
+    else:
+        recipe, why = _for_time(data, minutes, trials, size, more)
+    return recipe, (why, few) if few else (why,)
+
+
+def _for_gpu(minutes: float | None, size: str) -> tuple[Recipe, str]:
+    scale = next(name for least, name in GPU_SIZES if (minutes or 0) >= least)
+    sizes = {"generator.size": scale, "discriminator.size": scale}
+    recipe = override(RECIPES["r3gan"].make(), sizes)
+    return recipe, (
+        f"recipe r3gan, size {scale}: residual nets for {size} images, which a GPU has the power for"
+    )
+
+
+def _for_time(
+    data: Dataset, minutes: float | None, trials: Trials, size: str, more: dict[str, Any]
+) -> tuple[Recipe, str]:
+    """The convolutional recipe, as wide as the time allows, with `more` settings."""
+    wide = override(RECIPES["relativistic"].make(), more)
+    because = (
+        f"recipe {wide.name}: {size} images suit convolutions, and of those recipes it kept all of the "
+        "data's variety and took the fewest examples"
+    )
+    if minutes is None:
+        return wide, because
+
+    def reach(recipe: Recipe) -> float:
+        return max(trials.speeds(recipe).values()) * 60 * minutes / 1000
+
+    narrow = override(wide, NARROW)
+    closer = reach(narrow)
+    if closer >= WIDE_KIMG and reach(wide) >= WIDE_KIMG:  # wide nets are the slower ones
+        return wide, because
+    if closer >= LEAST_KIMG:
+        return narrow, (
+            f"recipe {wide.name}, narrow and at twice the rate: in {minutes:g} minutes it sees "
+            f"{closer:.0f} kimg here; nets of twice the width pay from {WIDE_KIMG:g} of theirs on"
+        )
+    if data.spec.size > LARGEST_FOR_DENSE:
+        return narrow, (
+            f"recipe {wide.name}, narrow, but the time is short: in {minutes:g} minutes it would see "
+            f"{closer:.1f} kimg here, and shapes take {LEAST_KIMG:g}; try more minutes, or "
+            "--set data.size=32"
+        )
+    cheap = override(RECIPES["mlp-small"].make(), more)
+    return cheap, (
+        f"recipe {cheap.name}: in {minutes:g} minutes a convolutional one would see "
+        f"{closer:.1f} kimg here, and needs {LEAST_KIMG:g}"
+    )
+
+
+def _for_few(data: Dataset) -> tuple[dict[str, Any], str]:
+    """Augmentation where the images are few, and what is said of it."""
+    different = len(np.unique(data.hashes[data.train]))
+    if different >= FEW_IMAGES or min(data.spec.shape[1:]) < LEAST_SIDE_CHANGED:
+        return {}, ""
+    return FEW, (
+        f"augmentation on: {different:,} different images, and fewer than {FEW_IMAGES:,} are learned by "
+        "heart in a long run (--set game.augment.mode=off to leave them as they are)"
+    )

@@ -1,0 +1,148 @@
+"""Training in memory, in one call: the loop of a run, with no plan made and nothing written.
+
+For what trains on the way to something else: filling a table, an estimator's `fit`.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganwright.base.options import override
+from ganwright.data import Dataset
+from ganwright.model import Model
+from ganwright.train.choose import choose
+from ganwright.train.loop import Silent, train
+from ganwright.train.plan import Trials
+from ganwright.train.progress import shown
+from ganwright.train.recipes import Recipe
+from ganwright.train.trainer import Trainer
+
+PASSES, MOST_ROUNDS = 100, 10_000  # of the default budget
+LEAST_BATCH, LEAST_ROUNDS = 16, 100  # a batch is halved until the budget has so many rounds
+CHECKS = 25  # looks at held-out rows in one budget
+PATIENCE = 5  # … that may pass without a better one
+LEAST_HELD, MOST_HELD = 20, 2000  # held-out rows to stop by
+LOOKED_AT = 500  # … looked at: fewer rows are looked at several times
+
+
+def train_in_memory(
+    data: Dataset,
+    *,
+    passes: float | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    settings: dict[str, Any] | None = None,
+    progress: bool | None = None,
+    stop_by: np.ndarray | None = None,
+) -> Model:
+    """A model of rows, the same for the same seed where `minutes` don't end it.
+
+    It trains for `passes` over the rows, or `minutes`; None is a default by their number. `stop_by` are
+    held-out rows (default: all of them): the model with the lowest negative log-likelihood is kept, and
+    training ends when no better one comes. `progress` says whether it is shown; None: in a terminal or
+    a notebook. Raises Diverged.
+    """
+    recipe = override(choose(data, minutes=None, trials=Trials(data, device))[0], settings or {})
+    recipe = replace(
+        _with_budget(recipe, len(data.train), passes, minutes, seed), data=data.options
+    )
+    held = _held(data, data.heldout if stop_by is None else stop_by)
+    # The caller's own random numbers are not ours to seed.
+    with torch.random.fork_rng(), shown(progress) as observer:
+        trainer, kept = Trainer(recipe, data, device), InMemory()
+        train(trainer, kept, observer or Silent(), lambda: False, held)
+        return kept.model(trainer)
+
+
+def _with_budget(
+    recipe: Recipe, rows: int, passes: float | None, minutes: float | None, seed: int
+) -> Recipe:
+    """The recipe with its batch and budget fitted to the number of rows."""
+    batch, asked = recipe.train.batch, PASSES if passes is None else passes
+    while batch > LEAST_BATCH and asked * rows < LEAST_ROUNDS * batch:
+        batch //= 2
+    rounds = max(1, round(asked * rows / batch))
+    if passes is None:
+        rounds = int(np.clip(rounds, LEAST_ROUNDS, MOST_ROUNDS))
+    kimg, every = rounds * batch / 1000, max(1, rounds // CHECKS) * batch / 1000
+    settings: dict[str, Any] = {
+        "train.minutes": minutes,
+        "train.batch": batch,
+        "train.kimg": kimg,
+        "train.seed": seed,
+        "train.threads": torch.get_num_threads(),
+        "train.report_kimg": every,
+        "train.score_kimg": every,
+        "train.snapshot_kimg": kimg,
+        "train.checkpoint_kimg": kimg,
+        "train.patience": PATIENCE,
+        "train.repairs": 0,  # there is no checkpoint to go back to
+    }
+    for player in ("generator_optimiser", "discriminator_optimiser"):
+        if getattr(recipe, player).final_rate is not None:
+            settings[f"{player}.decay_kimg"] = kimg
+    return override(recipe, settings)
+
+
+class InMemory:
+    """A run that is kept nowhere: of what it made, the weights of the best generator."""
+
+    after_divergence = "A lower rate or more rows may help"
+
+    def __init__(self) -> None:
+        self.weights: dict[str, Tensor] | None = None
+
+    def append(self, **event: Any) -> None: ...
+    def checkpoint(self, trainer: Trainer, *, regular: bool) -> None: ...
+    def end(self, recipe: Recipe, trainer: Trainer) -> None: ...
+
+    def regular(self) -> dict[str, Any]:
+        raise NotImplementedError("nothing is kept to go back to")
+
+    def best(self, model: Model) -> None:
+        self.weights = copy.deepcopy(model.generator.state_dict())
+
+    def snapshot(self, trainer: Trainer) -> tuple[Path, float] | None:
+        return None
+
+    def model(self, trainer: Trainer) -> Model:
+        """The artefact: the best, or the last where nothing was scored."""
+        model = trainer.model()
+        if self.weights is not None:
+            model.generator.load_state_dict(self.weights)
+        for network in (model.generator, model.discriminator):
+            network.eval().requires_grad_(False)
+        return model
+
+
+class HeldOut:
+    """Scores by −log p of hidden parts of the same held-out rows every time."""
+
+    def __init__(self, stored: Tensor) -> None:
+        self.times = max(1, LOOKED_AT // len(stored))  # each with other parts hidden
+        self.stored = stored.repeat(self.times, *[1] * (stored.dim() - 1))
+
+    def __call__(self, model: Model) -> dict[str, float]:
+        found = model.negative_log_likelihood(self.stored, times=self.times)
+        assert found is not None
+        return dict(zip(("nll", "nll_error"), found, strict=True))
+
+    def selects(self, found: dict[str, float]) -> tuple[float, float]:
+        return found["nll"], found["nll_error"]
+
+
+def _held(data: Dataset, rows: np.ndarray) -> HeldOut | None:
+    """The scorer by held-out rows; None where there are too few."""
+    stored, _ = data.batch(rows)
+    stored = stored[(stored.flatten(1) >= 0).all(1)]  # without what training never missed
+    if len(stored) < LEAST_HELD:
+        return None
+    return HeldOut(stored[:: -(-len(stored) // MOST_HELD)])

@@ -1,0 +1,99 @@
+"""Where a run is kept while it trains: in its folder, or, of what training made, nothing but the best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ganwright.base.options import to_toml
+from ganwright.base.runs import RunFolder, replacing, write_text
+from ganwright.model import Model
+from ganwright.train import state
+from ganwright.train.guard import variety
+from ganwright.train.recipes import Recipe
+from ganwright.train.trainer import Trainer
+
+GRID, COLUMNS = 64, 8  # samples in a snapshot, about
+
+
+class Keeper(Protocol):
+    """What the loop asks of the place where a run is kept."""
+
+    @property
+    def after_divergence(self) -> str:
+        """What is left of a run that could not be set back, and what to do; a sentence or two."""
+
+    def append(self, **event: Any) -> None:
+        """Adds one line to the log."""
+
+    def checkpoint(self, trainer: Trainer, *, regular: bool) -> None:
+        """Keeps all that a resume takes, and the model of now."""
+
+    def regular(self) -> dict[str, Any]:
+        """The state at the last regular checkpoint."""
+
+    def best(self, model: Model) -> None:
+        """Keeps the best model so far."""
+
+    def snapshot(self, trainer: Trainer) -> tuple[Path, float] | None:
+        """Keeps samples for the eye: where they are, and how various; None where nobody looks."""
+
+    def end(self, recipe: Recipe, trainer: Trainer) -> None:
+        """Keeps the recipe that repeats the run."""
+
+
+class OnDisk:
+    """The run folder."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.append = folder.append
+
+    @property
+    def after_divergence(self) -> str:
+        return (
+            f"'{self.folder.model}' holds the last good model. "
+            "Try a lower rate, a penalty or clipping"
+        )
+
+    def checkpoint(self, trainer: Trainer, *, regular: bool) -> None:
+        state.save(self.folder.checkpoint, trainer.seen, trainer.state(), regular=regular)
+        trainer.model().save(self.folder.model)
+
+    def regular(self) -> dict[str, Any]:
+        found, _ = state.load(self.folder.checkpoint, regular_only=True)
+        return found
+
+    def best(self, model: Model) -> None:
+        model.save(self.folder.best)
+
+    def snapshot(self, trainer: Trainer) -> tuple[Path, float]:
+        """The grid of the same latents as always.
+
+        With classes, each has a column of its own, as far as the columns go.
+        """
+        model = trainer.model()
+        codec = trainer.data.codec
+        path = self.folder.samples / f"{trainer.seen / 1000:011.3f}{codec.snapshot_suffix}"
+        columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
+        count = columns * round(GRID / columns)
+        labels = np.arange(count) % columns if model.spec.classes else None
+        blocks = list(model.stream(count, seed=trainer.recipe.train.seed, label=labels))
+        samples = blocks[0].examples if len(blocks) == 1 else codec.join(b.examples for b in blocks)
+        with replacing(path) as aside:
+            codec.save_snapshot(aside, samples, columns)
+        return path, variety(trainer, samples, labels)
+
+    def end(self, recipe: Recipe, trainer: Trainer) -> None:
+        write_text(self.folder.recipe, to_toml(recipe, heading=recipe_heading(trainer)))
+
+
+def recipe_heading(trainer: Trainer) -> str:
+    """The first lines of recipe.toml: what it was trained on and how to repeat it."""
+    data = trainer.data
+    return (
+        f"Trained on '{data.source}' (fingerprint {data.fingerprint}, {len(data.train)} examples).\n"
+        "Repeat with: ganwright train DATA --recipe THIS_FILE --out ANOTHER"
+    )
