@@ -17,6 +17,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -100,7 +101,8 @@ def ours(data: Dataset, n: int, o: argparse.Namespace) -> Counts:
     settings = {"data.form": "counts"}
     run = gw.train(o.documents, out=out, minutes=o.minutes, seed=o.seed, settings=settings)
     made = joined((b.examples for b in run.model.stream(n, seed=1)), data.codec.width)
-    print(run.model.codec.preview(made))  # type: ignore[union-attr]
+    codec: Any = run.model.codec
+    print(codec.preview(made))
     return made
 
 

@@ -27,10 +27,8 @@ from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.options import build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
-from ganwright.data import codec_from_json
+from ganwright.data.codec import Codec, codec_type
 from ganwright.game import LatentOptions, Truncate
-from ganwright.modalities.images.codec import Codec
-from ganwright.modalities.tables.codec.where import Condition
 from ganwright.nets import DiscriminatorOptions, GeneratorOptions, count_parameters
 
 FORMAT, VERSION = "ganwright-model", 1
@@ -153,7 +151,7 @@ class Model:
         seed: int,
         fixed: np.ndarray | None,
         truncation: tuple[float, Truncate],
-        bounds: Condition | None,
+        bounds: Any,
     ) -> Iterator[Samples]:
         places_seed, block = seeds.derive(seed, "sample", "place"), self.generator.block
         for start in range(0, n, block):
@@ -174,7 +172,7 @@ class Model:
         count: int,
         labels: np.ndarray | None = None,
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
-        bounds: Condition | None = None,
+        bounds: Any = None,
     ) -> Tensor:
         """Samples `start` … `start + count` of a seed as the generator gives them, not decoded."""
         device = self.device
@@ -274,7 +272,8 @@ class Model:
         """
         folder = artefact(path)
         facts = _read_facts(folder)
-        spec, codec = Spec.from_json(facts["spec"]), codec_from_json(facts["codec"])
+        kind = codec_type(facts["codec"])
+        spec, codec = kind.spec_type.from_json(facts["spec"]), kind.from_json(facts["codec"])
         if spec.shape != codec.shape:
             raise ModelError(f"'{folder / FACTS}': 'spec' and 'codec' are of different sizes")
         net, generator, discriminator = _empty_nets(facts["net"], spec, folder / FACTS)

@@ -11,7 +11,9 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import build
 from ganwright.base.spec import Spec
 from ganwright.game import Augment, AugmentOptions
+from ganwright.modalities.counts.spec import CountsSpec
 from ganwright.modalities.images.augment.operations import WATCHED, sureness
+from ganwright.modalities.tables.spec import TableSpec
 
 PICTURE = Spec(axes=("channel", "height", "width"), shape=(3, 8, 8))
 
@@ -129,12 +131,12 @@ def test_its_state_goes_on_where_it_was() -> None:
     [
         (
             {"mode": "fixed"},
-            Spec(axes=("choice",), shape=(4,), choices=(2, 2)),
+            TableSpec(axes=("choice",), shape=(4,), choices=(2, 2)),
             r"^game.augment.mode: changes pictures; these are rows of a table$",
         ),
         (
             {"p": 0.5},
-            Spec(axes=("word",), shape=(4,)),
+            CountsSpec(axes=("word",), shape=(4,)),
             r"^game.augment.p: changes pictures; these are rows of counts$",
         ),
         (

@@ -13,6 +13,7 @@ import pytest
 import ganwright as gw
 from ganwright.cli.app import run as command
 from ganwright.data import DataOptions, open_data
+from ganwright.data.writers import writer_for
 from ganwright.modalities.tables.options import TableOptions
 
 RULES = "low <= high, total = a + b, fixed(city, country)"
@@ -129,7 +130,7 @@ def test_joined_columns_keep_their_category_set_in_parquet(case: Case, tmp_path:
     options = DataOptions(table=TableOptions(constraints=RULES))  # type: ignore[arg-type]
     data = open_data(frame, options=options)
     rows = data.codec.table(data.rows[:10], np.zeros((10, len(data.codec.fields))))
-    with data.codec.writer(tmp_path / "rows.parquet", "parquet", 10) as writer:
+    with writer_for(data.codec, tmp_path / "rows.parquet", "parquet", 10) as writer:
         writer.add(rows, None, None)
     back = pd.read_parquet(tmp_path / "rows.parquet")
     assert back.country.dtype == frame.country.dtype

@@ -13,9 +13,10 @@ import torch
 
 import ganwright as gw
 from ganwright.base.errors import ModelError, OptionError
+from ganwright.data import codec_from_json
+from ganwright.data.writers import format_for, writer_for
 from ganwright.modalities.counts.nets import Filled, Rates, draw, ordered, surprise
 from ganwright.modalities.counts.quality import CountRows, company, count_quality
-from ganwright.modalities.images.codec import codec_from_json
 from ganwright.model import Model
 
 WORDS, ROWS = 60, 600
@@ -82,15 +83,15 @@ def test_files_come_back(trained: Path, tmp_path: Path) -> None:
     model = Model.load(trained)
     made = model.sample(150, seed=0)
     for name in ("a.npz", "a.csv"):
-        form = model.codec.format_for(tmp_path / name)
-        with model.codec.writer(tmp_path / name, form, 150) as writer:
+        form = format_for(model.codec, tmp_path / name)
+        with writer_for(model.codec, tmp_path / name, form, 150) as writer:
             for block in model.stream(150, seed=0):
                 writer.add(block.examples, None, 0)
     assert (sp.load_npz(tmp_path / "a.npz") != made).nnz == 0
     assert sp.load_npz(tmp_path / "a.npz").dtype == np.uint16
     assert (pd.read_csv(tmp_path / "a.csv").to_numpy() == made.toarray()).all()
     with pytest.raises(OptionError, match="allowed: npz, csv"):
-        model.codec.format_for(tmp_path / "a.npz", "png")
+        format_for(model.codec, tmp_path / "a.npz", "png")
     with pytest.raises(OptionError, match="without conditions"):
         model.sample(2, where="a=3")
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganwright.data import cache as cache_module
+from ganwright.data import cache as shared_cache
 from ganwright.data import open_data
+from ganwright.modalities.images import cache as cache_module
+from ganwright.modalities.images.options import ImageOptions
 
 OPEN = """
 import sys
@@ -34,7 +36,7 @@ def test_decoded_once(pictures, cache: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(cache_module, "_decode", fail)
-    again = open_data(folder, holdout=0.3, labels=False, size=first.options.size)
+    again = open_data(folder, holdout=0.3, labels=False, size=first.options.of(ImageOptions).size)
     assert (again.rows == first.rows).all() and (again.hashes == first.hashes).all()
     assert isinstance(again.rows.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
@@ -73,7 +75,7 @@ def test_an_unwritable_cache_is_a_warning(
 ) -> None:
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("GANWRIGHT_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(cache_module, "_temporary", [])
+    monkeypatch.setattr(shared_cache, "_temporary", [])
     data = open_data(pictures("a", 5))
     assert len(data) == 5 and open_data(pictures("a", 5)).fingerprint == data.fingerprint
     assert caplog.text.count("can't be written (") == 1

@@ -19,6 +19,8 @@ from PIL import Image
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.data import Dataset, open_data
+from ganwright.data.writers import writer_for
+from ganwright.modalities.images.options import ImageOptions
 
 GREY = np.random.default_rng(1).integers(0, 256, (24, 6, 5), np.uint8)
 NUMBERS = np.arange(24) % 3
@@ -128,7 +130,8 @@ def test_batch_copies_rows_and_labels() -> None:
 def test_resolved_options_open_the_same_again(pictures) -> None:
     folder = pictures("a", 9, size=(190, 130))
     data = open_data(folder, fit="pad")
-    assert data.options.size == (64, 44) and data.options.channels == 3
+    assert data.options.of(ImageOptions).size == (64, 44)
+    assert data.options.of(ImageOptions).channels == 3
     assert open_data(folder, options=data.options).fingerprint == data.fingerprint
 
 
@@ -142,7 +145,7 @@ def test_size_is_read(size, expected) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"size": "8y"}, "data: size should read 64 or 64x96 (height x width); got '8y'"),
+        ({"size": "8y"}, "data: image.size should read 64 or 64x96 (height x width); got '8y'"),
         ({"size": 0}, "size.0"),
         ({"holdout": 0.5}, "data: holdout should be less than 0.5; got 0.5"),
         ({"fit": "crpo"}, "Did you mean 'crop'?"),
@@ -442,7 +445,7 @@ def test_damaged_archives_never_show_a_traceback(tmp_path: Path) -> None:
 
 def test_written_samples_open_as_data(tmp_path: Path) -> None:
     data: Dataset = open_data("digits")
-    with data.codec.writer(tmp_path / "out", "png", 20, data.spec.classes) as writer:
+    with writer_for(data.codec, tmp_path / "out", "png", 20, data.spec.classes) as writer:
         writer.add(data.rows[:20], data.labels[:20], 7)
     again = open_data(tmp_path / "out" / "samples.csv")
     assert (again.rows == data.rows[:20]).all() and (again.labels == data.labels[:20]).all()

@@ -12,7 +12,8 @@ from PIL import Image
 
 from ganwright.data import open_data
 from ganwright.modalities.images.pixels import content_hash, convert_channels, convert_depth, fit_to
-from ganwright.modalities.images.read.pictures import Unreadable, decoding, read_head, read_pixels
+from ganwright.modalities.images.read.pictures import decoding, read_head, read_pixels
+from ganwright.modalities.images.read.source import Unreadable
 
 RNG = np.random.default_rng(3)
 RGBA = RNG.integers(0, 256, (7, 5, 4), np.uint8)

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganwright.base.errors import ModelError, OptionError, WorkError
-from ganwright.data import ImageCodec
 from ganwright.evaluate.features import FeatureOptions
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.dinov2 import SIZES, Attention, DinoV2, dinov2
 from ganwright.modalities.images.features.inception import WEIGHTS, Inception, Mixed, inception
 from ganwright.modalities.images.features.weights import Published, cache_folder, fill, load_weights

@@ -32,6 +32,7 @@ from ganwright.game import (
     RemedyOptions,
     check,
 )
+from ganwright.modalities.tables.spec import TableSpec
 from ganwright.nets import MLPDiscriminatorOptions, MLPGeneratorOptions
 from ganwright.train import RECIPES, state
 from ganwright.train.trainer import Trainer
@@ -308,7 +309,7 @@ def test_when_a_remedy_begins_is_nothing_without_it(name: str, of: str) -> None:
 
 
 def test_consistency_is_for_pictures() -> None:
-    row = Spec(axes=("choice",), shape=(5,), choices=(2, 3))
+    row = TableSpec(axes=("choice",), shape=(5,), choices=(2, 3))
     with pytest.raises(OptionError) as caught:
         check(
             GameOptions(remedies=RemedyOptions(consistency=1)),

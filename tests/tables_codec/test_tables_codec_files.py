@@ -14,6 +14,7 @@ import pytest
 from pyarrow import csv
 
 from ganwright.base.errors import DataError, OptionError, UsageError
+from ganwright.data.writers import format_for, writer_for
 from ganwright.modalities.tables.codec.fields import TAILS, CategoryField
 from ganwright.modalities.tables.codec.fit import LARGEST_TEXT
 
@@ -25,7 +26,7 @@ def written(everything: Everything, path: Path, block: int = 64) -> pa.Table:
     codec = everything.codec
     codes = draw(codec, 500)
     made = codec.table(codes, np.random.default_rng(0).random(codes.shape))
-    with codec.writer(path, codec.format_for(path), 500) as writer:
+    with writer_for(codec, path, format_for(codec, path), 500) as writer:
         for start in range(0, 500, block):
             writer.add(made.slice(start, block), None, 0)
     return codec.plain(made)
@@ -64,13 +65,13 @@ def test_a_file_appears_whole_or_not_at_all(everything: Everything, tmp_path: Pa
         made = codec.table(codes, np.zeros(codes.shape))
         with (
             pytest.raises(KeyboardInterrupt),
-            codec.writer(path, codec.format_for(path), 10) as writer,
+            writer_for(codec, path, format_for(codec, path), 10) as writer,
         ):
             writer.add(made, None, 0)
             raise KeyboardInterrupt
         with (
             pytest.raises(ValueError, match="5 samples were added"),
-            codec.writer(path, codec.format_for(path), 10) as writer,
+            writer_for(codec, path, format_for(codec, path), 10) as writer,
         ):
             writer.add(made, None, 0)
         assert path.read_text() == "old"
@@ -80,20 +81,20 @@ def test_a_file_appears_whole_or_not_at_all(everything: Everything, tmp_path: Pa
 def test_formats_and_suffixes(everything: Everything, tmp_path: Path) -> None:
     codec = everything.codec
     for name, form in [("a.csv", "csv"), ("A.TSV", "csv"), ("a.pq", "parquet")]:
-        assert codec.format_for(name) == form
-    assert codec.format_for("a", "csv") == "csv"
+        assert format_for(codec, name) == form
+    assert format_for(codec, "a", "csv") == "csv"
     with pytest.raises(
         OptionError, match=r"--out: 'a.xls' says no format of tables; allowed: .csv"
     ):
-        codec.format_for("a.xls")
+        format_for(codec, "a.xls")
     with pytest.raises(OptionError, match="'a' says no format"):
-        codec.format_for("a")
+        format_for(codec, "a")
     with pytest.raises(OptionError, match="can't be 'png'; allowed: csv, parquet"):
-        codec.format_for("a.csv", "png")
+        format_for(codec, "a.csv", "png")
     with pytest.raises(OptionError, match=r"'csv' does not go with 'a.parquet'"):
-        codec.format_for("a.parquet", "csv")
+        format_for(codec, "a.parquet", "csv")
     with pytest.raises(UsageError, match="is a folder"):
-        codec.writer(tmp_path, "csv", 1)
+        writer_for(codec, tmp_path, "csv", 1)
 
 
 def test_pandas_dtypes_come_back_from_parquet(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_pandas_dtypes_come_back_from_parquet(tmp_path: Path) -> None:
     codec = make_codec(pa.table(arrays, schema=pa.schema(fields)))
     path = tmp_path / "a.parquet"
     made = codec.table(draw(codec, 60), np.zeros((60, 3)))
-    with codec.writer(path, "parquet", 60) as writer:
+    with writer_for(codec, path, "parquet", 60) as writer:
         writer.add(made, None, 0)
     frame = pd.read_parquet(path)
     assert frame["a"].dtype == pd.CategoricalDtype(["y", "x", "z"], ordered=True)
@@ -120,7 +121,7 @@ def test_whole_seconds_are_written_without_fraction(tmp_path: Path) -> None:
     seconds = np.arange(0, 10**6, 3600) * 10**9
     codec = make_codec(pa.table({"t": pa.array(seconds, pa.timestamp("ns"))}))
     path = tmp_path / "a.csv"
-    with codec.writer(path, "csv", 2) as writer:
+    with writer_for(codec, path, "csv", 2) as writer:
         writer.add(codec.table(np.zeros((2, 1), int), np.zeros((2, 1))), None, 0)
     assert path.read_text().splitlines()[1] == "1970-01-01 00:00:00"
 
@@ -129,7 +130,7 @@ def test_text_is_quoted_only_if_some_needs_it(tmp_path: Path) -> None:
     for words, line in [(["a b", "c"], "a b,0"), (["a,b", "c"], '"a,b",0'), (["", "a"], '"",0')]:
         codec = make_codec(pa.table({"w": words * 20, "n": [0, 1, 2, 3] * 10}))
         path = tmp_path / "a.csv"
-        with codec.writer(path, "csv", 2) as writer:
+        with writer_for(codec, path, "csv", 2) as writer:
             made = codec.table(np.array([[0, 0], [1, 1]]), np.zeros((2, 2)))
             writer.add(made, None, 0)
         assert path.read_text().splitlines()[:2] == ["w,n", line]

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganwright.base.errors import ModelError
-from ganwright.base.spec import MOST_CHOICES, Spec
-from ganwright.modalities.images.codec import codec_from_json
+from ganwright.base.spec import MOST_CHOICES
+from ganwright.data import codec_from_json
 from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.spec import TableSpec
 
 from .conftest import Everything, draw
 
@@ -128,8 +129,8 @@ def test_no_codec_at_all(tree: Any) -> None:
 
 
 def test_spec_of_choices() -> None:
-    spec = Spec(axes=("choice",), shape=(7,), choices=(3, 4))
-    assert Spec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    spec = TableSpec(axes=("choice",), shape=(7,), choices=(3, 4))
+    assert TableSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
     good = spec.to_json()
     for key, value in [
         ("choices", [3, 5]),
@@ -143,4 +144,4 @@ def test_spec_of_choices() -> None:
         ("shape", [2**40]),
     ]:
         with pytest.raises(ModelError, match=r"'spec'|shape"):
-            Spec.from_json(good | {key: value})
+            TableSpec.from_json(good | {key: value})

@@ -316,3 +316,11 @@ def test_numbers_without_room_are_one_line() -> None:
     table = pa.table({"v": [0.0, 1.5, -1.2e308, 3.5], "w": [True, False, True, False]})
     with pytest.raises(DataError, match=r"^column 'v' holds -1\.2e\+308: beyond 1e\+300"):
         make_codec(table)
+
+
+def test_decimals_whose_ends_lie_far_apart_are_saved_and_read() -> None:
+    cells = [decimal.Decimal("-166.05"), decimal.Decimal("8901.3")] * 4
+    table = pa.table({"v": pa.array(cells, pa.decimal128(10, 2)), "w": [True, False] * 4})
+    codec = make_codec(table, bins=2)
+    again = TableCodec.from_json(codec.to_json())
+    assert np.array_equal(again.codes(table), codec.codes(table))

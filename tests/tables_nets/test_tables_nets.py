@@ -30,6 +30,7 @@ from ganwright.modalities.tables.nets import (
     draw,
     hats,
 )
+from ganwright.modalities.tables.spec import TableSpec
 from ganwright.nets import table as nets
 
 SIZES = (3, 8, 2)
@@ -121,7 +122,7 @@ def test_nothing_of_what_is_hidden_is_seen() -> None:
 def test_new_nets_give_the_shares_of_the_data() -> None:
     sizes = (3, 4)
     shares = (0.7, 0.2, 0.1, 0.25, 0.25, 0.4, 0.1)
-    spec = Spec(axes=("choice",), shape=(7,), choices=sizes, shares=shares)
+    spec = TableSpec(axes=("choice",), shape=(7,), choices=sizes, shares=shares)
     net = TableGeneratorOptions(width=64).build(spec, LATENT)
     net.logits.own.data.zero_()  # type: ignore[union-attr]
     logits = net.predict(torch.zeros(1, LATENT), torch.full((1, 2), -1))  # type: ignore[operator]

@@ -19,6 +19,7 @@ from PIL import Image
 from ganwright.base.errors import DataError
 from ganwright.data import Dataset, delimited, open_data
 from ganwright.modalities.tables.columns.schema import infer_columns
+from ganwright.modalities.tables.options import TableOptions
 from ganwright.modalities.tables.read.tables import conform, read_table, to_user
 
 
@@ -59,7 +60,7 @@ def test_a_table_is_the_same_in_every_form(name: str, write, people: pd.DataFram
 def same_rows(one: Dataset, other: Dataset) -> None:
     assert (one.hashes == other.hashes).all()
     assert (one.rows == other.rows).all()
-    assert one.spec == other.spec and one.options.table.target == "income"
+    assert one.spec == other.spec and one.options.of(TableOptions).target == "income"
     everything = np.arange(len(one))
     assert one.examples(everything).to_pydict() == other.examples(everything).to_pydict()
 
@@ -103,7 +104,7 @@ def test_what_a_data_set_of_rows_is(write, people: pd.DataFrame) -> None:
     assert data.spec.shape == (sum(data.codec.choices),)
     assert sorted([*data.train, *data.heldout]) == list(range(200))
     assert (data.rows < np.array(data.codec.choices)).all()
-    assert data.options.table.target == "income"
+    assert data.options.of(TableOptions).target == "income"
     assert "'income' is the column to predict, by its name" in data.notes
     assert data.name_of(4) == "row 5" and "200 rows of 5 columns" in repr(data)
     codes, labels = data.batch(np.array([3, 1]))
@@ -164,12 +165,14 @@ def test_what_is_set_overrules(write, people: pd.DataFrame) -> None:
     path = write(csv_of(people))
     data = open_data(path, table={"kinds": "age=category", "leave_out": ["born"], "target": "city"})
     assert [c.name for c in data.codec.columns] == ["age", "height", "city", "income"]
-    assert data.codec.columns[0].kind == "category" and data.options.table.target == "city"
+    assert (
+        data.codec.columns[0].kind == "category" and data.options.of(TableOptions).target == "city"
+    )
     again = open_data(path, options=data.options)
     assert again.fingerprint == data.fingerprint
-    assert open_data(path, options=data.options, table={"target": "age"}).options.table.kinds == (
-        "age=category",
-    )
+    assert open_data(path, options=data.options, table={"target": "age"}).options.of(
+        TableOptions
+    ).kinds == ("age=category",)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,7 @@ def test_what_is_set_overrules(write, people: pd.DataFrame) -> None:
 def test_the_column_to_predict(columns: dict, target: str) -> None:
     frame = pd.DataFrame({name: list(values) * 30 for name, values in columns.items()})
     data = open_data(frame)
-    assert data.options.table.target == target
+    assert data.options.of(TableOptions).target == target
     assert any(f"'{target}' is the column to predict" in note for note in data.notes)
 
 

@@ -9,7 +9,7 @@ they ask for a part of it by name, and say themselves, as a protocol, what they 
 | `find` | `find(given, options)`: is that path, name or object yours? | data |
 | `dataset` | `dataset(source, options)`: read, split, and with a codec | data |
 | `inspect` | `inspect(source, options)`: what is in it | data |
-| `codec` | `Codec`: stored examples ↔ what the nets see | model |
+| `codec` | `CODEC`: its class; stored examples ↔ what the nets see | model |
 | `writers` | `WRITERS` and `format_for`: samples to files | uses |
 | `nets` | `GENERATORS`, `DISCRIMINATORS`: options that build nets | model |
 | `augment` | `Options`, `Views`: what D sees of few examples; may be absent | game |

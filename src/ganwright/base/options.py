@@ -9,17 +9,35 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar, dataclass_transform, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Self,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_type_hints,
+)
 
 import tomlkit
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_core import ArgsKwargs
 
 from ganwright.base.errors import OptionError, message
+from ganwright.base.modality import modalities
 
 __all__ = [
-    "Field", "build", "by_commas", "flatten", "from_toml", "options", "override", "parse", "to_toml",
-    "written",
+    "Field", "Grouped", "Words", "build", "by_commas", "flatten", "from_toml", "grouped", "options",
+    "override", "parse", "to_toml", "written",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -37,6 +55,59 @@ def options(cls: type[T]) -> type[T]:
     return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)  # type: ignore[return-value]
 
 
+class Grouped:
+    """Options with a group of their own for each modality, under its name."""
+
+    groups: ClassVar[dict[str, type]] = {}
+
+    def of(self, group: type[T]) -> T:
+        """The group of that class."""
+        return next(one for name in self.groups if isinstance(one := getattr(self, name), group))
+
+    def having(self, group: object) -> Self:
+        """A copy with that group in the place of the one of its class."""
+        name = next(name for name, cls in self.groups.items() if isinstance(group, cls))
+        return dataclasses.replace(self, **{name: group})  # type: ignore[type-var]
+
+    @classmethod
+    def owner(cls, name: str) -> str | None:
+        """The one group that has an option of that name, if exactly one has."""
+        having = [g for g, one in cls.groups.items() if name in one.__pydantic_fields__]  # type: ignore[attr-defined]
+        return having[0] if len(having) == 1 else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_groups(cls, given: Any) -> Any:
+        """Options that one group alone has may stand outside of it: ``size`` for ``image.size``."""
+        if isinstance(given, ArgsKwargs):
+            return ArgsKwargs(given.args, cls._moved(given.kwargs or {}))
+        return cls._moved(given) if isinstance(given, Mapping) else given
+
+    @classmethod
+    def _moved(cls, given: Mapping[str, Any]) -> Tree:
+        fields = cls.__pydantic_fields__  # type: ignore[attr-defined]
+        moved = {n: g for n in given if n not in fields and (g := cls.owner(n)) is not None}
+        found = {name: value for name, value in given.items() if name not in moved}
+        for name, group in moved.items():
+            found[group] = tree(found.get(group, {})) | {name: given[name]}
+        return found
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
+def grouped(part: str) -> Callable[[type[T]], type[T]]:
+    """As `options`, for a `Grouped` class: with the `Options` of every modality that has the part."""
+
+    def make(cls: type[T]) -> type[T]:
+        groups = {n: one.part(part).Options for n, one in modalities().items() if one.has(part)}
+        cls.groups = groups  # type: ignore[attr-defined]
+        for name, group in groups.items():
+            cls.__annotations__[name] = group
+            setattr(cls, name, group())
+        return options(cls)
+
+    return make
+
+
 def _as_word(value: Any) -> Any:
     return NONE if value is None else value
 
@@ -46,6 +117,9 @@ def by_commas(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(by_commas)]
 
 
 def tree(value: Any) -> Any:
@@ -115,6 +189,7 @@ def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> 
     Setting a ``….kind`` to another kind starts that part from the new kind's defaults. Raises
     OptionError for an unknown path (naming the nearest) or a value that is not allowed.
     """
+    settings = {_in_full(value, key): item for key, item in settings.items()}
     nested: Tree = tree(value)
     kinds = {key: item for key, item in settings.items() if key.split(".")[-1] == "kind"}
     if kinds:
@@ -135,6 +210,21 @@ def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> 
             raise OptionError(message(owner, f"'{key}' is a group of options", allowed=inner))
         parent[name] = item
     return build(type(value), nested, owner=owner)
+
+
+def _in_full(value: Any, key: str) -> str:
+    """The path with the groups that it leaves out, where one alone has the option."""
+    path: list[str] = []
+    for part in key.split("."):
+        owner = (
+            None if hasattr(value, part) or not isinstance(value, Grouped) else value.owner(part)
+        )
+        if owner is not None:
+            path.append(owner)
+            value = getattr(value, owner)
+        path.append(part)
+        value = getattr(value, part, None)
+    return ".".join(path)
 
 
 def _find(nested: Tree, path: str, owner: str, key: str) -> tuple[Tree, str]:

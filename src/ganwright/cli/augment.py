@@ -38,6 +38,7 @@ def command(
     """Adds rows to a table, of its rare classes or of all kinds, and marks them."""
     import pyarrow as pa
 
+    from ganwright.data.writers import format_for
     from ganwright.modalities.tables.columns.spelling import spelled_table
     from ganwright.modalities.tables.read.tables import is_text
     from ganwright.model import Model
@@ -49,7 +50,7 @@ def command(
     model = Model.load(run, device=pick_device(device))
     codec = codec_of(model, "augment", fills=False)
     target = out if out is not None else Path(f"{data.name.partition('.')[0]}-augmented.csv")
-    codec.format_for(target)
+    format_for(codec, target)
     real = rows_of(codec, data)
     wanted = plan(codec, real, balance=balance, ratio=ratio, n=n)
     new = pa.concat_tables([codec.schema.empty_table(), *rows(model, wanted, seed, real)])

@@ -36,6 +36,7 @@ def command(
 ) -> None:
     """Says which rows are odd, how sure that is, and which columns make them so."""
     from ganwright.cli.evaluate import check, put
+    from ganwright.data.writers import format_for
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
     from ganwright.uses.cells import write_table
@@ -47,7 +48,7 @@ def command(
     model = Model.load(run, device=pick_device(device))
     codec = codec_of(model, "detect")
     if out is not None:
-        codec.format_for(out)
+        format_for(codec, out)
     table = rows_of(codec, data)
     kept = kept_out(run, model)
     detector = Detector.build(model, *(kept or (None, None)))

@@ -55,6 +55,7 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Makes new examples with a trained model."""
+    from ganwright.data.writers import format_for, writer_for
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
 
@@ -64,12 +65,12 @@ def command(
         if out is not None
         else Path(f"{run.name or 'model'}-samples{model.codec.default_suffix}")
     )
-    chosen = model.codec.format_for(target, form)
+    chosen = format_for(model.codec, target, form)
     blocks = model.stream(
         n, seed=seed, label=label, truncation=truncation,
         truncate=cast("Truncate", truncate), where=where,
     )  # fmt: skip
-    with model.codec.writer(target, chosen, n, model.spec.classes) as writer:
+    with writer_for(model.codec, target, chosen, n, model.spec.classes) as writer:
         for block in blocks:
             writer.add(block.examples, block.labels, seed)
     print(f"{n} samples of {run} with seed {seed}", file=sys.stderr)

@@ -1,10 +1,4 @@
-"""Decoded once, then mapped: the pictures of a source at one size, in the user's cache folder.
-
-    <cache>/data/<source>/survey.npz           what every example is before decoding
-    <cache>/data/<source>/<plan>/rows.npy      n × height × width × channels, as stored
-    <cache>/data/<source>/<plan>/index.npz     which examples, their hashes, what was unreadable
-
-What lies there of tables says `ganwright.modalities.tables.dataset`.
+"""The user's cache folder: what was read or decoded once, to be mapped from then on.
 
 Keys are hashes of what the content depends on, so nothing is ever changed in place: folders and
 files are written aside and renamed, and of two processes that build at once the second one's
@@ -22,215 +16,19 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any
 
-import numpy as np
 import platformdirs
 
 from ganwright.base.errors import ModelError, WorkError
-from ganwright.data.source import Reader, Source
-from ganwright.modalities.images.pixels import (
-    content_hash,
-    convert_channels,
-    convert_depth,
-    fit_to,
-    least_channels,
-)
-from ganwright.modalities.images.read.pictures import Unreadable, decoding
 
 _VERSION = 2  # of what lies in the cache: raise it when decoding, resizing or hashing changes
 _log = logging.getLogger("ganwright")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Survey:
-    """Heads of all examples, (n,) each; of those in `bad`, which can't be read, they are empty."""
-
-    heights: np.ndarray
-    widths: np.ndarray
-    channels: np.ndarray
-    dtypes: np.ndarray
-    reduced: np.ndarray
-    bad: np.ndarray
-    reasons: np.ndarray
-
-    @property
-    def usable(self) -> np.ndarray:
-        return self.channels > 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What every example becomes."""
-
-    height: int
-    width: int
-    channels: int
-    dtype: str
-    fit: str
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Decoded examples: `pixels` (n, H, W, C), mapped; `kept` (n,) their numbers in the source.
-
-    `hashes` (n,) uint64; `bad` and `reasons` name what could not be decoded; `extremes` (n, 2)
-    are least and largest value of each; `least` (n,) are the channels that its content needs.
-    """
-
-    pixels: np.ndarray
-    kept: np.ndarray
-    hashes: np.ndarray
-    bad: np.ndarray
-    reasons: np.ndarray
-    extremes: np.ndarray
-    least: np.ndarray
-
-
-def survey(source: Source) -> Survey:
-    """Reads the heads of all examples, or what an earlier call found."""
-    path = folder_of(source.kind, source.identity) / "survey.npz"
-    with suppress(*DAMAGED):
-        found = Survey(**_load(path))
-        if len(found.heights) == source.count:
-            return found
-    with decoding(), source.opened() as reader:
-        heads = list(_in_order(lambda i: _attempt(reader.head, i), range(source.count)))
-    reasons = {i: h for i, h in enumerate(heads) if isinstance(h, str)}
-    good = [None if isinstance(h, str) else h for h in heads]
-    found = Survey(
-        np.array([h.height if h else 0 for h in good], np.int64),
-        np.array([h.width if h else 0 for h in good], np.int64),
-        np.array([h.channels if h else 0 for h in good], np.int64),
-        np.array([h.dtype if h else "" for h in good], "U8"),
-        np.array([h.reduced if h else False for h in good], bool),
-        np.array(list(reasons), np.int64),
-        np.array(list(reasons.values()), np.str_),
-    )
-    with room_for(path.parent), making(path.parent) as aside:
-        np.savez(aside / path.name, **vars(found))
-        (aside / path.name).replace(path)
-    return found
-
-
-def rows(source: Source, found: Survey, plan: Plan) -> Rows:
-    """The decoded examples, or what an earlier call decoded."""
-    folder = folder_of(source.kind, source.identity) / key_of(vars(plan))
-    with suppress(*DAMAGED):
-        return _open(folder, plan)
-    with room_for(folder.parent), making(folder.parent) as aside:
-        _decode(source, found, plan, aside)
-        return _open(_publish(aside, folder, plan), plan)
-
-
-def _attempt(read: Callable[[int], T], index: int) -> T | str:
-    try:
-        return read(index)
-    except Unreadable as error:
-        return str(error)
-
-
-# --- decoding ----------------------------------------------------------------------------------
-
-
-def _decode(source: Source, found: Survey, plan: Plan, aside: Path) -> None:
-    todo = np.flatnonzero(found.usable)
-    kept, hashes, extremes, least, bad, reasons = [], [], [], [], [], []
-    shape = (plan.height, plan.width, plan.channels)
-    with decoding(), source.opened() as reader, (aside / "rows.npy").open("wb") as file:
-        _write_header(file, (0, *shape), plan.dtype)
-        example = _example(reader, plan)
-        for index, result in zip(
-            todo, _in_order(lambda i: _attempt(example, i), todo), strict=True
-        ):
-            if isinstance(result, str):
-                bad.append(index)
-                reasons.append(result)
-                continue
-            row, content, channels = result
-            file.write(row.tobytes())
-            kept.append(index)
-            hashes.append(content)
-            extremes.append((row.min(), row.max()))
-            least.append(channels)
-        _write_header(file, (len(kept), *shape), plan.dtype)
-    np.savez(
-        aside / "index.npz",
-        kept=np.array(kept, np.int64),
-        hashes=np.array(hashes, np.uint64),
-        bad=np.array(bad, np.int64),
-        reasons=np.array(reasons, np.str_),
-        extremes=np.array(extremes, np.float32).reshape(-1, 2),
-        least=np.array(least, np.int64),
-    )
-
-
-def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, int, int]]:
-    def example(index: int) -> tuple[np.ndarray, int, int]:
-        native = reader.read(index)
-        row = convert_depth(convert_channels(native, plan.channels), plan.dtype)
-        fitted = fit_to(row, (plan.height, plan.width), plan.fit)
-        return fitted, content_hash(native), least_channels(native).shape[2]
-
-    return example
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
-    """The head of a .npy; NumPy leaves room in it for the number of rows to grow."""
-    file.seek(0)
-    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": descr, "fortran_order": False, "shape": shape}
-    )
-
-
-def _in_order(function: Callable[[int], T], items: Iterable[int]) -> Iterator[T]:
-    """Results in the order of `items`, from a few threads, a bounded number ahead."""
-    numbers, workers = [int(i) for i in items], _threads()
-    if workers == 1:
-        yield from map(function, numbers)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(numbers), 256):
-            yield from list(pool.map(function, numbers[start : start + 256]))
-
-
-def _threads() -> int:
-    wish = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, int(wish)) if wish.isdigit() else min(16, os.cpu_count() or 1)
-
-
-# --- the folder --------------------------------------------------------------------------------
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, ModelError)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    # Opened here, because NumPy leaves a damaged file open.
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _open(folder: Path, plan: Plan) -> Rows:
-    """Raises one of DAMAGED when the folder is not there or not whole."""
-    index = _load(folder / "index.npz")
-    shape = (len(index["kept"]), plan.height, plan.width, plan.channels)
-    if shape[0] == 0:  # nothing can't be mapped
-        return Rows(np.empty(shape, plan.dtype), **index)
-    pixels = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
-    if pixels.shape != shape or pixels.dtype != plan.dtype or len(index["hashes"]) != shape[0]:
-        raise ValueError("not what was planned")
-    return Rows(pixels.view(np.ndarray), **index)
-
-
-def _publish(aside: Path, folder: Path, plan: Plan) -> Path:
-    return publish(aside, folder, lambda: _open(folder, plan))
 
 
 def publish(aside: Path, folder: Path, whole: Callable[[], object]) -> Path:

@@ -13,10 +13,8 @@ import numpy as np
 from ganwright.base.spec import Spec
 from ganwright.data.options import DataOptions
 from ganwright.data.split import halves
-from ganwright.modalities.counts.rows import StoredCounts
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import torch
 
 
@@ -31,16 +29,15 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Dataset:
     """Examples of one kind, decoded and mapped from disk; `open_data` makes it.
 
-    `rows` is read-only and on disk: pictures (n, H, W, C), counts (n, words), or of a table the codes
-    (n, C), where −1 is a missing value in a column that had none in training. `codec` is an
-    ImageCodec, a TableCodec or a CountsCodec, and `table` what codes of a table were made from, the
-    rows mapped from disk, else None. `labels` (n,) int64 are numbers into ``spec.classes``, or None.
+    `rows` (n, …) are read-only and on disk, as the modality stores them: indexed by an array of numbers
+    they give an array. `codec` is the modality's. `labels` (n,) int64 are numbers into
+    ``spec.classes``, or None.
     `train`, `heldout` and `dropped` are int64 indices; together they are all of them. `hashes` (n,)
-    uint64 are of the content: of pictures at native size, of rows of what is learned. `options` are resolved:
+    uint64 are of the content. `options` are resolved:
     opening with them gives the same again. `notes` are the rules that were applied.
     """
 
@@ -50,7 +47,7 @@ class Dataset:
     spec: Spec
     codec: Any
     fingerprint: str
-    rows: np.ndarray | StoredCounts
+    rows: Any
     labels: np.ndarray | None
     train: np.ndarray
     heldout: np.ndarray
@@ -61,24 +58,18 @@ class Dataset:
     options: DataOptions
     notes: tuple[str, ...]
     name_of: Callable[[int], str]
-    table: pa.Table | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Example `index` as stored: (H, W, C), or the codes of a row (C,); a copy."""
+        """Example `index` as stored; a copy."""
         return np.array(self.rows[index])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        if self.table is not None:
-            return (
-                f"Dataset({self.name!r}, {len(self):,} rows of {len(self.codec.columns)} columns, "
-                f"{len(self.codec.choices)} learned, {len(self.heldout):,} held out)"
-            )
         shape = "×".join(str(n) for n in self.rows.shape[1:])
         return (
             f"Dataset({self.name!r}, {len(self):,} of {shape} {self.codec.dtype}, "
@@ -92,18 +83,8 @@ class Dataset:
         return head + self.codec.html(self.codec.join([some]))
 
     def examples(self, indices: np.ndarray) -> Any:
-        """The examples at `indices` in the form that samples have.
-
-        Pictures as stored, (b, H, W, C); rows of a table as they were read, an Arrow table; counts
-        as `Counts`.
-        """
-        if isinstance(self.rows, StoredCounts):
-            return self.rows.pick(np.asarray(indices))
-        if self.table is None:
-            return np.asarray(self.rows[indices])
-        from ganwright.modalities.tables.rows import take
-
-        return take(self.table, np.asarray(indices))
+        """The examples at `indices` in the form that samples have: as stored, unless it is another."""
+        return np.asarray(self.rows[indices])
 
     def batch(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The rows at `indices` (b,) as stored (b, …), and their labels (b,) int64 or None."""

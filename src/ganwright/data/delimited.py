@@ -70,7 +70,7 @@ def sniff(path: Path, first: str = "") -> Dialect:
         raise DataError(f"'{path}' is empty")
     text, encoding, note = _decoded(path, sample)
     whole = len(sample) < _SAMPLE_BYTES
-    delimiter = _delimiter(text, whole, first)
+    delimiter = delimiter_of(text, whole=whole, first=first)
     spaced = re.search(f'(^|[{re.escape(delimiter)}]) +"', text, re.MULTILINE) is not None
     records = _sample_records(text, delimiter, spaced, whole)
     head = next(i for i, record in enumerate(records) if any(cell.strip() for cell in record))
@@ -138,7 +138,7 @@ def _decoded(path: Path, sample: bytes) -> tuple[str, str, str]:
 NOT_UTF8 = "the text is not UTF-8: read as Windows-1252"
 
 
-def _delimiter(text: str, whole: bool, first: str) -> str:
+def delimiter_of(text: str, *, whole: bool = False, first: str = "") -> str:
     """The one that cuts most of the first rows into as many cells as the header, and most cells."""
     best, best_score = first or ",", (0.0, 0)
     for delimiter in dict.fromkeys(first + DELIMITERS):

@@ -1,278 +1,97 @@
-"""What is in this data, and what training would do with it."""
+"""What is in this data, and what training would do with it: the frame that each modality fills."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
-import numpy as np
-
-from ganwright.data import cache
+from ganwright.base.modality import modality
 from ganwright.data.dataset import Dataset, Skipped
-from ganwright.data.duplicates import NAMED, Equals, Near, chunks, equals, near, shares_of
-from ganwright.data.open import Frame, chosen_options, dataset_of, find_source
+from ganwright.data.open import chosen_options, find_source
 from ganwright.data.options import DataOptions
-from ganwright.data.source import Source, tally
-from ganwright.modalities.images.content import class_counts, class_doubts
 
-if TYPE_CHECKING:
-    from ganwright.modalities.counts.dataset import CountsSource
-    from ganwright.modalities.counts.inspect import CountsInspection
-    from ganwright.modalities.tables.dataset import TableSource
-    from ganwright.modalities.tables.inspect import TableInspection
-
-_FEW, _MANY = 500, 0.05
-_CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
-_DEPTH = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Native sizes as "height×width"; the median is of each side. `common` has at most five."""
-
-    least: str
-    median: str
-    largest: str
-    common: dict[str, int]
+NAMED = 5  # examples that are named where a count says the rest
+Lines = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What `inspect_data` found. `mean` and `std` are of the training part, in 0 … 1, by channel.
-
-    `trained` counts the examples of each class that are trained on, `classes` all that are used.
-    """
+    """What `inspect_data` found: what all data has; each modality adds its own in a subclass."""
 
     name: str
     kind: str
     source: str
     fingerprint: str
-    found: int
     usable: int
     skipped: tuple[Skipped, ...]
-    ignored: dict[str, int]
-    sizes: Sizes
-    modes: dict[str, int]
-    classes: dict[str, int]
-    trained: dict[str, int]
-    duplicates: Equals
-    near: Near
-    blank: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     split: dict[str, int]
-    training: dict[str, Any]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    def lines(self) -> Lines:
+        """What the modality tells, as (word, text); empty texts are left out."""
+        return []
+
+    def skipped_named(self, count: int) -> Iterator[tuple[str, str]]:
+        """Lines about `count` examples that can't be used, of which the first are named."""
+        yield from (("skipped", f"{x.name} {x.reason}") for x in self.skipped[:NAMED])
+        if (more := count - min(len(self.skipped), NAMED)) > 0:
+            yield "skipped", f"and {more:,} more"
+
+    def above(self) -> Lines:
+        """All lines but notes and warnings."""
+        parts = (f"{n:,} {part}" for part, n in self.split.items() if n or part != "dropped")
+        found = [
+            ("data", f"{self.name} ({self.kind}: {self.source})"),
+            *self.lines(),
+            ("split", ", ".join(parts)),
+            ("fingerprint", self.fingerprint),
+        ]
+        return [(word, text) for word, text in found if text]
+
+    def below(self) -> Lines:
+        """Notes and warnings."""
+        notes = [("note", note) for note in self.notes if note not in self.warnings]
+        return notes + [("warning", warning) for warning in self.warnings]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return asdict(self)
 
     def __str__(self) -> str:
-        rows = [(k, v) for k, v in self._lines() if v]
-        wide = max(len(key) for key, _ in rows)
-        return "\n".join(f"{key:<{wide}}  {value}" for key, value in rows)
-
-    def _lines(self) -> list[tuple[str, str]]:
-        t, s = self.training, self.sizes
-        sizes = s.least if s.least == s.largest else f"{s.least} … {s.median} … {s.largest}"
-        common = "" if s.least == s.largest else f"; most often {_counts(s.common)}"
-        return [
-            ("data", f"{self.name} ({self.kind}: {self.source})"),
-            ("examples", f"{self.usable:,} usable of {self.found:,}"),
-            *[("skipped", f"{x.name} {x.reason}") for x in self.skipped[:NAMED]],
-            ("", f"and {len(self.skipped) - NAMED:,} more" if len(self.skipped) > NAMED else ""),
-            ("ignored", _counts(self.ignored)),
-            ("size", sizes + common),
-            ("kind", _counts(self.modes)),
-            (
-                "classes",
-                f"{len(self.classes)} ({_counts(self.classes)})" if self.classes else "none",
-            ),
-            ("to train on", _counts(self.trained)),
-            (
-                "duplicates",
-                f"{self.duplicates.extra:,} exact, in {self.duplicates.groups:,} groups",
-            ),
-            (
-                "near",
-                f"{self.near.pairs:,} pairs look alike, {self.near.across:,} across the split "
-                f"(RMS under {self.near.threshold} at 16×16 grey, {self.near.compared:,} compared)",
-            ),
-            ("blank", f"{self.blank:,}" if self.blank else ""),
-            (
-                "mean, std",
-                "  ".join(f"{m:.4f} ± {d:.4f}" for m, d in zip(self.mean, self.std, strict=True)),
-            ),
-            (
-                "split",
-                ", ".join(
-                    f"{n:,} {part}" for part, n in self.split.items() if n or part != "dropped"
-                ),
-            ),
-            (
-                "training",
-                f"{t['height']}×{t['width']}, {t['channels_name']}, {t['dtype']}, {t['resize']}",
-            ),
-            ("fingerprint", self.fingerprint),
-            *[("note", note) for note in self.notes if note not in self.warnings],
-            *[("warning", warning) for warning in self.warnings],
-        ]
+        lines = self.above() + self.below()
+        wide = max(len(word) for word, _ in lines)
+        return "\n".join(f"{word:<{wide}}  {text}" for word, text in lines)
 
 
-def _counts(counts: dict[str, int], most: int = 12) -> str:
-    shown = [f"{name}: {n:,}" for name, n in list(counts.items())[:most]]
-    return ", ".join([*shown, f"and {len(counts) - most} more"] if len(counts) > most else shown)
+def general(data: Dataset) -> dict[str, Any]:
+    """What an Inspection says of any data, but for its warnings."""
+    split = {"train": len(data.train), "held out": len(data.heldout), "dropped": len(data.dropped)}
+    return {
+        "name": data.name, "kind": data.kind, "source": data.source, "fingerprint": data.fingerprint,
+        "usable": len(data), "skipped": data.skipped, "split": split, "notes": data.notes,
+    }  # fmt: skip
+
+
+class Inspecting(Protocol):
+    """What a modality's `inspect` offers."""
+
+    def inspect(self, found: Any, options: DataOptions) -> Inspection:
+        """Looks through a source as `open_data` would open it."""
+        ...
 
 
 def inspect_data(
-    source: str | os.PathLike[str] | Frame, *, options: DataOptions | None = None, **settings: Any
-) -> Inspection | TableInspection | CountsInspection:
+    source: str | os.PathLike[str] | Any, *, options: DataOptions | None = None, **settings: Any
+) -> Inspection:
     """Looks through data as `open_data` would open it, with the same arguments and errors.
 
-    Counts what is usable, skipped and ignored; sizes, modes, classes, duplicates (by content) and
-    near duplicates (16×16 grey thumbnails with a root mean square difference under 0.02; beyond
-    20,000 examples a fixed random 20,000 are compared); and what training would do. Of a table:
-    the kind, type, missing cells, values and choices of every column.
+    Counts what is usable, skipped and ignored, duplicates and classes, and says what training would
+    do; of images sizes, modes and near duplicates, of a table the kind, type, missing cells, values
+    and choices of every column.
     """
     chosen = chosen_options(options, settings)
     found = find_source(source, chosen)
-    if not isinstance(found, Source):
-        return _inspect_rows(found, chosen)
-    data = dataset_of(found, chosen)
-    survey = cache.survey(found)
-    heads = survey.usable
-    blank, mean, std = _statistics(data)
-    parts: dict[str, Any] = {
-        "classes": class_counts(
-            data.labels, data.spec.classes, np.append(data.train, data.heldout)
-        ),
-        "duplicates": equals(data, data.hashes),
-        "near": near(data, ~blank),
-        "split": {
-            "train": len(data.train),
-            "held out": len(data.heldout),
-            "dropped": len(data.dropped),
-        },
-    }
-    return Inspection(
-        name=data.name,
-        kind=data.kind,
-        source=data.source,
-        fingerprint=data.fingerprint,
-        found=found.count,
-        usable=len(data),
-        skipped=data.skipped,
-        ignored=dict(data.ignored),
-        sizes=_sizes(survey.heights[heads], survey.widths[heads]),
-        modes=_modes(survey.channels[heads], survey.dtypes[heads]),
-        trained=class_counts(data.labels, data.spec.classes, data.train),
-        blank=int(blank.sum()),
-        mean=tuple(float(m) for m in mean),
-        std=tuple(float(s) for s in std),
-        training=_training(data),
-        notes=data.notes,
-        warnings=_warnings(data, found.count, int(blank.sum()), **parts),
-        **parts,
-    )
-
-
-def _inspect_rows(
-    found: TableSource | CountsSource, options: DataOptions
-) -> TableInspection | CountsInspection:
-    from ganwright.modalities.tables.dataset import TableSource
-    from ganwright.modalities.tables.inspect import inspect_table
-
-    if isinstance(found, TableSource):
-        return inspect_table(found, options)
-    from ganwright.modalities.counts.inspect import inspect_counts
-
-    return inspect_counts(dataset_of(found, options))
-
-
-def _sizes(heights: np.ndarray, widths: np.ndarray) -> Sizes:
-    pairs, counts = np.unique(np.stack([heights, widths], axis=1), axis=0, return_counts=True)
-    areas = pairs[:, 0] * pairs[:, 1]
-    order = np.argsort(-counts, kind="stable")[:5]
-    return Sizes(
-        _size(pairs[areas.argmin()]),
-        _size((np.median(heights), np.median(widths))),
-        _size(pairs[areas.argmax()]),
-        {_size(pairs[i]): int(counts[i]) for i in order},
-    )
-
-
-def _size(pair: Any) -> str:
-    return f"{pair[0]:g}×{pair[1]:g}"
-
-
-def _modes(channels: np.ndarray, dtypes: np.ndarray) -> dict[str, int]:
-    return tally(
-        f"{_DEPTH[str(d)]} {_CHANNELS[int(c)]}" for d, c in zip(dtypes, channels, strict=True)
-    )
-
-
-def _training(data: Dataset) -> dict[str, Any]:
-    codec = data.codec
-    return {
-        "height": codec.height,
-        "width": codec.width,
-        "channels": codec.channels,
-        "channels_name": _CHANNELS[codec.channels],
-        "dtype": codec.dtype,
-        "fit": data.options.fit,
-        "resize": f"fit by {data.options.fit} (Lanczos down, bicubic up) where the size differs",
-    }
-
-
-def _statistics(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which are blank (n,), and mean and standard deviation of the training part, (C,) each."""
-    training = np.zeros(len(data), bool)
-    training[data.train] = True
-    blank = np.empty(len(data), bool)
-    total = squares = np.zeros(data.codec.channels)
-    for part in chunks(data):
-        shares = shares_of(data, part)
-        blank[part] = (shares == shares[:, :1, :1]).all(axis=(1, 2, 3))
-        trained = shares[training[part]]
-        total = total + trained.sum(axis=(0, 1, 2))
-        squares = squares + (trained**2).sum(axis=(0, 1, 2))
-    pixels = len(data.train) * data.codec.height * data.codec.width
-    mean = total / pixels
-    return blank, mean, np.sqrt(np.maximum(squares / pixels - mean**2, 0))
-
-
-def _warnings(
-    data: Dataset,
-    found: int,
-    blank: int,
-    *,
-    classes: dict[str, int],
-    duplicates: Equals,
-    near: Near,
-    split: dict[str, int],
-) -> tuple[str, ...]:
-    told = [
-        (
-            len(data.train) < _FEW,
-            f"few examples: {len(data.train):,} to train on: they may be learned by heart",
-        ),
-        *((True, doubt) for doubt in class_doubts(classes)),
-        (
-            duplicates.extra > _MANY * len(data),
-            f"{duplicates.extra / len(data):.0%} are exact duplicates",
-        ),
-        (
-            near.across > 0,
-            f"{near.across:,} pairs across the split look alike: held-out scores flatter",
-        ),
-        (
-            len(data.skipped) > 0,
-            f"{len(data.skipped) / found:.1%} can't be used ({len(data.skipped):,})",
-        ),
-        (blank > 0, f"{blank:,} are blank: one colour all over"),
-        (split["held out"] == 0, "nothing is held out: no score will be honest"),
-    ]
-    return tuple(text for true, text in told if true)
+    return cast("Inspecting", modality(found.modality).part("inspect")).inspect(found, chosen)

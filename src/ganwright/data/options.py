@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator
 
-from ganwright.base.options import Field, options
-from ganwright.modalities.counts.options import CountsOptions
-from ganwright.modalities.tables.options import TableOptions
+from ganwright.base.modality import modalities
+from ganwright.base.options import Field, Grouped, grouped
 
-LARGEST_SIDE = 4096
+AUTO = "auto"
 
 
-def _read_size(value: Any) -> Any:
-    """64, "64" and "64x96" as (height, width); anything else goes through unread."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value, value)
-    if isinstance(value, str) and (
-        found := re.fullmatch(r"\s*(\d+)\s*(?:[x×]\s*(\d+))?\s*", value)
-    ):
-        height, width = found[1], found[2] or found[1]
-        return (int(height), int(width))
-    if isinstance(value, str):
-        raise ValueError("should read 64 or 64x96 (height x width)")
-    return value
+def _known(form: str) -> str:
+    if form not in (allowed := (AUTO, *modalities())):
+        raise ValueError(f"should be one of {', '.join(allowed)}")
+    return form
 
 
-Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
-Size = Annotated[tuple[Side, Side] | None, BeforeValidator(_read_size)]
+@grouped("options")
+class DataOptions(Grouped):
+    """How data is opened, with a group for each modality: `image`, `table`, `counts`."""
 
-
-@options
-class DataOptions:
-    """How data is opened. What is None is derived from the data (and said in `Dataset.notes`)."""
-
-    size: Size = Field(
-        default=None,
-        description="Height and width of an example: 64 or 64x96. None: derived from the data.",
-    )
-    fit: Literal["crop", "pad", "stretch"] = Field(
-        default="crop",
-        description="How a picture gets to the size: crop covers it and cuts what stands over "
-        "in equal parts, pad fits inside and fills the rest, stretch ignores the aspect.",
-    )
-    channels: Literal[1, 2, 3, 4] | None = Field(
-        default=None,
-        description="1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha. None: the least that loses nothing.",
-    )
     labels: bool = Field(default=True, description="Use the labels where the data has them.")
-    label: str | None = Field(
-        default=None,
-        description="The column that holds the labels, of a CSV that lists pictures or a metadata.csv "
-        "beside them. None: one named label, class or category.",
-    )
     holdout: float = Field(
         default=0.2,
         ge=0,
@@ -65,10 +33,8 @@ class DataOptions:
     bad: Literal["skip", "refuse"] = Field(
         default="skip", description="What to do with examples that can't be read."
     )
-    form: Literal["auto", "table", "counts"] = Field(
-        default="auto",
-        description="What a CSV, a frame or a text is taken for. auto: for counts where 50 columns or "
-        "more are whole numbers, half of them 0; else for a table. A folder of texts is counted.",
+    form: Annotated[str, AfterValidator(_known)] = Field(
+        default=AUTO,
+        description="The modality that data is taken for. auto: what it looks like; a CSV or a frame "
+        "for counts where 50 columns or more are whole numbers, half of them 0, else for a table.",
     )
-    table: TableOptions = TableOptions()
-    counts: CountsOptions = CountsOptions()

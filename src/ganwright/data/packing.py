@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-import pyarrow as pa
-
 from ganwright.base.errors import DataError
 
 PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
@@ -40,6 +38,8 @@ def opened(path: Path) -> IO[bytes]:
         return cast("IO[bytes]", lzma.open(path))
     if packed == "zip":
         return _member(path)
+    import pyarrow as pa
+
     file = pa.OSFile(str(path))
     return pa.CompressedInputStream(file, packed) if packed else file
 
@@ -75,6 +75,8 @@ def sink(aside: Path, name: Path) -> Iterator[Any]:
         ):
             yield file
     else:
+        import pyarrow as pa
+
         with pa.OSFile(str(aside), "wb") as file:
             if not packed:
                 yield file

@@ -1,49 +1,27 @@
-"""What every kind of data looks like before it is decoded: a list of examples that can be read."""
+"""Data that was found but not read, and how its examples and classes are named."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from ganwright.modalities.images.read.pictures import Head
+from ganwright.base.errors import DataError
 
 
-class Reader(Protocol):
-    """Gives examples by number, from several threads at once. Both raise Unreadable."""
+class NotHere(DataError):
+    """A modality would read such a thing, but found nothing of its own in it; others may."""
 
-    def head(self, index: int) -> Head: ...
 
-    def read(self, index: int) -> np.ndarray:
-        """(height, width, channels) of uint8, uint16 or float32, at its native size."""
+class Source(Protocol):
+    """What a modality finds where it is asked "is it yours?"; only that modality reads it."""
+
+    @property
+    def modality(self) -> str:
+        """The name of the modality."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Data found but not decoded.
-
-    `labels` (n,) are numbers into `classes`; `official` (n,) is True for the examples of a test
-    part that the data itself names. `identity` is plain JSON that changes when the data does.
-    `ignored` counts files that are no examples, by suffix.
-    """
-
-    name: str
-    kind: str
-    path: str
-    identity: Any
-    count: int
-    name_of: Callable[[int], str]
-    opened: Callable[[], AbstractContextManager[Reader]]
-    labels: np.ndarray | None = None
-    classes: tuple[str, ...] = ()
-    official: np.ndarray | None = None
-    ignored: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 def natural(text: str) -> tuple[Any, ...]:

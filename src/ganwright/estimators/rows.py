@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 
 if TYPE_CHECKING:
     from ganwright.data import Dataset
+    from ganwright.modalities.tables.dataset import TableDataset
     from ganwright.model import Model
 
 HELD = 0.1  # share of rows to stop by
@@ -44,7 +45,7 @@ def warn(notes: Iterable[str]) -> None:
 
 def is_frame(X: Any) -> bool:
     """Whether X has columns with types of their own."""
-    from ganwright.modalities.tables.dataset import is_frame
+    from ganwright.base.frames import is_frame
 
     return is_frame(X)
 
@@ -134,7 +135,7 @@ class RowEstimator(BaseEstimator):
         *,
         held: float | None = None,
         whole: bool = True,
-    ) -> Dataset:
+    ) -> TableDataset:
         """The rows to fit on; of a plain array of numbers all columns are numbers."""
         from ganwright.base.options import build
         from ganwright.data import DataOptions

@@ -55,9 +55,9 @@ def choose(data: Dataset, *, minutes: float | None, device: str) -> tuple[Recipe
     `minutes` is None where the budget is in kimg, which decides nothing here: the same command must
     choose the same recipe on any machine.
     """
-    if data.spec.choices:
+    if data.codec.kind == "table":
         return _for_rows(data)
-    if data.spec.totals:
+    if data.codec.kind == "counts":
         return RECIPES["counts"].make(), (
             f"recipe counts: rows of {data.spec.size:,} counts, made from their totals and rates",
         )
@@ -75,7 +75,7 @@ def expected(plan: Plan, data: Dataset) -> str:
 
 
 def _for_rows(data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
-    count, codes, rows = len(data.spec.choices), data.spec.size, len(data.train)
+    count, codes, rows = len(data.codec.choices), data.spec.size, len(data.train)
     recipe = table_recipe(rows)
     told = f"Batches of {recipe.train.batch}, for {rows:,} rows"
     if rows < FEW_ROWS:

@@ -323,7 +323,7 @@ def _table_private() -> Recipe:
     adam = OptimiserOptions(rate=3e-3, beta1=0.0, beta2=0.99)
     return Recipe(
         name="table-private",
-        data=DataOptions(table=TableOptions(bins=32)),
+        data=DataOptions().having(TableOptions(bins=32)),
         latent=LatentOptions(dim=64),
         generator=TableGeneratorOptions(width=128, blocks=1, whole=True),
         discriminator=TableDiscriminatorOptions(width=128),

@@ -21,10 +21,10 @@ import torch
 from ganwright._version import __version__
 from ganwright.base.errors import ModelError, OptionError, RunError
 from ganwright.base.options import flatten, from_toml, override, to_toml
+from ganwright.base.paths import readable
 from ganwright.base.runs import RunFolder, write_text
 from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
-from ganwright.modalities.images.read.folders import readable
 from ganwright.model import Model
 from ganwright.train import state
 from ganwright.train.choose import choose, expected

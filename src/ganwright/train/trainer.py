@@ -115,7 +115,9 @@ class Trainer:
         play: Callable[..., Game] = Game
         if self.accountant is not None:
             shares = (
-                torch.tensor(data.spec.shares, device=self.device) if data.spec.shares else None
+                torch.tensor(shares, device=self.device)
+                if (shares := getattr(data.spec, "shares", ()))
+                else None
             )
             play = partial(PrivateGame, rows=recipe.train.batch, shares=shares)
         if portion is not None:

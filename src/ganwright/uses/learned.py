@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from ganwright.base.errors import DataError
+from ganwright.base.frames import is_frame
 from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, open_data
-from ganwright.data.dataset import Dataset
-from ganwright.modalities.tables.dataset import frame_dataset, is_frame
+from ganwright.modalities.tables.dataset import TableDataset, frame_dataset
 from ganwright.model import Model
 from ganwright.train.brief import Briefing, train_in_memory
 from ganwright.train.plan import pick_device
@@ -38,12 +38,12 @@ def learn(
     return train_in_memory(data, briefing)
 
 
-def _opened(table: Any, held: float) -> Dataset:
+def _opened(table: Any, held: float) -> TableDataset:
     options = build(DataOptions, {"holdout": held}, owner="data")
     if is_frame(table):
         return frame_dataset(table, options, whole=True)
     data = open_data(table, options=options)
-    if data.table is None:
+    if not isinstance(data, TableDataset):
         raise DataError(f"'{table}' holds {data.spec.things}, not a table")
     return data
 
@@ -62,7 +62,7 @@ def kept_out(path: str | os.PathLike[str], model: Model) -> tuple[pa.Table, pa.T
         data = open_data(Path(source or ""), options=options)
     except DataError:
         return None
-    if data.fingerprint != model.data.get("fingerprint") or data.table is None:
+    if data.fingerprint != model.data.get("fingerprint") or not isinstance(data, TableDataset):
         return None
     unseen = data.heldout_halves[1]
     if not len(unseen):

@@ -8,21 +8,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganwright.base.errors import DataError, ModelError, OptionError, WorkError
+from ganwright.base.errors import DataError, ModelError, WorkError
 from ganwright.base.packed import pack, unpack
-from ganwright.base.spec import Spec
+from ganwright.data.codec import Codec
 from ganwright.modalities.counts.options import MOST_WORDS
 from ganwright.modalities.counts.rows import LARGEST, Counts, digests, joined
+from ganwright.modalities.counts.spec import CountsSpec
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
     import torch
 
-    from ganwright.data.writers import Writer
 
 TOTALS = 1024  # quantiles of the sums of rows that are kept
 DRAWN_MOST = 4096  # words of a row that are drawn one by one
@@ -31,7 +31,7 @@ _SHOWN, _TOP = 20, 12  # rows, and words of each, that are printed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CountsCodec:
+class CountsCodec(Codec):
     """Rows of counts (b, words) ↔ log(1 + count) in [0, 1].
 
     `words` name the columns, or are () where nothing does. `counts` (words,) says how often each
@@ -48,11 +48,11 @@ class CountsCodec:
     frame: bool = False
 
     kind = "counts"
+    spec_type = CountsSpec
     formats = ("npz", "csv")
     default_suffix = ".npz"
     snapshot_suffix = ".txt"
     scored_by = ("counts", "counts")
-    chances = 2  # that a row's draw starts from
 
     @classmethod
     def fit(
@@ -88,10 +88,10 @@ class CountsCodec:
         """The names of the columns; their numbers where they have none."""
         return self.words or tuple(map(str, range(self.width)))
 
-    def spec(self) -> Spec:
+    def spec(self) -> CountsSpec:
         """What the nets see of a row."""
         shares = self.counts / self.counts.sum()
-        return Spec(
+        return CountsSpec(
             axes=("word",),
             shape=self.shape,
             shares=tuple(float(f"{share:.6g}") for share in shares),
@@ -118,8 +118,8 @@ class CountsCodec:
         """What the generator says of rows → counts drawn from it.
 
         `x` (b, 2 + 2·words) are for each row its total T, its concentration a, and of each word its
-        share p and the factor d when it is there already (`counts.nets`). `places` (b, 2) in (0, 1) decide the draw: a row is a function of its own alone. Raises WorkError when `x`
-        holds NaN.
+        share p and the factor d when it is there already (`counts.nets`). `places` (b, 2) in (0, 1)
+        decide the draw: a row is a function of its own alone. Raises WorkError when `x` holds NaN.
         """
         import scipy.sparse as sp
 
@@ -156,11 +156,12 @@ class CountsCodec:
         """A hash of each row's content, (n, 8) uint8."""
         return digests(examples.matrix)
 
-    def condition(self, where: object) -> NoReturn:
-        """Counts are made whole: no condition on a word is understood."""
-        raise OptionError(f"where: counts are made without conditions; got {where!r}")
-
     # --- the user's edge -----------------------------------------------------------------------
+
+    @property
+    def chances(self) -> int:
+        """Uniforms that a row's draw starts from."""
+        return 2
 
     @property
     def makes(self) -> str:
@@ -200,27 +201,6 @@ class CountsCodec:
     def save_snapshot(self, path: Path, samples: Counts, columns: int) -> None:
         """Rows as text for the eye."""
         path.write_text(self.preview(samples) + "\n", encoding="utf-8")
-
-    def format_for(self, path: str | Path, format: str | None = None) -> str:  # noqa: A002
-        """The format rows are written in: `format`, or what the suffix of `path` says.
-
-        .npz → npz, .csv and .tsv → csv. Raises OptionError.
-        """
-        from ganwright.modalities.counts.writers import format_for
-
-        return format_for(self, Path(path), format)
-
-    def writer(
-        self,
-        path: str | Path,
-        format: str,  # noqa: A002
-        count: int,
-        classes: Sequence[str] = (),
-    ) -> Writer:
-        """A context manager with ``add(rows, labels, seeds)``; see `ganwright.data.writers`."""
-        from ganwright.modalities.counts.writers import WRITERS
-
-        return WRITERS[format](self, Path(path), count, tuple(classes))
 
     # --- saving --------------------------------------------------------------------------------
 
@@ -283,3 +263,6 @@ def _most(dtype: str) -> int:
     if kind.kind == "b":
         return 1
     return int(np.iinfo(kind).max) if kind.kind in "iu" else LARGEST
+
+
+CODEC = CountsCodec

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 
 from ganwright.base.errors import DataError
 from ganwright.base.options import tree
+from ganwright.base.paths import file_identity
 from ganwright.data import cache
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
@@ -29,8 +30,8 @@ from ganwright.data.split import Split, split
 from ganwright.modalities.counts import matrices as read
 from ganwright.modalities.counts import texts
 from ganwright.modalities.counts.codec import CountsCodec
-from ganwright.modalities.counts.rows import StoredCounts, digests
-from ganwright.modalities.images.read.arrays import file_identity
+from ganwright.modalities.counts.options import CountsOptions
+from ganwright.modalities.counts.rows import Counts, StoredCounts, digests
 
 _VERSION = 1  # of reading: raise it when what lies in the cache would be another
 
@@ -45,6 +46,18 @@ class CountsSource:
     form: str  # "npz", "csv" or "text"
     notes: tuple[str, ...] = ()
     kind: str = "counts"
+    modality = "counts"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CountsDataset(Dataset):
+    """Rows of counts."""
+
+    rows: StoredCounts
+
+    def examples(self, indices: np.ndarray) -> Counts:
+        """The rows at `indices`, as sparse as they are."""
+        return self.rows.pick(np.asarray(indices))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +106,7 @@ def memory_counts(given: Any, options: DataOptions) -> CountsSource:
     if read.is_sparse(given):
         found = read.from_matrix(given)
     else:
-        found = read.from_frame(given, options.counts.leave_out)
+        found = read.from_frame(given, options.of(CountsOptions).leave_out)
     matrix = found.matrix
     arrays: dict[str, Any] = {
         "indices": matrix.indices,
@@ -119,9 +132,9 @@ def memory_counts(given: Any, options: DataOptions) -> CountsSource:
     )
 
 
-def counts_dataset(source: CountsSource, options: DataOptions) -> Dataset:
+def dataset(source: CountsSource, options: DataOptions) -> CountsDataset:
     """Counts read and split; what `open_data` does once it has a source."""
-    key = [_VERSION, source.form, tree(options.counts), options.holdout, options.bad]
+    key = [_VERSION, source.form, tree(options.of(CountsOptions)), options.holdout, options.bad]
     parent = cache.folder_of(source.kind, source.identity)
     folder = parent / cache.key_of(key)
     with suppress(*cache.DAMAGED):
@@ -133,7 +146,7 @@ def counts_dataset(source: CountsSource, options: DataOptions) -> Dataset:
 
 
 def _write(source: CountsSource, options: DataOptions, aside: Path) -> None:
-    found = READERS[source.form](source, options)
+    found, chosen = READERS[source.form](source, options), options.of(CountsOptions)
     matrix, words = found.read.matrix, found.read.words
     if matrix.shape[0] < 2:
         raise DataError(f"'{source.path}' has {matrix.shape[0]} row; 2 are the least")
@@ -142,11 +155,11 @@ def _write(source: CountsSource, options: DataOptions, aside: Path) -> None:
     if source.form == "text":
         kept = texts.vocabulary(
             matrix[parts.train],
-            min_documents=options.counts.min_documents,
-            largest=options.counts.largest,
+            min_documents=chosen.min_documents,
+            largest=chosen.largest,
             owner=f"'{source.path}'",
         )
-        notes.append(_kept_words(matrix, words, kept, options))
+        notes.append(_kept_words(matrix, words, kept, chosen))
         matrix, words = matrix[:, kept], tuple(words[i] for i in kept)
         matrix.sort_indices()
     try:
@@ -163,16 +176,16 @@ def _write(source: CountsSource, options: DataOptions, aside: Path) -> None:
 
 
 def _kept_words(
-    matrix: sp.csr_matrix, words: tuple[str, ...], kept: np.ndarray, options: DataOptions
+    matrix: sp.csr_matrix, words: tuple[str, ...], kept: np.ndarray, chosen: CountsOptions
 ) -> str:
     share = matrix[:, kept].sum() / max(1, matrix.sum())
     return (
         f"{len(kept):,} of {len(words):,} words are counted ({share:.1%} of the text): those in "
-        f"{options.counts.min_documents} or more training documents, {options.counts.largest:,} at most"
+        f"{chosen.min_documents} or more training documents, {chosen.largest:,} at most"
     )
 
 
-def _open(folder: Path, source: CountsSource, options: DataOptions) -> Dataset:
+def _open(folder: Path, source: CountsSource, options: DataOptions) -> CountsDataset:
     """Raises one of `cache.DAMAGED` when the folder is not there or not whole."""
     codec = CountsCodec.from_json(json.loads((folder / "codec.json").read_text(encoding="utf-8")))
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
@@ -184,7 +197,7 @@ def _open(folder: Path, source: CountsSource, options: DataOptions) -> Dataset:
     filled = float(len(rows.matrix.data)) / (len(rows) * codec.width)
     shape = f"counts of {codec.width:,} words in {len(rows):,} rows, {1 - filled:.1%} of them zero"
     notes = (*source.notes, *about["notes"], shape, parts.note)
-    return Dataset(
+    return CountsDataset(
         name=source.name,
         kind=source.kind,
         source=str(source.path),
@@ -221,7 +234,7 @@ def _read_npz(source: CountsSource, options: DataOptions) -> _Found:
 
 
 def _read_csv(source: CountsSource, options: DataOptions) -> _Found:
-    return _hashed(read.from_csv(source.path, options.counts.leave_out))
+    return _hashed(read.from_csv(source.path, options.of(CountsOptions).leave_out))
 
 
 def _hashed(found: read.Read) -> _Found:

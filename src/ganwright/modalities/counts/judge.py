@@ -15,6 +15,7 @@ from ganwright.base.errors import DataError
 from ganwright.data import Dataset, open_data
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.plain import Maker, Plain, overlap_with
+from ganwright.modalities.counts.options import CountsOptions
 from ganwright.modalities.counts.rows import Counts
 
 BLOCK = 500
@@ -51,8 +52,8 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     Raises DataError for counts of other words, or of another number of them where they have no
     names.
     """
-    few = replace(data.options.counts, min_documents=1)
-    own = open_data(path, options=replace(data.options, form="counts", counts=few, holdout=0.0))
+    few = replace(data.options.of(CountsOptions), min_documents=1)
+    own = open_data(path, options=replace(data.options.having(few), form="counts", holdout=0.0))
     mine, theirs = own.codec, data.codec
     if not mine.words or not theirs.words:
         if mine.width != theirs.width:

@@ -24,7 +24,8 @@ class CountsLook(Look):
 
     def one(self, model: Model) -> str:
         """How many words there are."""
-        return f"counts of {model.spec.size:,} words, up to {model.spec.high:,}"
+        codec: Any = model.codec
+        return f"counts of {model.spec.size:,} words, up to {codec.high:,}"
 
     def show(self, facts: Facts, found: Findings, say: Say) -> Shown:
         """Made rows, and real ones beside them where the data can be opened."""

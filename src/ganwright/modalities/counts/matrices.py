@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import codecs
 import csv as plain_csv
-import lzma
 import re
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,10 +21,10 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data.packing import PACKED, TEXT_SUFFIXES, is_table_name
+from ganwright.data.delimited import delimiter_of
+from ganwright.data.packing import DAMAGED, inner, is_table_name, opened
 from ganwright.modalities.counts.options import MOST_WORDS
 from ganwright.modalities.counts.rows import LARGEST
-from ganwright.modalities.counts.texts import opened
 
 SPARSE_KEYS = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo": ("row", "col")}
 LEAST_COLUMNS, LEAST_ZEROS = 50, 0.5  # of what is taken for counts where nobody says
@@ -70,15 +68,15 @@ def is_sparse(given: object) -> bool:
 def looks_like_counts(path: Path) -> bool:
     """Whether the first rows of a CSV are counts: 50 columns or more, all whole and not negative,
     half of them zero, and one above 1."""
-    if not is_table_name(path) or _text_suffix(path) not in (".csv", ".tsv", ".tab"):
+    if not is_table_name(path) or inner(path).suffix.lower() not in (".csv", ".tsv", ".tab"):
         return False
     try:
         head = _head(path)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException, UnicodeDecodeError):
+    except (*DAMAGED, DataError, pa.ArrowException, UnicodeDecodeError):
         return False
     lines = head.splitlines()
     lines = lines if len(head) < _SNIFFED_BYTES // 2 else lines[:-1]  # the last may be cut off
-    mark = _mark(lines[0]) if lines else ","
+    mark = delimiter_of("\n".join(lines[:20])) if lines else ","
     if len(lines) < 2 or lines[0].count(mark) + 1 < LEAST_COLUMNS:
         return False
     rows = [line.split(mark) for line in lines[1 : 1 + _SNIFFED_ROWS] if line.strip()]
@@ -227,7 +225,7 @@ def from_csv(path: Path, leave_out: Sequence[str] = ()) -> Read:
     owner = f"'{path}'"
     try:
         header = _head(path).partition("\n")[0].rstrip("\r")
-        mark = _mark(header)
+        mark = delimiter_of(header)
         names = [name.strip() for name in next(plain_csv.reader([header], delimiter=mark), [])]
         kept = _kept(names, leave_out, owner)
         reading = csv.ReadOptions(
@@ -241,7 +239,7 @@ def from_csv(path: Path, leave_out: Sequence[str] = ()) -> Read:
             blocks = [_block(batch, owner) for batch in batches]
     except UnicodeDecodeError:
         raise DataError(f"{owner} is not UTF-8") from None
-    except (pa.ArrowException, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (pa.ArrowException, *DAMAGED) as error:
         raise DataError(f"{owner}: {_said(error)}") from None
     if not blocks:
         raise DataError(f"{owner} has no rows")
@@ -347,18 +345,8 @@ def _said(error: Exception) -> str:
     return text
 
 
-def _mark(header: str) -> str:
-    return max(",;\t", key=header.count)
-
-
-def _text_suffix(path: Path) -> str:
-    suffix = path.suffix.lower()
-    suffix = Path(path.stem).suffix.lower() if suffix in PACKED else suffix
-    return suffix if suffix in TEXT_SUFFIXES else ""
-
-
 def _head(path: Path) -> str:
     """The first of a file, up to four million bytes."""
     with opened(path) as file:
-        raw = file.read(_SNIFFED_BYTES)
+        raw = bytes(file.read(_SNIFFED_BYTES))
     return codecs.getincrementaldecoder("utf-8-sig")().decode(raw)

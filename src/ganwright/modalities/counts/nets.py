@@ -26,6 +26,7 @@ from torch.nn.functional import embedding_bag, leaky_relu, linear, log_softmax, 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
+from ganwright.modalities.counts.spec import CountsSpec
 from ganwright.modalities.tables.nets import Block
 from ganwright.nets.layers import LEAK, Discriminator, Dropout, Generator, Head
 
@@ -53,7 +54,7 @@ class CountsGeneratorOptions:
     )
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
-        return CountsGenerator(self, spec, latent)
+        return CountsGenerator(self, of_counts(spec), latent)
 
 
 @options
@@ -66,7 +67,7 @@ class CountsDiscriminatorOptions:
     dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
-        return CountsDiscriminator(self, spec)
+        return CountsDiscriminator(self, of_counts(spec))
 
 
 class Drawn(NamedTuple):
@@ -98,14 +99,14 @@ class Rates(NamedTuple):
     again: Tensor
 
 
-def of_counts(spec: Spec) -> Spec:
+def of_counts(spec: Spec) -> CountsSpec:
     """The same spec. Raises OptionError for one of other examples."""
-    if spec.axes != ("word",) or not spec.totals or not spec.shares:
+    if not isinstance(spec, CountsSpec) or not spec.totals or not spec.shares:
         raise OptionError(f"counts nets: need rows of counts, got {spec.things}")
     return spec
 
 
-def typical(spec: Spec) -> float:
+def typical(spec: CountsSpec) -> float:
     """About how many words of a row are not zero."""
     return float(np.clip(np.median(spec.totals), 1, spec.size))
 
@@ -118,9 +119,9 @@ class CountsGenerator(Generator):
     totals: Tensor
     never: Tensor
 
-    def __init__(self, o: CountsGeneratorOptions, spec: Spec, latent: int) -> None:
+    def __init__(self, o: CountsGeneratorOptions, spec: CountsSpec, latent: int) -> None:
         super().__init__()
-        self.options, self.words, self.high = o, of_counts(spec).size, spec.high
+        self.options, self.words, self.high = o, spec.size, spec.high
         totals, shares = np.array(spec.totals, np.float32), np.array(spec.shares)
         lengths = np.log1p(totals)
         self.middle, self.spread = float(lengths.mean()), float(lengths.std()) + 0.1
@@ -310,10 +311,10 @@ def fresh(ends: Tensor, again: Tensor, longest: int) -> Tensor:
 class CountsDiscriminator(Discriminator):
     """How real a row of counts looks."""
 
-    def __init__(self, o: CountsDiscriminatorOptions, spec: Spec) -> None:
+    def __init__(self, o: CountsDiscriminatorOptions, spec: CountsSpec) -> None:
         super().__init__()
         self.mixes_examples = False
-        self.words = nn.Linear(of_counts(spec).size, o.width)
+        self.words = nn.Linear(spec.size, o.width)
         self.layers = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(o.layers - 1))
         self.drop = Dropout(o.dropout)
         self.head = Head(o.width, 0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ganwright.base.options import Field, options
-from ganwright.modalities.tables.options import Words
+from ganwright.base.options import Field, Words, options
 
 MOST_WORDS = 1 << 16  # columns of a matrix of counts
 
@@ -26,3 +25,6 @@ class CountsOptions:
     leave_out: Words = Field(
         default=(), description="Columns of a CSV or frame that are no counts, an identifier say."
     )
+
+
+Options = CountsOptions

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import cast
 
 import numpy as np
-import pyarrow as pa
 import scipy.sparse as sp
 
 from ganwright.base.errors import DataError
+from ganwright.base.paths import file_identity
+from ganwright.data.packing import inner, opened
 from ganwright.data.source import natural
-from ganwright.modalities.images.read.arrays import file_identity
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_PACKED = {".gz": gzip, ".bz2": bz2, ".xz": lzma}  # modules that open them
 LARGEST_LINE = 1 << 26  # bytes
 
 
 def is_text_name(path: Path) -> bool:
     """Whether a file is plain text by its suffix, a packed one looked through: a.txt.gz."""
-    suffix = path.suffix.lower()
-    inner = Path(path.stem).suffix.lower() if suffix in _PACKED else suffix
-    return inner == ".txt"
+    return inner(path).suffix.lower() == ".txt"
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -63,7 +58,7 @@ def documents(path: Path) -> Iterator[tuple[str, str | None]]:
         for file in text_files(path):
             yield str(file.relative_to(path)), _decoded(_read(file))
         return
-    with opened(path) as lines:
+    with opened(path) as raw, io.BufferedReader(cast("io.RawIOBase", raw)) as lines:
         number = 0
         while line := lines.readline(LARGEST_LINE):
             number += 1
@@ -72,23 +67,9 @@ def documents(path: Path) -> Iterator[tuple[str, str | None]]:
                 yield f"line {number}", text
 
 
-def opened(path: Path) -> IO[bytes]:
-    """A file's bytes, unpacked where its suffix says that they are packed."""
-    suffix = path.suffix.lower()
-    found: IO[bytes]
-    if suffix == ".zst":
-        found = pa.input_stream(str(path), compression="zstd")
-    elif suffix in _PACKED:
-        packed: Any = _PACKED[suffix]
-        found = packed.open(path, "rb")
-    else:
-        found = path.open("rb")
-    return found
-
-
 def _read(path: Path) -> bytes:
     with opened(path) as file:
-        return file.read()
+        return bytes(file.read())
 
 
 def _decoded(raw: bytes) -> str | None:

@@ -8,31 +8,27 @@ import io
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
-from ganwright.base.errors import ModelError, OptionError, WorkError
-from ganwright.base.names import Names
-from ganwright.modalities.counts.codec import CountsCodec
+from ganwright.base.errors import ModelError, WorkError
+from ganwright.data.codec import Codec
 from ganwright.modalities.images.content import is_narrow
 from ganwright.modalities.images.pixels import WHITE, convert_channels
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.images.spec import ImageSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     import torch
 
-    from ganwright.data.writers import Writer
 
 _SHOWN_PIXELS = 32  # a picture in a grid is enlarged to about this
 _GAP = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageCodec:
+class ImageCodec(Codec):
     """Pictures as stored (b, H, W, C) ↔ what the nets see (b, C, H, W) in [-1, 1].
 
     `dtype` is the stored type: uint8, uint16 or float32; `low` and `high` are the values that
@@ -47,9 +43,9 @@ class ImageCodec:
     high: float = 255.0
 
     kind = "image"
+    spec_type = ImageSpec
     formats = ("png", "npz", "grid")
     default_suffix = snapshot_suffix = ".png"
-    chances = 0
     scored_by = (
         "pixels",
         "learned",
@@ -82,18 +78,6 @@ class ImageCodec:
     def shape(self) -> tuple[int, ...]:
         """Of what the nets see."""
         return (self.channels, self.height, self.width)
-
-    def stored(self, examples: np.ndarray) -> np.ndarray:
-        """Samples as training stores them: as they are."""
-        return examples
-
-    def join(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
-        """Blocks of pictures as one array (n, H, W, C)."""
-        return np.concatenate(list(blocks))
-
-    def condition(self, where: object) -> NoReturn:
-        """Pictures have no columns to set conditions on."""
-        raise OptionError(f"where: pictures have no columns; got {where!r}. Classes go by label")
 
     def save_snapshot(self, path: Path, samples: np.ndarray, columns: int) -> None:
         """A grid for the eye, `columns` pictures wide."""
@@ -186,37 +170,5 @@ class ImageCodec:
             sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
         return Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet)
 
-    def format_for(self, path: str | Path, format: str | None = None) -> str:  # noqa: A002
-        """The format samples are written in: `format`, or what the suffix of `path` says.
 
-        .npz → npz, .png → grid, none → png (a folder). Raises OptionError.
-        """
-        from ganwright.data.writers import format_for
-
-        return format_for(self, Path(path), format)
-
-    def writer(
-        self,
-        path: str | Path,
-        format: str,  # noqa: A002
-        count: int,
-        classes: Sequence[str] = (),
-    ) -> Writer:
-        """A context manager with ``add(samples, labels, seeds)``; see `ganwright.data.writers`."""
-        from ganwright.data.writers import WRITERS
-
-        return WRITERS[format](self, Path(path), count, tuple(classes))
-
-
-Codec = ImageCodec | TableCodec | CountsCodec
-CODECS: Names[type[ImageCodec] | type[TableCodec] | type[CountsCodec]] = Names(
-    "codec", {"image": ImageCodec, "table": TableCodec, "counts": CountsCodec}
-)
-
-
-def codec_from_json(tree: Any) -> Codec:
-    """The codec a model was saved with. Raises ModelError for anything but a codec's JSON."""
-    kind = tree.get("kind") if isinstance(tree, dict) else None
-    if not isinstance(kind, str) or kind not in CODECS:
-        raise ModelError(f"model.json: 'codec' has kind {kind!r}; known: {', '.join(CODECS)}")
-    return CODECS[kind].from_json(tree)
+CODEC = ImageCodec

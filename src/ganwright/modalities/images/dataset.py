@@ -10,12 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.base.spec import Spec
-from ganwright.data import cache
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
-from ganwright.data.source import Source
 from ganwright.data.split import Split, split
+from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import (
     channels_of,
@@ -24,14 +22,16 @@ from ganwright.modalities.images.content import (
     is_narrow,
     range_of,
 )
+from ganwright.modalities.images.options import ImageOptions
+from ganwright.modalities.images.read.source import PICTURE_FILES, Source
+from ganwright.modalities.images.spec import AXES, ImageSpec
 
-PICTURE_FILES = ("folder", "zip", "csv")  # kinds of source that are picture files
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
 _MANY = 10  # pictures, before classes of one each are no classes
 _USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
 
 
-def image_dataset(source: Source, options: DataOptions) -> Dataset:
+def dataset(source: Source, options: DataOptions) -> Dataset:
     """Images surveyed, decoded and split; what `open_data` does once it has a source of them."""
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
@@ -51,12 +51,15 @@ def image_dataset(source: Source, options: DataOptions) -> Dataset:
     codec = _codec(plan, low, high)
     rules += [_reduced(survey), ranged]
     doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
+    resolved = replace(
+        options.of(ImageOptions), size=(plan.height, plan.width), channels=codec.channels
+    )
     return Dataset(
         name=source.name,
         kind=source.kind,
         source=source.path,
-        spec=Spec(
-            axes=("channel", "height", "width"),
+        spec=ImageSpec(
+            axes=AXES,
             shape=(plan.channels, plan.height, plan.width),
             classes=classes,
         ),
@@ -70,7 +73,7 @@ def image_dataset(source: Source, options: DataOptions) -> Dataset:
         hashes=rows.hashes,
         skipped=skipped,
         ignored=dict(source.ignored),
-        options=replace(options, size=(plan.height, plan.width), channels=plan.channels),  # type: ignore[arg-type]
+        options=options.having(resolved),
         notes=tuple(
             n for n in (*rules, *source.notes, labelled, parts.note, shortage, *doubts) if n
         ),
@@ -103,12 +106,13 @@ def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tupl
     """What every example becomes by its file's head, and the rule that says so, in words."""
     good = survey.usable
     heights, widths = survey.heights[good], survey.widths[good]
-    size, rule = (options.size, "") if options.size else _derived_size(heights, widths)
+    chosen = options.of(ImageOptions)
+    size, rule = (chosen.size, "") if chosen.size else _derived_size(heights, widths)
     found = {int(c) for c in np.unique(survey.channels[good])}
     colour, alpha = any(c >= 3 for c in found), any(c in (2, 4) for c in found)
-    channels = options.channels or (3 if colour else 1) + alpha
+    channels = chosen.channels or (3 if colour else 1) + alpha
     dtype = max(np.unique(survey.dtypes[good]), key=["uint8", "uint16", "float32"].index)
-    return cache.Plan(*size, channels, str(dtype), options.fit), rule
+    return cache.Plan(*size, channels, str(dtype), chosen.fit), rule
 
 
 def _decoded(
@@ -120,7 +124,7 @@ def _decoded(
     """
     plan, rule = plan_for(source, survey, options)
     rows = cache.rows(source, survey, plan)
-    if options.channels or source.kind not in PICTURE_FILES or not len(rows.kept):
+    if options.of(ImageOptions).channels or source.kind not in PICTURE_FILES or not len(rows.kept):
         return plan, rows, [rule]
     channels, notes = channels_of(rows.least, plan.channels)
     if channels != plan.channels:

@@ -13,6 +13,7 @@ from ganwright.base.errors import DataError
 from ganwright.data import Dataset, open_data
 from ganwright.evaluate.gaussian import gaussian
 from ganwright.evaluate.plain import Maker, Plain
+from ganwright.modalities.images.options import ImageOptions
 
 baseline = gaussian
 OTHERS: dict[str, Maker] = {}  # further references
@@ -51,11 +52,12 @@ def _like(path: str | os.PathLike[str], data: Dataset) -> tuple[Dataset, list[st
     if own.codec.kind != data.codec.kind:
         fits(f"'{path}' holds", own.codec, data)
     before = f"{own.codec.height}×{own.codec.width}×{own.codec.channels}"
-    codec, fit = data.codec, data.options.fit
-    own = open_data(path, options=replace(data.options, holdout=0.0, label=None))
+    codec, chosen = data.codec, data.options.of(ImageOptions)
+    unlabelled = replace(chosen, label=None)
+    own = open_data(path, options=replace(data.options.having(unlabelled), holdout=0.0))
     fits(f"'{path}' holds", own.codec, data)
     after = f"{codec.height}×{codec.width}×{codec.channels}"
-    rule = f"the samples are {before}: brought to the data's {after} (fit: {fit}), as the data is"
+    rule = f"the samples are {before}: brought to the data's {after} (fit: {chosen.fit}), as the data is"
     return own, [rule]
 
 

@@ -28,19 +28,21 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.options import tree
+from ganwright.base.paths import file_identity
 from ganwright.base.seeds import derive
 from ganwright.data import cache
 from ganwright.data.dataset import Dataset, Skipped
-from ganwright.data.options import DataOptions, TableOptions
+from ganwright.data.options import DataOptions
 from ganwright.data.split import Split, split
-from ganwright.modalities.images.read.arrays import file_identity
 from ganwright.modalities.tables.codec.constraints import broken_rows, told
 from ganwright.modalities.tables.codec.hashing import numbered, row_hashes
 from ganwright.modalities.tables.codec.rules import OWNER, said_numbers
 from ganwright.modalities.tables.columns.kinds import TARGET_NAMES, Kind
 from ganwright.modalities.tables.columns.schema import Column, infer_columns, parse_kinds
+from ganwright.modalities.tables.options import TableOptions
 from ganwright.modalities.tables.read.tables import mapped, stem_of, write_canonical
 from ganwright.modalities.tables.read.typed import table_of
+from ganwright.modalities.tables.rows import take
 
 if TYPE_CHECKING:
     from ganwright.modalities.tables.codec.codec import TableCodec
@@ -64,6 +66,27 @@ class TableSource:
     identity: Any
     notes: tuple[str, ...] = ()
     kind: str = "table"
+    modality = "table"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TableDataset(Dataset):
+    """Rows of a table: `rows` (n, C) are codes, −1 for a missing value in a column that had none in training.
+
+    `table` is what they were made from, mapped from disk.
+    """
+
+    table: pa.Table
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, {len(self):,} rows of {len(self.codec.columns)} columns, "
+            f"{len(self.codec.choices)} learned, {len(self.heldout):,} held out)"
+        )
+
+    def examples(self, indices: np.ndarray) -> pa.Table:
+        """The rows at `indices` as they were read."""
+        return take(self.table, np.asarray(indices))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +101,6 @@ class Canonical:
     skipped_rows: int
 
 
-def is_frame(given: Any) -> bool:
-    """Whether it is a DataFrame of pandas or polars, or a table of pyarrow, none of them imported."""
-    room = type(given).__module__.partition(".")[0]
-    kinds = {"pandas": ("DataFrame",), "polars": ("DataFrame", "LazyFrame"), "pyarrow": ("Table",)}
-    return any(base.__name__ in kinds.get(room, ()) for base in type(given).__mro__)
-
-
 def file_source(path: Path) -> TableSource:
     """The table in a file."""
     return TableSource(
@@ -95,7 +111,7 @@ def file_source(path: Path) -> TableSource:
 def frame_source(frame: Any, options: DataOptions) -> TableSource:
     """The table in a frame, written into the cache under its content. Raises DataError."""
     notes: list[str] = []
-    table = table_of(frame, notes, options.table.leave_out)
+    table = table_of(frame, notes, options.of(TableOptions).leave_out)
     folder = cache.folder_of("frames", "")
     with cache.room_for(folder), cache.making(folder) as aside:
         target, digest = aside / "frame.arrow", hashlib.blake2b(digest_size=12)
@@ -117,7 +133,7 @@ def frame_source(frame: Any, options: DataOptions) -> TableSource:
 
 def canonical(source: TableSource, options: DataOptions) -> Canonical:
     """The table as it is read, or as an earlier call read it. Raises DataError, OptionError."""
-    chosen = options.table
+    chosen = options.of(TableOptions)
     key = [
         _VERSION,
         sorted(chosen.kinds),
@@ -136,7 +152,7 @@ def canonical(source: TableSource, options: DataOptions) -> Canonical:
 
 
 def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
-    chosen, target = options.table, aside / "table.arrow"
+    chosen, target = options.of(TableOptions), aside / "table.arrow"
     written = write_canonical(
         source.path,
         target,
@@ -195,14 +211,14 @@ def _open(folder: Path) -> Canonical:
 # --- from a table to a data set ----------------------------------------------------------------
 
 
-def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> Dataset:
+def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> TableDataset:
     """A frame split and encoded in memory: nothing of it stays on disk.
 
     With `whole` the codec knows the values of held-out rows, too: for those who use them to stop
     by, and judge nothing. Rows are held out by their number, not by content: equal rows stand on
     both sides, as they will among rows to come. Raises DataError, OptionError.
     """
-    chosen = options.table
+    chosen = options.of(TableOptions)
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
         written = write_canonical(
@@ -240,10 +256,10 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> D
     nowhere = TableSource(name="table", label="the table", path=Path(), identity=None)
     data = _dataset(nowhere, found, parts, options, codec, codes)
     # Nothing is judged here, so which column judging would predict needs no note.
-    return replace(data, notes=data.notes[1:]) if options.table.target is None else data
+    return replace(data, notes=data.notes[1:]) if chosen.target is None else data
 
 
-def table_dataset(source: TableSource, options: DataOptions) -> Dataset:
+def dataset(source: TableSource, options: DataOptions) -> TableDataset:
     """A table read, split and encoded; what `open_data` does once it has a source."""
     found = canonical(source, options)
     parts = _parts(found, options)
@@ -254,9 +270,9 @@ def table_dataset(source: TableSource, options: DataOptions) -> Dataset:
 def _parts(found: Canonical, options: DataOptions) -> Split:
     """Which rows are trained on and which held out; those that break a constraint are neither."""
     parts = split(found.hashes, options.holdout, None)
-    if not options.table.constraints:
+    if not (rules := options.of(TableOptions).constraints):
         return parts
-    broken = broken_rows(found.table, found.columns, options.table.constraints)
+    broken = broken_rows(found.table, found.columns, rules)
     wrong, notes = told(broken, refuse=options.bad == "refuse")
     train, heldout = (rows[~wrong[rows]] for rows in (parts.train, parts.heldout))
     if not len(train):
@@ -277,14 +293,15 @@ def _dataset(
     options: DataOptions,
     codec: TableCodec,
     codes: np.ndarray,
-) -> Dataset:
-    target, rule = _target(found.columns, options.table.target)
-    chosen = replace(options, table=replace(options.table, target=target))
+) -> TableDataset:
+    asked = options.of(TableOptions)
+    target, rule = _target(found.columns, asked.target)
+    chosen = options.having(replace(asked, target=target))
     left = (*_unread(found.table, found.columns), *_left_out(found.columns))
     notes = (rule, *source.notes, *found.notes, *left, parts.note)
-    return Dataset(
+    return TableDataset(
         name=source.name,
-        kind="table",
+        kind=source.kind,
         source=str(source.path),
         # What is to be predicted comes last, given the whole of the row: its odds are then learned as they
         # are used.
@@ -376,7 +393,7 @@ def _encoded(
     source: TableSource, found: Canonical, train: np.ndarray, options: DataOptions
 ) -> tuple[TableCodec, np.ndarray]:
     """The codec, fitted on the rows of `train`, and the codes of all rows, mapped."""
-    chosen = {k: v for k, v in tree(options.table).items() if k != "target"}
+    chosen = {k: v for k, v in tree(options.of(TableOptions)).items() if k != "target"}
     key = [_VERSION, chosen, options.bad, options.holdout]
     parent = cache.folder_of(source.kind, source.identity)
     folder = parent / cache.key_of(key)
@@ -393,7 +410,9 @@ def _encode(found: Canonical, train: np.ndarray, options: DataOptions, aside: Pa
 
     training = np.zeros(found.table.num_rows, bool)
     training[train] = True
-    codec = TableCodec.fit(found.table.filter(pa.array(training)), found.columns, options.table)
+    codec = TableCodec.fit(
+        found.table.filter(pa.array(training)), found.columns, options.of(TableOptions)
+    )
     rows, width = found.table.num_rows, len(codec.choices)
     dtype = np.int16 if max(codec.choices) <= 2**15 else np.int32
     codes = np.lib.format.open_memmap(aside / "codes.npy", "w+", dtype, (rows, width))

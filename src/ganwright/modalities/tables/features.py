@@ -17,6 +17,7 @@ from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.features import FeatureOptions, takes_no_weights
 from ganwright.evaluate.fingerprint import fingerprint
 from ganwright.modalities.tables.judge.cells import CATEGORIES, NUMBERS, Axis, Cells, Layout, Words
+from ganwright.modalities.tables.options import TableOptions
 
 VERSION = 1
 FITTED_MOST = 100_000
@@ -139,7 +140,7 @@ def columns(data: Dataset, options: FeatureOptions) -> Extractor:
     codec: Any = data.codec
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
     training: Any = data.examples(chosen)
-    layout = Layout.fit(training, codec.columns, data.options.table.target)
+    layout = Layout.fit(training, codec.columns, data.options.of(TableOptions).target)
     see_cells = ColumnFeatures(layout.cells(training))
 
     def see(rows: pa.Table) -> Seen:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ganwright.data.dataset import Dataset, Skipped
-from ganwright.data.duplicates import NAMED, Equals, equals
+from ganwright.data.dataset import Dataset
+from ganwright.data.duplicates import Equals, equals
+from ganwright.data.inspect import NAMED, Inspection, Lines, general
 from ganwright.data.options import DataOptions
 from ganwright.modalities.tables.codec.fields import NumberField
 from ganwright.modalities.tables.codec.hashing import row_hashes
 from ganwright.modalities.tables.columns.axis import from_axis, to_axis
 from ganwright.modalities.tables.columns.schema import Column
 from ganwright.modalities.tables.columns.spelling import spelled
-from ganwright.modalities.tables.dataset import TableSource, canonical, table_dataset
+from ganwright.modalities.tables.dataset import TableDataset, TableSource, canonical, dataset
+from ganwright.modalities.tables.options import TableOptions
 
 if TYPE_CHECKING:
     from ganwright.modalities.tables.codec.codec import TableCodec
@@ -52,43 +54,26 @@ class ColumnFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableInspection:
+class TableInspection(Inspection):
     """What `inspect_data` found in a table."""
 
-    name: str
-    kind: str
-    source: str
-    fingerprint: str
     found: int
-    usable: int
-    skipped: tuple[Skipped, ...]
     columns: tuple[ColumnFacts, ...]
     target: str
     choices: int
     duplicates: Equals
-    split: dict[str, int]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, as plain values."""
-        return asdict(self)
 
     def __str__(self) -> str:
-        rows = [(key, value) for key, value in self._lines() if value]
-        wide = max(len(key) for key, _ in rows)
-        above = [_wrapped(key, value, wide) for key, value in rows if key not in _BELOW]
-        below = [_wrapped(key, value, wide) for key, value in rows if key in _BELOW]
+        wide = max(len(key) for key, _ in self.above() + self.below())
+        above = [_wrapped(key, value, wide) for key, value in self.above()]
+        below = [_wrapped(key, value, wide) for key, value in self.below()]
         return "\n".join([*above, "", *_table(self.columns, self.usable), "", *below]).rstrip()
 
-    def _lines(self) -> list[tuple[str, str]]:
+    def lines(self) -> Lines:
         learned = sum(c.choices is not None for c in self.columns)
-        more = self.found - self.usable - min(len(self.skipped), NAMED)
         return [
-            ("data", f"{self.name} ({self.kind}: {self.source})"),
             ("rows", f"{self.usable:,} usable of {self.found:,}"),
-            *[("skipped", f"{x.name} {x.reason}") for x in self.skipped[:NAMED]],
-            ("skipped", f"and {more:,} more" if more > 0 else ""),
+            *self.skipped_named(self.found - self.usable),
             (
                 "columns",
                 f"{len(self.columns):,}, of which {learned:,} are learned, as {self.choices:,} choices",
@@ -100,47 +85,27 @@ class TableInspection:
                 if self.duplicates.extra
                 else "none",
             ),
-            (
-                "split",
-                ", ".join(
-                    f"{n:,} {part}" for part, n in self.split.items() if n or part != "dropped"
-                ),
-            ),
-            ("fingerprint", self.fingerprint),
-            *[("note", note) for note in self.notes],
-            *[("warning", warning) for warning in self.warnings],
         ]
 
 
-_BELOW = ("note", "warning")
-
-
-def inspect_table(source: TableSource, options: DataOptions) -> TableInspection:
+def inspect(source: TableSource, options: DataOptions) -> TableInspection:
     """Looks through a table as `open_data` would open it."""
-    data = table_dataset(source, options)
+    data = dataset(source, options)
     columns = tuple(_facts(data, column) for column in data.codec.columns)
     same = equals(data, row_hashes(data.table, data.codec.learned))
     lost = canonical(source, options).skipped_rows
     return TableInspection(
-        name=data.name,
-        kind=data.kind,
-        source=data.source,
-        fingerprint=data.fingerprint,
+        **general(data),
         found=len(data) + lost,
-        usable=len(data),
-        skipped=data.skipped,
         columns=columns,
-        target=str(data.options.table.target),
+        target=str(data.options.of(TableOptions).target),
         choices=data.spec.size,
         duplicates=same,
-        split={"train": len(data.train), "held out": len(data.heldout)},
-        notes=data.notes,
         warnings=_warnings(data, columns, same, lost),
     )
 
 
-def _facts(data: Dataset, column: Column) -> ColumnFacts:
-    assert data.table is not None
+def _facts(data: TableDataset, column: Column) -> ColumnFacts:
     array = data.table[column.name]
     choices, single = _learned(data.codec, column)
     low, median, high = _range(column, array)

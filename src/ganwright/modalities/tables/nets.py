@@ -25,6 +25,7 @@ from torch.nn.functional import embedding_bag, leaky_relu, linear, silu
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
+from ganwright.modalities.tables.spec import TableSpec
 from ganwright.nets.layers import LEAK, Discriminator, Dropout, Generator, Head
 
 ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
@@ -56,7 +57,7 @@ class TableGeneratorOptions:
     )
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
-        return TableGenerator(self, spec, latent)
+        return TableGenerator(self, of_table(spec), latent)
 
 
 @options
@@ -73,7 +74,14 @@ class TableDiscriminatorOptions:
     dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
-        return TableDiscriminator(self, spec)
+        return TableDiscriminator(self, of_table(spec))
+
+
+def of_table(spec: Spec) -> TableSpec:
+    """The same spec. Raises OptionError for one of other examples."""
+    if not isinstance(spec, TableSpec):
+        raise OptionError(f"table nets: need rows of a table, got {spec.things}")
+    return spec
 
 
 class Fakes(NamedTuple):
@@ -89,10 +97,8 @@ class Fields(nn.Module):
     offsets: Tensor
     owner: Tensor
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: TableSpec) -> None:
         super().__init__()
-        if not spec.choices:
-            raise OptionError(f"table nets: need rows of a table, got {spec.things}")
         self.sizes = spec.choices
         starts = np.cumsum([0, *spec.choices])
         self.spans = [slice(int(a), int(b)) for a, b in pairwise(starts)]
@@ -133,7 +139,7 @@ class Fields(nn.Module):
         return hard + soft - soft.detach()
 
 
-def hats(spec: Spec, halvings: int) -> tuple[Tensor, Tensor] | None:
+def hats(spec: TableSpec, halvings: int) -> tuple[Tensor, Tensor] | None:
     """How codes with a position lie along their axes: (which codes (m,), weights (m, f)).
 
     Every field with positions gets two axes, its values' and its training ranks', and on each a
@@ -248,7 +254,7 @@ class Symbols(nn.Module):
     """One vector a code: its own, and for codes along an axis the sum of their hats'."""
 
     def __init__(
-        self, spec: Spec, width: int, halvings: int, std: float, *, exact: bool = False
+        self, spec: TableSpec, width: int, halvings: int, std: float, *, exact: bool = False
     ) -> None:
         super().__init__()
         self.exact = exact  # in float32, whatever is faster
@@ -300,7 +306,7 @@ class TableGenerator(Generator):
     marginal: Tensor
     block = BLOCK
 
-    def __init__(self, o: TableGeneratorOptions, spec: Spec, latent: int) -> None:
+    def __init__(self, o: TableGeneratorOptions, spec: TableSpec, latent: int) -> None:
         super().__init__()
         self.options, self.fields, self.last = o, Fields(spec), spec.last
         self.fills = not o.whole
@@ -491,7 +497,7 @@ class Block(nn.Module):
 class TableDiscriminator(Discriminator):
     """How real a row looks, or a pack of rows, given which of its cells were made."""
 
-    def __init__(self, o: TableDiscriminatorOptions, spec: Spec) -> None:
+    def __init__(self, o: TableDiscriminatorOptions, spec: TableSpec) -> None:
         super().__init__()
         self.mixes_examples = False
         self.pack = self.group = o.pack

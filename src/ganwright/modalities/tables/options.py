@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from ganwright.base.options import Field, by_commas, options
+from ganwright.base.options import Field, Words, options
 
 
 def _read_rules(value: Any) -> Any:
@@ -16,7 +16,6 @@ def _read_rules(value: Any) -> Any:
     return split_rules(value) if isinstance(value, str) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(by_commas)]
 Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]
 
 
@@ -60,3 +59,6 @@ class TableOptions:
         default=(),
         description="What every row keeps: a <= b, a < b, total = a + b, fixed(city, country).",
     )
+
+
+Options = TableOptions

@@ -16,8 +16,8 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.data.source import Source, natural
-from ganwright.modalities.images.read.pictures import Head, check_finite
+from ganwright.data.source import natural
+from ganwright.modalities.images.read.source import Head, Source, check_finite
 
 _CHUNK = 1 << 22  # bytes
 
@@ -226,7 +226,3 @@ def _flat_labels(stored: StoredArray) -> np.ndarray:
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.rint(values))).all():
         raise DataError(f"{stored.label} holds numbers that name no class: labels are whole")
     return values
-
-
-def file_identity(*paths: Path) -> list[Any]:
-    return [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]

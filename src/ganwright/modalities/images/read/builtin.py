@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from ganwright.base.names import Names
-from ganwright.data.source import Source
 from ganwright.modalities.images.read.arrays import ArrayReader, namer
+from ganwright.modalities.images.read.source import Source
 
 
 def _source(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Source:

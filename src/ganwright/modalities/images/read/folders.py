@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -17,15 +16,11 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.data.source import Source, name_classes, natural, tally
-from ganwright.modalities.images.read.pictures import (
-    SUFFIXES,
-    Head,
-    Unreadable,
-    read_head,
-    read_pixels,
-)
+from ganwright.base.paths import readable
+from ganwright.data.source import name_classes, natural, tally
+from ganwright.modalities.images.read.pictures import read_head, read_pixels
 from ganwright.modalities.images.read.sidecar import NAMES, Read, Sidecar, read_sidecar
+from ganwright.modalities.images.read.source import SUFFIXES, Head, Source, Unreadable
 
 _TRAIN = frozenset({"train", "training"})
 _TEST = frozenset({"test", "testing", "val", "valid", "validation"})
@@ -158,60 +153,6 @@ def _numbered(sizes: Mapping[str, int]) -> bool:
     numbers, counts = np.array([int(name) for name in folders]), [sizes[name] for name in folders]
     even = numbers[0] in (0, 1) and len(np.unique(np.diff(numbers))) == 1
     return bool(even) and len(set(counts[:-1])) == 1 and counts[-1] <= counts[0]
-
-
-def readable(paths: Sequence[str]) -> list[str]:
-    """Paths as text for people: names that are not UTF-8 read as Windows-1252, distinct ones distinct.
-
-    Python keeps the bytes of such names as lone surrogates, which no file or terminal takes. What
-    would break a line is written as an escape.
-    """
-    parts = {part for path in paths for part in path.split("/")}
-    odd = sorted(part for part in parts if _is_odd(part))
-    if not odd:
-        return list(paths)
-    taken, shown = parts - set(odd), {}
-    for part in odd:
-        raw = os.fsencode(part)
-        name = raw.decode("utf-8", "backslashreplace")
-        if not _is_text(part):
-            western = raw.decode("cp1252", "backslashreplace")
-            name = name if western in taken or any(map(_breaks, western)) else western
-        name = "".join(ascii(c)[1:-1] if _breaks(c) else c for c in name)
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        shown[part] = name
-    return ["/".join(shown.get(part, part) for part in path.split("/")) for path in paths]
-
-
-def as_stored(path: Path) -> Path:
-    """The path as it lies on disk, where it was given as people read it (`readable`)."""
-    if os.path.lexists(path) or path.parent == path:
-        return path
-    parent = as_stored(path.parent)
-    with suppress(OSError):
-        names = sorted(entry.name for entry in parent.iterdir())
-        shown = readable(names)
-        if path.name in shown:
-            return parent / names[shown.index(path.name)]
-    return path
-
-
-def _is_odd(name: str) -> bool:
-    return not _is_text(name) or any(map(_breaks, name))
-
-
-def _breaks(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Zl", "Zp")
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _hidden(path: str) -> bool:

@@ -12,8 +12,9 @@ from typing import IO, cast
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.data.source import Source
-from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source, file_identity
+from ganwright.base.paths import file_identity
+from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source
+from ganwright.modalities.images.read.source import Source
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 

@@ -9,10 +9,12 @@ from itertools import islice
 from pathlib import Path
 
 from ganwright.base.errors import DataError
-from ganwright.data.source import Source, name_classes
-from ganwright.modalities.images.read.folders import files_opener, readable
-from ganwright.modalities.images.read.pictures import SUFFIXES
+from ganwright.base.paths import readable
+from ganwright.data.delimited import delimiter_of
+from ganwright.data.source import name_classes
+from ganwright.modalities.images.read.folders import files_opener
 from ganwright.modalities.images.read.sidecar import label_column
+from ganwright.modalities.images.read.source import SUFFIXES, Source
 
 _LOOKED_AT = 100  # entries, before it is said that they are pictures or not
 _FILE = ("file", "path", "filename", "file_name", "image")
@@ -39,7 +41,7 @@ def _opened(path: Path) -> Iterator[csv.DictReader[str]]:
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         header = file.readline(1 << 20)
         file.seek(0)
-        yield csv.DictReader(file, delimiter=max(",;\t", key=header.count))
+        yield csv.DictReader(file, delimiter=delimiter_of(header))
 
 
 def _file_column(path: Path, names: Sequence[str], rows: list[dict[str, str]]) -> str | None:

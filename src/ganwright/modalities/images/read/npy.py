@@ -11,8 +11,9 @@ from typing import IO
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.data.source import Source
-from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source, file_identity
+from ganwright.base.paths import file_identity
+from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source
+from ganwright.modalities.images.read.source import Source
 
 _IMAGES = ("images", "image", "x", "X", "samples", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "Y", "targets", "target", "arr_1")
@@ -20,6 +21,15 @@ _OFFICIAL = (
     ("x_train", "y_train", "x_test", "y_test"),
     ("X_train", "y_train", "X_test", "y_test"),
 )
+
+
+def is_sparse(path: Path) -> bool:
+    """Whether an .npz is a matrix as `scipy.sparse.save_npz` writes it, and so no images."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"format.npy", "shape.npy", "data.npy"} <= set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
 
 
 def npy_source(path: Path) -> Source:

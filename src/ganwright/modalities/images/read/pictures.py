@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,31 +17,8 @@ from ganwright.modalities.images.read.deep import (
     Undecoded,
     deep_pixels,
 )
+from ganwright.modalities.images.read.source import Head, Unreadable, check_finite
 
-SUFFIXES = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".pgm",
-        ".ppm",
-        ".pbm",
-        ".pnm",
-        ".tga",
-        ".jp2",
-        ".j2k",
-        ".avif",
-        ".ico",
-    ]
-)
 # Pillow knows more, but some of those start other programs (EPS: Ghostscript).
 _FORMATS = [
     "PNG",
@@ -60,24 +36,6 @@ _FORMATS = [
     "ICO",
 ]
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
-
-
-class Unreadable(Exception):
-    """An example that can't be used; its message is the reason, in a few words."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """What an example is before it is decoded. `dtype` is uint8, uint16 or float32.
-
-    `reduced` is True where the file has more than 8 bits a channel and decoding keeps 8.
-    """
-
-    height: int
-    width: int
-    channels: int
-    dtype: str
-    reduced: bool = False
 
 
 @contextmanager
@@ -131,12 +89,6 @@ def read_pixels(file: BinaryIO) -> np.ndarray:
     array = array.reshape(*array.shape[:2], -1)
     check_finite(array)
     return array
-
-
-def check_finite(array: np.ndarray) -> None:
-    """Raises Unreadable when the example holds NaN or infinity."""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise Unreadable("holds NaN or infinity")
 
 
 _KINDS = {

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ganwright.base.errors import DataError, message
+from ganwright.data.delimited import delimiter_of
 
 LABEL = ("label", "labels", "class", "category")  # columns that hold labels, by their usual names
 NAMES = ("dataset.json", "metadata.csv", "metadata.jsonl")
@@ -86,7 +87,7 @@ def _number(label: Any) -> Any:
 
 
 def _metadata_csv(text: str, asked: str | None, owner: str) -> Iterator[tuple[str, str]]:
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    delimiter = delimiter_of(text.partition("\n")[0])
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     return _metadata(rows, rows.fieldnames or (), asked, owner)
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ganwright.base.errors import DataError, ModelError, OptionError, WorkError, message
-from ganwright.base.spec import MOST_CHOICES, Spec
+from ganwright.base.spec import MOST_CHOICES
+from ganwright.data.codec import Codec
 from ganwright.modalities.tables.codec.constraints import Constraints, broken_rows
 from ganwright.modalities.tables.codec.decode import Numbers
 from ganwright.modalities.tables.codec.fields import (
@@ -30,12 +31,12 @@ from ganwright.modalities.tables.codec.rules import Fixed
 from ganwright.modalities.tables.columns.axis import type_of
 from ganwright.modalities.tables.columns.schema import Column
 from ganwright.modalities.tables.columns.spelling import spelled_table, spelled_type
+from ganwright.modalities.tables.spec import TableSpec
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from ganwright.data.writers import Writer
     from ganwright.modalities.tables.codec.where import Condition
     from ganwright.modalities.tables.options import TableOptions
 
@@ -49,7 +50,7 @@ _HEAD = 8  # rows in a notebook
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TableCodec:
+class TableCodec(Codec):
     """Rows of a table ↔ codes (b, C) ↔ what the nets see: one-hots (b, ΣK).
 
     `columns` are all of the user's, in his order. `fields` are those that are modelled, and
@@ -64,6 +65,7 @@ class TableCodec:
     constraints: Constraints | None = None
 
     kind = "table"
+    spec_type = TableSpec
     formats = ("csv", "parquet")
     default_suffix = snapshot_suffix = ".csv"
     scored_by = ("columns", "columns")  # features of scores in training: of short and long runs
@@ -156,10 +158,10 @@ class TableCodec:
         """Uniforms that decoding a row takes: a place in its bin for each field."""
         return len(self.fields)
 
-    def spec(self) -> Spec:
+    def spec(self) -> TableSpec:
         """What the nets see of a row."""
         positions = np.concatenate([one.positions for one in self.fields])
-        return Spec(
+        return TableSpec(
             axes=("choice",),
             shape=self.shape,
             choices=self.choices,
@@ -553,29 +555,6 @@ class TableCodec:
         frame = spelled_table(self.plain(table.slice(0, _PREVIEWED)), self.columns).to_pandas()
         text: str = frame.to_string(index=False, max_colwidth=24, na_rep="")
         return text
-
-    def format_for(self, path: str | Path, format: str | None = None) -> str:  # noqa: A002
-        """The format rows are written in: `format`, or what the suffix of `path` says.
-
-        .csv and .tsv → csv, .parquet and .pq → parquet. Raises OptionError.
-        """
-        from ganwright.modalities.tables.writers import format_for
-
-        return format_for(self, Path(path), format)
-
-    def writer(
-        self,
-        path: str | Path,
-        format: str,  # noqa: A002
-        count: int,
-        classes: Sequence[str] = (),
-    ) -> Writer:
-        """A context manager with ``add(rows, labels, seeds)``; see `ganwright.data.writers`."""
-        from ganwright.modalities.tables.writers import WRITERS
-
-        return WRITERS[format](self, Path(path), count, tuple(classes))
-
-    # --- saving ------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -230,6 +230,8 @@ def _float_line(column: Column, different: np.ndarray) -> Line:
         else:
             whole = scaled.astype(np.int64)
             origin, end = int(whole[0]), int(whole[-1])
+            if end - origin >= _EXACT:  # of either sign each is exact, the way between them is not
+                break
             step = int(np.gcd.reduce(whole - origin)) if len(whole) > _MEANT else 1
             length = float((end - origin) // max(1, step))
             return Line(column=column, origin=origin, step=max(1, step), tens=tens, high=length)

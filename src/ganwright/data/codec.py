@@ -1,0 +1,106 @@
+"""From stored examples to what the nets see, and back: what every modality's codec offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from ganwright.base.errors import OptionError
+from ganwright.base.modality import modality_of_json
+from ganwright.base.spec import Spec
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Codec(ABC):
+    """Saved with every model. `stored` examples are an array as training reads it from disk.
+
+    `kind` is the name of the modality; `formats` are those that samples are written in, and
+    `default_suffix` that of samples where nobody names a file. `scored_by` are the features of scores
+    in training, of a short run and of a long one.
+    """
+
+    kind: ClassVar[str]
+    spec_type: ClassVar[type[Spec]] = Spec
+    formats: ClassVar[tuple[str, ...]]
+    default_suffix: ClassVar[str]
+    snapshot_suffix: ClassVar[str]
+    scored_by: ClassVar[tuple[str, str]]
+
+    @property
+    def chances(self) -> int:
+        """How many uniforms an example takes to be decoded."""
+        return 0
+
+    @property
+    @abstractmethod
+    def makes(self) -> str:
+        """What the examples are, for people."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of what the nets see."""
+
+    @abstractmethod
+    def encode(self, stored: torch.Tensor) -> torch.Tensor:
+        """Stored examples (b, …) → what the discriminator sees."""
+
+    @abstractmethod
+    def decode(
+        self, x: torch.Tensor, places: np.ndarray, bounds: Any = None, *, start: int = 0
+    ) -> Any:
+        """What the generator gives → examples. `places` (b, chances) in [0, 1) decide what is open.
+
+        `bounds` is what `condition` made of the user's words, `start` the number of the first example.
+        Raises WorkError for NaN.
+        """
+
+    def stored(self, examples: Any) -> np.ndarray:
+        """Decoded examples as a data set stores them: as they are, unless a modality has another form."""
+        return np.asarray(examples)
+
+    def join(self, blocks: Iterable[Any]) -> Any:
+        """Blocks of examples in the user's own form."""
+        return np.concatenate(list(blocks))
+
+    def condition(self, where: Any) -> Any:
+        """What `where` asks of examples. Raises OptionError where it can't be had."""
+        raise OptionError(f"where: {self.makes} are made without conditions; got {where!r}")
+
+    @abstractmethod
+    def digests(self, examples: Any) -> np.ndarray:
+        """A hash of each example's content, (n, 8) uint8."""
+
+    @abstractmethod
+    def html(self, samples: Any) -> str:
+        """Samples in the user's own form, for a notebook."""
+
+    @abstractmethod
+    def save_snapshot(self, path: Path, samples: Any, columns: int) -> None:
+        """Samples for the eye, in a file with `snapshot_suffix`."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Everything, with `kind`, as plain values."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, tree: Any) -> Self:
+        """Reads what `to_json` wrote. Raises ModelError when it is anything else."""
+
+
+def codec_type(tree: Any) -> type[Codec]:
+    """The class of the codec that wrote this JSON. Raises ModelError for anything else."""
+    found: type[Codec] = modality_of_json(tree).part("codec").CODEC
+    return found
+
+
+def codec_from_json(tree: Any) -> Codec:
+    """The codec a model was saved with. Raises ModelError for anything but a codec's JSON."""
+    return codec_type(tree).from_json(tree)

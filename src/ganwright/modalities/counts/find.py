@@ -1,0 +1,58 @@
+"""Is it counts? By suffixes, types and the first rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganwright.base.errors import DataError
+from ganwright.base.frames import is_frame
+from ganwright.data.options import AUTO, DataOptions
+from ganwright.data.packing import is_table_name
+from ganwright.modalities.counts.dataset import (
+    CountsSource,
+    csv_counts,
+    memory_counts,
+    npz_counts,
+    text_counts,
+)
+
+NAMES: tuple[str, ...] = ()
+UNDERSTOOD = "counts (.npz of scipy.sparse.save_npz, a wide .csv, a folder of .txt)"
+
+
+def find(given: object, options: DataOptions) -> CountsSource | None:
+    """The counts at a path or in memory, or None where something else is there or asked for."""
+    asked = options.form != AUTO
+    if not isinstance(given, Path):
+        return _in_memory(given, options, asked)
+    from ganwright.modalities.counts import matrices, texts
+
+    if given.is_dir():
+        return text_counts(given) if len(texts.text_files(given)) > 1 else None
+    if given.suffix.lower() == ".npz" and matrices.is_sparse_npz(given):
+        return npz_counts(given)
+    if asked and texts.is_text_name(given):
+        return text_counts(given)
+    if asked and is_table_name(given):
+        return csv_counts(given)
+    if asked:
+        raise DataError(
+            f"'{given}' holds no counts: those are a sparse .npz of scipy, a .csv of whole numbers, "
+            "a .txt, or a folder of .txt"
+        )
+    if matrices.looks_like_counts(given):
+        note = f"'{given.name}' has whole numbers alone, most of them 0: read as counts; " + (
+            "data.form=table reads it as a table"
+        )
+        return csv_counts(given, note)
+    return None
+
+
+def _in_memory(given: object, options: DataOptions, asked: bool) -> CountsSource | None:
+    from ganwright.modalities.counts import matrices
+
+    if matrices.is_sparse(given):
+        return memory_counts(given, options)
+    if is_frame(given) and (asked or matrices.frame_looks_like_counts(given)):
+        return memory_counts(given, options)
+    return None
