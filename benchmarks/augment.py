@@ -23,7 +23,8 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 import ganwright as gw
 from ganwright.base.spec import Spec
-from ganwright.game import Augment, AugmentOptions, Batch, Game, affine, optimiser
+from ganwright.game import Augment, AugmentOptions, Batch, Game, optimiser
+from ganwright.modalities.images.augment import affine
 from ganwright.modalities.images.augment.operations import SCALE, USUAL
 from ganwright.train.recipes import RECIPES
 
