@@ -1,12 +1,12 @@
-"""What augmentation costs a training step, and how true its resampling is.
+"""What augmentation costs in a training step, and how accurate its resampling is.
 
     python benchmarks/augment.py [--recipe relativistic] [--batch 64] [--p 0.5] [--device cpu]
     python benchmarks/augment.py --quality DATA
 
-The first plays the same step of the discriminator, and the same round, without augmentation and with
-each kind of it, in turns, and gives the median of the ratios of a turn. Times are processor time where
-the device is the CPU. The second turns, scales and moves pictures of DATA by our resampling and by
-others, and compares with one without loss: interpolated by Fourier's series, low-passed again.
+The first runs the same discriminator step and the same full training step without augmentation and
+with each kind of it, in turns, and prints the median ratio per turn. On a CPU, times are processor time.
+The second rotates, scales and shifts images of DATA with our resampling and with others, and compares
+with a lossless reference: Fourier interpolation, low-passed again.
 """
 
 from __future__ import annotations

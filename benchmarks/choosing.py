@@ -1,25 +1,24 @@
-"""Which loss, which penalty, which remedy? The tables of docs/choosing.md, cell by cell.
+"""Which loss, which penalty, which regulariser? The tables of docs/choosing.md, cell by cell.
 
     python benchmarks/choosing.py matrix MNIST_FOLDER [--seeds 3] [--minutes 1.5] [--jobs 2]
     python benchmarks/choosing.py remedies MNIST_FOLDER [--seeds 3] [--minutes 1.5] [--jobs 2]
     python benchmarks/choosing.py amount MNIST_FOLDER [--seeds 3] [--minutes 1.5] [--jobs 2]
     python benchmarks/choosing.py table FILE
 
-matrix: each loss with each penalty. remedies: a plain non-saturating DCGAN, and each remedy alone on
-top of it. Both on MNIST and on Stacked MNIST (`--sets`), without labels: what is not generated can't
-be asked for. amount: the relativistic recipe on so
-many digits, plain and with what helps few. All cells of a table have the same nets, rates and time
-(`--base`, `--minutes`; or `--kimg`).
+matrix: each loss with each penalty. remedies: a plain non-saturating DCGAN, and each regulariser added
+to it alone. Both on MNIST and on Stacked MNIST (`--sets`), without labels, so that missing modes show.
+amount: the relativistic recipe on different numbers of digits, plain and with regularisers for few data.
+All cells of a table have the same nets, rates and time (`--base`, `--minutes`; or `--kimg`).
 
-A cell runs in a process of its own on one thread, and its result is a line of FILE (`--out`): stop
-when you like, the same command goes on with what is not there yet. `--losses`, `--penalties` and
-`--remedies` take some only.
+Each cell runs in its own process on one thread and adds a line to FILE (`--out`). Stop whenever you
+like; the same command continues with the missing cells. `--losses`, `--penalties` and `--remedies`
+select some of them.
 
 MNIST: FID on learned features of 5,000 samples against the final half of the held-out part, coverage
-and recall, and by a classifier of real digits the share of the rarest digit, and the variety: the
-distance between two samples of one digit, as a share of that of real ones. Stacked MNIST: modes of
-1,000, and KL of the classes of 26,000 samples to equal shares. `table` gives the mean of the seeds and
-± the half of their range.
+and recall, and by a classifier of real digits the share of the rarest digit and the variety: the mean
+distance between two samples of one digit, relative to that of real ones. Stacked MNIST: modes of 1,000,
+and the KL divergence of the classes of 26,000 samples from equal shares. `table` prints the mean of the
+seeds ± half of their range.
 """
 
 from __future__ import annotations

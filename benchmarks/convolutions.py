@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/convolutions.py [--side 16] [--batch 64] [--seconds 0.2]
 
 The residual blocks of r3gan have grouped convolutions of 2C → 2C channels, 16 to a group. That is a
-2C/16-th of the dense arithmetic; this shows how much of it is left of the time. Each number is the
-time of one forward and backward pass (gradients of input, weight and bias), the best of some.
+2C/16-th of the dense arithmetic; this measures the share of the time. Each number is the time of one
+forward and backward pass (gradients of input, weight and bias), the best of several.
 """
 
 from __future__ import annotations

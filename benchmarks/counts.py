@@ -1,14 +1,13 @@
-"""Counts: ours beside independent words and topics (LDA), on documents of words.
+"""Counts: ours against independent words and topic models (LDA), on documents.
 
     python benchmarks/counts.py quality DOCUMENTS [--minutes 3] [--topics 50]
 
 DOCUMENTS is anything that is read as counts: a .txt with a document a line, a folder of .txt, a sparse
-.npz. Each player makes as many rows as there are training rows (10,000 at most), which are held
-against the held-out rows: how far the shares of zeros and the totals are apart, how far the shares of
-the words overlap, and how well the lifts of pairs of frequent words are correlated. Real rows in
-their place show the best that can be had. LDA is scikit-learn's, and makes rows in two ways: with
-topics by its own prior, and with those it finds in training rows, which no longer is a model of new
-documents but shows what its topics can say.
+.npz. Each model generates as many rows as there are training rows (10,000 at most), which are compared
+with the held-out rows: difference in the shares of zeros and in the totals, overlap of the word shares,
+and correlation of the lifts of pairs of frequent words. Real rows in place of samples give the floor.
+LDA is scikit-learn's and generates rows in two ways: with topics from its prior, and with topics inferred
+from training rows, which is no longer a model of new documents but shows what its topics can express.
 """
 
 from __future__ import annotations

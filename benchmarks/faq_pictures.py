@@ -1,19 +1,19 @@
-"""The pictures of docs/faq.md, made afresh.
+"""Makes the figures of docs/faq.md.
 
     python benchmarks/faq_pictures.py ring [--kimg 1000] [--seed 0]
     python benchmarks/faq_pictures.py minimax --data MNIST_FOLDER [--kimg 30] [--seed 0]
     python benchmarks/faq_pictures.py rules --data MNIST_FOLDER
 
-ring: eight Gaussians on a ring; a GAN without any remedy through training, above, and relativistic
-pairs with R1 and R2, below (benchmarks/modes.py). Same nets, latents, seed and marks; each has the
-rates that it is usually given.
+ring: eight Gaussians on a ring; an unregularised GAN during training, above, and the relativistic paired
+loss with R1 and R2, below (benchmarks/modes.py). Same nets, latents, seed and columns; each has its usual
+learning rates.
 
-minimax: Stacked MNIST, three digits as the three colours of a picture (benchmarks/modes.py): real ones, the
-minimax game with a penalty on the discriminator's slope (R1), and the same without it. The picture of a
-VAE beside a GAN is made by benchmarks/vae.py.
+minimax: Stacked MNIST, three digits as the three colour channels of an image (benchmarks/modes.py): real
+ones, the minimax loss with a penalty on the discriminator's gradient (R1), and the same without it.
+benchmarks/vae.py makes the figure that compares a VAE with a GAN.
 
-rules: no picture but a table: the FID of the same pictures by other rules. They are training digits
-with noise of 16 grey levels, in the place of a model's samples.
+rules: a table instead of a figure: the FID of the same images under different procedures. They are
+training digits with noise of 16 grey levels, in place of a model's samples.
 """
 
 from __future__ import annotations

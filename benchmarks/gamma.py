@@ -1,11 +1,11 @@
-"""γ by hand against γ by itself: a sweep of fixed values and the automatic one, on several sets.
+"""Fixed against automatic γ: a sweep of fixed values and the automatic one, on several data sets.
 
     python benchmarks/gamma.py NAME=PATH … [--gammas 0.1 0.3 1 3] [--seeds 2] [--kimg 24]
 
 Each model is `relativistic` with classes where there are any, at a constant rate, trained for the same
-number of examples; the score is the FID of 3,000 samples on learned features against held-out pictures.
-For each set the last line says how far the automatic γ is from the best of the sweep (means over seeds),
-and how far two seeds of one setting are from each other, which is what no difference should be read below.
+number of examples; the score is the FID of 3,000 samples on learned features against held-out images.
+For each set the last line says how far the automatic γ is from the best of the sweep (means over seeds)
+and how far two seeds of one setting differ; smaller differences mean nothing.
 `steepness` is d·E‖∇D‖² over the second half, `γ` its last value.
 """
 

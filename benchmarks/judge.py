@@ -1,4 +1,4 @@
-"""A small classifier of real digits, by which the recipes' digits are judged."""
+"""A small classifier trained on real digits, used to evaluate the recipes' digits."""
 
 from __future__ import annotations
 

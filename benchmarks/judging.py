@@ -6,20 +6,20 @@
     python benchmarks/judging.py ordering [DATA] [-n 2000]
 
 DATA is a built-in name or a path, as everywhere; the default, `digits`, needs no download. The full
-numbers are of MNIST: a folder with its four idx files. All use the learned features.
+tables use MNIST: a folder with its four idx files. All use the learned features.
 
-intervals: training examples play the samples, against held-out ones. Both sides are drawn again and
-again; is the stated error the true spread, and how many intervals hold the mean of all draws? A draw
-takes at most a quarter of what there is, or the draws would be too much alike.
+intervals: training examples take the place of the samples, against held-out ones. Both sides are drawn
+repeatedly: does the stated error match the true spread, and how many intervals contain the mean of all
+draws? A draw takes at most a quarter of the data, or the draws would be too similar.
 
-floor: do training examples score better for having taught the features? Those kept back from
-learning against those learned from, both against the reference.
+floor: do training examples score better because the features were trained on them? Compares examples
+excluded from feature training with examples used in it, both against the reference.
 
-marks: samples of one model by many seeds differ by chance alone; how many pairs does `compare` mark?
+marks: samples of one model with many seeds differ by chance alone; how many pairs does `compare` mark?
 Without --run, a digits model is trained first.
 
-ordering: are worse pictures further away? FID of spoilt held-out pictures to the training pictures,
-by features learned with the labels and without.
+ordering: do worse images score worse? FID of corrupted held-out images against the training images,
+with features learned with and without labels.
 """
 
 from __future__ import annotations

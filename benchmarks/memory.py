@@ -1,13 +1,12 @@
-"""Memory of a step: its height by recipe, batch and microbatch.
+"""Peak memory of a training step, by recipe, batch and microbatch.
 
     python benchmarks/memory.py [--recipes dcgan relativistic] [--size 32] [--channels 3] [--batches 64 256]
         [--microbatches 0 32] [--device cpu]
 
-Each row is a process of its own, which trains three rounds on pictures of noise; a microbatch of 0 is
-the whole batch. `tensors` are the bytes of all tensors alive at once, at the most, in the third round: on
-the CPU counted operation by operation, on a card as torch's allocator counts them. `process` is what
-the process grew by on top of its imports and data, at the most (Linux, CPU): with the kernels' own
-workspace, and what the allocator keeps for later.
+Each row is measured in its own process, which trains three steps on noise images; a microbatch of 0 is
+the whole batch. `tensors` is the peak size of all live tensors in the third step: on the CPU counted
+operation by operation, on a GPU by torch's allocator. `process` is the peak growth of the process beyond
+imports and data (Linux, CPU), including the kernels' workspace and the allocator's cache.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How fast and how large is judging? Our measures beside the usual way, in turns, one process each.
+"""Speed and memory of evaluation: our measures against the usual ones, in turns, one process each.
 
     python benchmarks/metrics.py [--scale 0.1] [--turns 3] [--parts fid,prdc,large]
 
-At --scale 1: FID of 50,000 × 2,048 features beside np.cov and `scipy.linalg.sqrtm`; precision,
-recall, density and coverage at 10,000 × 2,048 and k = 5 beside `prdc`, and ours at 50,000 with the
-greatest memory of the process. Processor time stands beside the time on the clock: `prdc` always
-takes eight threads, and on a shared machine the clock measures the others too. --scale shrinks the
-rows, and the features by its square root. Features are float32, of falling variance along random
+At --scale 1: FID of 50,000 × 2,048 features against np.cov and `scipy.linalg.sqrtm`; precision,
+recall, density and coverage at 10,000 × 2,048 and k = 5 against `prdc`, and ours at 50,000 with the
+peak memory of the process. Both processor and wall-clock time are given: `prdc` always uses eight
+threads, and on a shared machine wall-clock time includes other work. --scale scales the rows, and
+the features by its square root. Features are float32, with decreasing variance along random
 axes. Prints tables for docs/benchmarks.md.
 """
 

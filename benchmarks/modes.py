@@ -4,10 +4,10 @@
     python benchmarks/modes.py stacked --data MNIST_FOLDER [--minutes 20]
 
 In the plane: modes with a sample within 3σ, and the share of samples that lie within 3σ of a mode.
-Coverage alone is no fit: 25 of 25 modes can be "covered" by a cloud. Stacked MNIST: three random
-digits as the three channels of a picture, 1,000 classes; 26,000 samples are classified channel by
-channel, and the KL of the class histogram to equal shares is given beside what sampling noise
-alone makes of it, (K−1)/2n, and beside what real stacks score with the same classifier.
+Coverage alone is not enough: a cloud can "cover" 25 of 25 modes. Stacked MNIST: three random digits as
+the three channels of an image, 1,000 classes. 26,000 samples are classified channel by channel, and the
+KL divergence of the class histogram from equal shares is given, next to its sampling noise (K−1)/2n and
+to the score of real stacks with the same classifier.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Grids of pictures beside each other with words above them, as one PNG."""
+"""Grids of images side by side with captions, as one PNG."""
 
 from __future__ import annotations
 

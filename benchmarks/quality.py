@@ -1,17 +1,17 @@
-"""Time to quality on MNIST: the textbook DCGAN against ours, in one run, by one judge.
+"""Time to quality on MNIST: the textbook DCGAN against ours, in one run, with the same features.
 
     python benchmarks/quality.py --data MNIST_FOLDER [--textbook 10] [--ours 20] [--recipe NAME]
 
 The textbook is the widely copied PyTorch tutorial: upsampling and 3×3 convolutions 128-128-64 with
-batch norm against 16-32-64-128 with dropout 0.25 and batch norm, batch 64, Adam 2e-4, labels left out,
-eager float32. It trains for `--textbook` minutes. Ours trains on the same pictures, for `--short` minutes
-without the labels as well and with them, and for `--ours` minutes with them, as it does if nothing is said.
-The judge is a network that learned the digits' classes (the default features of an evaluation): FID of
-10,000 samples to the held-out digits, whose floor is that of real training digits.
+batch norm against 16-32-64-128 with dropout 0.25 and batch norm, batch 64, Adam 2e-4, no labels, eager
+float32. It trains for `--textbook` minutes. Ours trains on the same images for `--short` minutes, once
+without and once with labels, and for `--ours` minutes with labels, as is the default. The features come
+from a network trained on the digits' classes (the default of an evaluation): FID of 10,000 samples against
+the held-out digits; the floor is that of real training digits.
 
-Times are those of training alone, of the processor (so one thread only: OMP_NUM_THREADS=1), as other work
-may share the machine. The table gives the FID by time, the last lines how much sooner ours was where the
-textbook ended.
+Times are processor time of training alone (so use one thread: OMP_NUM_THREADS=1), because other work may
+share the machine. The table gives the FID over time, the last lines how much sooner ours reached the
+textbook's final FID.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
-"""The picture of README.md: real MNIST digits beside samples of a run on them.
+"""The image in README.md: real MNIST digits next to samples of a run on them.
 
-    ganwright train MNIST_FOLDER --minutes 6 --out runs/mnist
+    OMP_NUM_THREADS=1 ganwright train MNIST_FOLDER --recipe relativistic --kimg 550 --out runs/mnist \\
+        --set generator.width=32 --set discriminator.width=32 \\
+        --set generator_optimiser.rate=2e-3 --set discriminator_optimiser.rate=2e-3 \\
+        --set game.penalty.r1=0.3 --set game.penalty.r2=0.3
     python benchmarks/readme_picture.py MNIST_FOLDER runs/mnist --out docs/readme.png
 
-Samples are the first of seed 0 for each class, by the model with the best score; none is picked by hand.
+Shows the first samples of seed 0 for each class, from the model with the best score; none picked by hand.
 """
 
 from __future__ import annotations

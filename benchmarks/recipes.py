@@ -1,12 +1,12 @@
-"""Does every recipe reach recognisable digits? Trains each on MNIST, a classifier judges.
+"""Does every recipe reach recognisable digits? Trains each on MNIST and classifies its samples.
 
     python benchmarks/recipes.py MNIST_FOLDER --out benchmark-runs [--minutes 8] [--recipes a,b]
                                  [--no-labels]
 
-MNIST_FOLDER holds the four idx files of MNIST. Training knows the labels, as it does by default;
---no-labels leaves the classes, and their balance, to the generator. Sure digits alone prove nothing,
-one picture a class would have them: "variety" is the distance between two samples of one class as a
-share of that of real digits. Prints a table for docs/benchmarks.md.
+MNIST_FOLDER holds the four idx files of MNIST. Training uses the labels, as by default; --no-labels
+leaves the classes and their balance to the generator. Confidently classified digits alone prove nothing,
+because one image per class would suffice: "variety" is the mean distance between two samples of one
+class, relative to that of real digits. Prints a table for docs/benchmarks.md.
 """
 
 from __future__ import annotations

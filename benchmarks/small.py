@@ -1,13 +1,13 @@
-"""Few pictures: what augmentation gains, on 500 digits and on 200 flowers at 32×32.
+"""Few images: what augmentation gains, on 500 digits and on 200 flowers at 32×32.
 
     python benchmarks/small.py --digits MNIST_FOLDER --flowers FLOWERS.zip [--kimg 60] [--seeds 2]
 
-Of each set so many training pictures are drawn; a model is trained on them without augmentation and
-with each kind of it, for the same number of pictures seen, everything else equal. The judge is a
-network taught on all the training pictures of the whole set, which no model saw: FID of 5,000 samples
-to all held-out pictures. Memorisation is judged by pixels: the chance that a sample lies closer to its
-nearest training picture than a held-out real picture does (0.5 is honest, 1 is copying), and exact
-copies. Beside the models: the few pictures themselves, passed off as samples.
+That many training images are drawn from each set; a model is trained on them without augmentation and
+with each kind of it, for the same number of examples, everything else equal. Features come from a
+network trained on all training images of the whole set, most of which no model saw: FID of 5,000 samples
+against all held-out images. Memorisation is measured on pixels: the probability that a sample lies closer
+to its nearest training image than a held-out image does (0.5 is none, 1 is copying), and exact copies.
+The few training images themselves, taken as samples, are listed for comparison.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Tables: ours beside the `ctgan` package, SMOTE, independent columns and real rows.
+"""Tables: ours against the `ctgan` package, SMOTE, independent columns and real rows.
 
     python benchmarks/tables.py quality adult [--minutes 10] [--peer PYTHON] [--ctgan FOLDER]
     python benchmarks/tables.py speed | large | conditions | privacy | fill | odd | grow --help
 
-PYTHON is the peers' environment and FOLDER the rows that ctgan made in it: benchmarks/peers/run_ctgan.py
-says how to make both. Without them those rows and columns of the table stay empty. What the columns
-mean is told in tables_judge.py. The data are those of ../shared/data/tables.
+PYTHON is the peers' environment and FOLDER the rows that ctgan generated in it: see
+benchmarks/peers/run_ctgan.py. Without them those rows and columns of the table stay empty.
+tables_judge.py explains the columns. The data are those of ../shared/data/tables.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ways to make rows without a model: independent columns, and SMOTE's between two real ones."""
+"""Baselines without a model: independent columns, and SMOTE between two real rows."""
 
 from __future__ import annotations
 

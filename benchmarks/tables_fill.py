@@ -1,12 +1,11 @@
-"""Holes filled: what is hidden at random is compared with what was put there.
+"""Filling missing values: randomly hidden cells are compared with the filled ones.
 
     python benchmarks/tables.py fill spam adult credit_default [--seeds 10] [--most 5000]
 
-Spam follows GAIN (Yoon et al. 2018): every cell is hidden with a chance of 0.2, values are scaled to
-0 … 1 by column, and the root mean squared error is over the hidden cells. Of mixed tables the columns
-of numbers are held against the mean, in their standard deviations, and categories by how many are
-right; iterative imputation sees categories as ordinal codes, rounded afterwards, and as it can't choose
-a most frequent one, `mode` stands beside it.
+Spam follows GAIN (Yoon et al. 2018): every cell is hidden with probability 0.2, values are scaled to
+0 … 1 by column, and the root mean squared error is over the hidden cells. In mixed tables numbers are
+scored by RMSE in standard deviations, categories by accuracy. Iterative imputation sees categories as
+ordinal codes, rounded afterwards; because it can't choose a most frequent one, `mode` is given too.
 """
 
 from __future__ import annotations

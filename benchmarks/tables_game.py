@@ -1,4 +1,4 @@
-"""What the game adds to the likelihood: the same rows and rounds, with the discriminator more or less in it.
+"""What adversarial training adds to the likelihood: the same rows and steps, with different weights of it.
 
 python benchmarks/tables.py game covertype_10k [--kimg 300] [--only "likelihood alone" …]
 """

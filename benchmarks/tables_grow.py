@@ -1,10 +1,10 @@
-"""The rare class grown: what it does for a classifier, on rows that nobody resampled.
+"""Balancing rare classes: what it does for a classifier, evaluated on rows that were not resampled.
 
     python benchmarks/tables.py grow credit_default bank_marketing [--seeds 5] [--minutes 1]
 
-Each seed has a split of its own. Balanced accuracy at the classifier's own threshold, so moving that
-threshold would do as well: what counts is how ours stands to the other resamplers, and AUC beside it,
-which no threshold changes. `gain` is over no resampling on the same split, with its 95 % interval
+Each seed has its own split. Balanced accuracy uses the classifier's own threshold, so moving that
+threshold would help as well: what counts is the comparison with the other resamplers, and the AUC, which
+does not depend on a threshold. `gain` is over no resampling on the same split, with its 95 % interval
 (Student's t).
 """
 

@@ -1,4 +1,4 @@
-"""Odd rows found: the open sets of ADBench, and KDD99 in the protocol of EGBAD and ALAD.
+"""Finding unusual rows: the open sets of ADBench, and KDD99 in the protocol of EGBAD and ALAD.
 
     python benchmarks/tables.py odd adbench [--sets 6_cardio] [--most 4000] [--minutes 0.25]
     python benchmarks/tables.py odd kdd [--seeds 10] [--most 20000] [--tested 50000]
@@ -6,9 +6,9 @@
 ADBench, 70 % of the rows to fit on, 30 % to score, by one shuffle (at most `--most` rows of a set):
     mixed    fitted on all rows, anomalies among them
     normal   fitted on the normal rows only
-Neighbours: the distance to the fifth, columns in standard deviations. KDD99 (10 %): half of the rows
-to fit on, of which only attacks are taken, since they are the many; the other half is scored, and the
-oddest rows, as many as are no attacks, are called odd. Equal rows are scored once.
+Neighbours: the distance to the fifth nearest, columns in standard deviations. KDD99 (10 %): half of the
+rows to fit on, using only attacks, which are the majority; the other half is scored, and the rows with
+the highest scores, as many as there are non-attacks, are called anomalies. Equal rows are scored once.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What is asked of rows: conditions kept, and nobody's row given away.
+"""Conditions and privacy: whether rows satisfy conditions, and whether real rows leak.
 
     python benchmarks/tables.py conditions adult credit_default [--minutes 1] [--count 200]
     python benchmarks/tables.py privacy adult credit_default [--minutes 3] [--runs FOLDER]
 
 A condition is on three columns at random: a category's value (in one case of three: two values), a
 range between two values of the column, or `missing`, where a column has holes. They are drawn column
-by column, so a good part of them no real row meets (`unseen`): the harder case. Holes: where the table
-says "?", and 5 % of two of its other columns. Rows are made a block at a time, so the time of a row is
+by column, so no real row satisfies many of them (`unseen`), which is the harder case. Missing values: where
+the table has "?", and 5 % of two other columns. Rows are generated in blocks, so the time per row is
 that of whole blocks.
 """
 

@@ -1,12 +1,12 @@
-"""How fast: rows trained per second beside `ctgan`, and a large table in bounded memory.
+"""Speed: rows trained per second against `ctgan`, and a large table in bounded memory.
 
     python benchmarks/tables.py speed adult --peer PYTHON [--turns 3] [--seconds 20] [--core 0]
     python benchmarks/tables.py large [--rows 1000000] [--minutes 2]
 
-Both sides are processes of their own on one and the same core, in turns. A row counts once for every
-time that it is shown to the discriminator or, of ours, to the generator as a row to fill: a pass over
-the table is as many rows as it has, on either side. Making codes of the table is no training, nor is
-scoring held-out rows. On a core that others use, the rate a second of processor time is the fair one.
+Both sides run in their own processes on the same core, in turns. A row counts once each time it is
+shown to the discriminator or, for ours, to the generator as a row to fill: a pass over the table counts
+all its rows, on either side. Encoding the table and scoring held-out rows don't count as training. On a
+shared core, the rate per second of processor time is the fair one.
 """
 
 from __future__ import annotations

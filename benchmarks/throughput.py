@@ -2,14 +2,14 @@
 
     python benchmarks/throughput.py [--recipe dcgan] [--size 32] [--channels 3] [--batch 64]
 
-Of recipes with relativistic pairs, R1 and R2 the other side is a straight port of the step as published
-(R3GAN): eager float32, batches from memory, a real batch and fresh fakes for each player, real and fake
-judged one after the other, both penalties differentiated twice at every step.
+For recipes with the relativistic paired loss, R1 and R2, the other side is a direct port of the step as
+published (R3GAN): eager float32, batches from memory, a real batch and new fakes for each player, real and
+fake in separate passes, double backpropagation for both penalties at every step.
 
-The textbook loop is the one of the tutorials: eager float32, a loader that decodes and transforms
-picture by picture, fresh fakes for each player, separate batches, torch's own dropout, losses read at
-every step. Both sides build the nets from the same options and see the same pictures. Each row is
-ours in another precision; a ratio above 1 means that ours is faster.
+The textbook loop is that of the tutorials: eager float32, a loader that decodes and transforms image by
+image, new fakes for each player, separate batches, torch's own dropout, losses read at every step. Both
+sides build the nets from the same options and see the same images. Each row is ours in another
+precision; a ratio above 1 means that ours is faster.
 """
 
 from __future__ import annotations

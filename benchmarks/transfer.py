@@ -1,12 +1,12 @@
-"""Few examples, with and without a model to start from: half of the classes teach, the other half is few.
+"""Few examples, with and without a pretrained model: half of the classes as source, the other half as target.
 
     python benchmarks/transfer.py [--data digits] [--few 100] [--kimg 10] [--source-kimg 60] [--seeds 3]
 
-A source is trained on all pictures of the lower half of the classes. Then `few` pictures of the upper
-half are learned from nothing, from the source, and from the source with frozen stages of the
-discriminator (Freeze-D), for the same kimg each. FID on learned features against all pictures of the
-upper half, most of which no run has seen; the source itself and real pictures against real ones for
-comparison. No labels anywhere.
+A source is trained on all images of the lower half of the classes. Then models are trained on `few`
+images of the upper half from random weights, from the source, and from the source with frozen stages of
+the discriminator (Freeze-D), for the same kimg each. FID on learned features against all images of the
+upper half, most of which no run has seen; the source itself and real images for comparison. No labels are
+used.
 """
 
 from __future__ import annotations

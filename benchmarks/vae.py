@@ -1,16 +1,16 @@
-"""GAN or VAE? Both on the same data for the same time, judged by the same card.
+"""GAN or VAE? Both on the same data for the same time, evaluated by the same card.
 
     python benchmarks/vae.py --data MNIST_FOLDER [--minutes 5] [--recipe relativistic] [--seed 0]
                              [--likelihood bernoulli|gaussian] [--png docs/faq-vae.png]
 
 The VAE (Kingma & Welling 2014) is as large as the GAN: its decoder is the DCGAN generator, its encoder
-the DCGAN discriminator with two numbers for each latent in place of the logit, and the latent has the
-size of the recipe's. It learns by −log p(x|z) + KL(q(z|x) ‖ N(0, 1)): Bernoulli for each value in 0 … 1,
-or Gaussian with the one spread that fits best (Rybkin et al. 2021). Its samples are the decoder's means,
+the DCGAN discriminator with two outputs per latent instead of the logit, and the latent has the size of
+the recipe's. It minimises −log p(x|z) + KL(q(z|x) ‖ N(0, 1)): Bernoulli for each value in 0 … 1, or
+Gaussian with the best-fitting shared variance (Rybkin et al. 2021). Its samples are the decoder's means,
 as usual. Neither sees labels.
 
-Both are judged as plain pictures by `gw.evaluate`. Sharpness is counted from the pictures alone, with
-real ones at 1: `edges` is the mean squared difference of neighbouring pixels, `detail` the mean
+`gw.evaluate` evaluates both from their images alone. Sharpness is computed from the pixels, relative to
+real images: `edges` is the mean squared difference of neighbouring pixels, `detail` the mean
 variance of the Laplacian. Below 1 is blur; above is noise.
 """
 

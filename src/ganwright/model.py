@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from ganwright import nets
 from ganwright.base import seeds
 from ganwright.base.errors import ModelError, OptionError, WorkError, message
-from ganwright.base.modality import modalities
+from ganwright.base.modality import parts
 from ganwright.base.options import Field, build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
@@ -47,7 +47,7 @@ _TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all that our nets have
 
 def _by_kind(part: str) -> Any:
     """The options of all nets, of any modality, told apart by their `kind`."""
-    own = [getattr(modality.part("nets"), part) for modality in modalities().values()]
+    own = [getattr(module, part) for module in parts("nets").values()]
     classes = (*getattr(nets, part), *chain.from_iterable(own))
     return Annotated[Union[classes], Field(discriminator="kind")]  # noqa: UP007
 

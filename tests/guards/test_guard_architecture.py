@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import ganwright
 from ganwright.cli.app import VERBS as MODULES
@@ -182,3 +184,25 @@ def test_readme_lists_the_recipes() -> None:
     assert found, "README.md has no table that begins with a column 'recipe'"
     listed = re.findall(r"^\| *`([^`]+)`", found[0], re.MULTILINE)
     assert listed == list(ganwright.RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("name", "absent"),
+    [("images", {"pyarrow", "pandas", "scipy", "torch"}), ("a.csv", {"PIL", "torch"})],
+)
+def test_opening_one_modality_loads_no_library_of_another(
+    tmp_path: Path, name: str, absent: set[str]
+) -> None:
+    (tmp_path / "images").mkdir()
+    for i in range(4):
+        path = tmp_path / "images" / f"{i}.png"
+        Image.fromarray(np.full((8, 8), 60 * i, np.uint8)).save(path)
+    (tmp_path / "a.csv").write_text("a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(40)))
+    code = (
+        f"import ganwright as gw; gw.open_data({str(tmp_path / name)!r}); "
+        "import sys; print(*{m.split('.')[0] for m in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert not absent & set(done.stdout.split())

@@ -67,6 +67,11 @@ def modalities() -> Names[Modality]:
     return Names("modality", {n: Modality(n, p) for n, p in (PACKAGES | found).items()})
 
 
+def parts(name: str) -> dict[str, ModuleType]:
+    """That part of every modality that has one, by the modality's name."""
+    return {own: one.part(name) for own, one in modalities().items() if one.has(name)}
+
+
 def modality(name: str) -> Modality:
     """The modality of that name. Raises UnknownName."""
     return modalities()[name]

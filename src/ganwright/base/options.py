@@ -33,7 +33,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_core import ArgsKwargs
 
 from ganwright.base.errors import OptionError, message
-from ganwright.base.modality import modalities
+from ganwright.base.modality import PACKAGES, parts
 
 __all__ = [
     "Field", "Grouped", "Words", "build", "by_commas", "flatten", "from_toml", "grouped", "in_full",
@@ -71,8 +71,12 @@ class Grouped:
 
     @classmethod
     def owner(cls, name: str) -> str | None:
-        """The one group that has an option of that name, if exactly one has."""
-        having = [g for g, one in cls.groups.items() if name in one.__pydantic_fields__]  # type: ignore[attr-defined]
+        """The one group of our own modalities that has an option of that name, if exactly one has.
+
+        Another package's never: what reads today must read when one is installed.
+        """
+        own = ((g, one) for g, one in cls.groups.items() if g in PACKAGES)
+        having = [g for g, one in own if name in one.__pydantic_fields__]  # type: ignore[attr-defined]
         return having[0] if len(having) == 1 else None
 
     @model_validator(mode="before")
@@ -98,7 +102,7 @@ def grouped(part: str) -> Callable[[type[T]], type[T]]:
     """As `options`, for a `Grouped` class: with the `Options` of every modality that has the part."""
 
     def make(cls: type[T]) -> type[T]:
-        groups = {n: one.part(part).Options for n, one in modalities().items() if one.has(part)}
+        groups = {name: module.Options for name, module in parts(part).items()}
         cls.groups = groups  # type: ignore[attr-defined]
         for name, group in groups.items():
             cls.__annotations__[name] = group

@@ -43,7 +43,7 @@ NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 app = typer.Typer(
     name="ganwright",
-    help="Learns to make more of your data, with generative adversarial networks.",
+    help="Trains generative adversarial networks on your data and samples from them.",
     epilog=EPILOG,
     add_completion=False,
     no_args_is_help=True,
@@ -68,7 +68,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Learns to make more of your data, with generative adversarial networks."""
+    """Trains generative adversarial networks on your data and samples from them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,7 +111,7 @@ def explain(error: Exception, arguments: Sequence[str] = ()) -> tuple[str, int]:
         return "out of memory; a smaller train.batch or data.size needs less", 1
     where = f" ('{error.filename}')" if isinstance(error, OSError) and error.filename else ""
     what = getattr(error, "strerror", None) or str(error)
-    return f"failed while working: {_one_line(what)}{where}; what was written before is whole", 1
+    return f"failed while working: {_one_line(what)}{where}; files already written are intact", 1
 
 
 def _usage(error: typer.TyperException, arguments: Sequence[str]) -> str:

@@ -20,22 +20,24 @@ EPILOG = """Examples:
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder, or the model folder in it.")],
-    data: Annotated[Path, typer.Argument(help="The table to grow.")],
+    data: Annotated[Path, typer.Argument(help="The table to add rows to.")],
     balance: Annotated[
-        str | None, typer.Option(help="The column whose classes grow to the largest.")
+        str | None, typer.Option(help="Grow the classes of this column to the largest.")
     ] = None,
-    ratio: Annotated[float, typer.Option(help="… or to this share of the largest.")] = 1.0,
+    ratio: Annotated[
+        float, typer.Option(help="Grow them to this share of the largest instead.")
+    ] = 1.0,
     n: Annotated[int | None, typer.Option("-n", "--number", help="How many rows to add.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A .csv, .tsv or .parquet [DATA-augmented.csv, here].")
+        Path | None, typer.Option(help="A .csv, .tsv or .parquet file [DATA-augmented.csv, here].")
     ] = None,
     mark: Annotated[
-        str, typer.Option(help="The column that says which rows are made.")
+        str, typer.Option(help="Name of the added column that marks synthetic rows.")
     ] = "synthetic",
     seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Adds rows to a table, of its rare classes or of all kinds, and marks them."""
+    """Adds synthetic rows to a table, for its rare classes or all of it, and marks them."""
     import pyarrow as pa
 
     from ganwright.data.writers import format_for
@@ -68,6 +70,6 @@ def command(
         )
         print(f"{batch.count:,} rows made{' of ' + said if said else ''}", file=sys.stderr)
     if not made:
-        print("the classes have as many rows as asked for: nothing was made", file=sys.stderr)
+        print("the classes already have as many rows as asked for: nothing to add", file=sys.stderr)
     print(f"{real.num_rows:,} rows of {data}, {made:,} made by {run}", file=sys.stderr)
     print(target)

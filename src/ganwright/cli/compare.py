@@ -22,42 +22,43 @@ def command(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Runs, models or pictures, two at least; with --recipes the data to train on."
+            help="Two or more runs, models or sets of images; with --recipes, the data to train on."
         ),
     ],
     recipes: Annotated[
         str | None,
         typer.Option(
             metavar="A,B,…",
-            help="Train these on the data first, each for the same time; 'auto' chooses one.",
+            help="Train these recipes on the data first, each for the same time; 'auto' chooses one.",
         ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="The real data; runs know the data they were trained on.")
+        str | None, typer.Option(help="The real data [what the runs were trained on].")
     ] = None,
     n: Annotated[
-        int | None, typer.Option("-n", "--number", help="How many samples of each to judge.")
+        int | None, typer.Option("-n", "--number", help="How many samples of each to evaluate.")
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="learned, pixels, inception or dinov2 [by the data].")
+        str | None,
+        typer.Option(help="learned, pixels, inception or dinov2 [chosen from the data]."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Of the samples and of every draw; with --recipes of training, too.")
+        int, typer.Option(help="Seed of all random draws; with --recipes, of training too.")
     ] = 0,
     as_json: Annotated[
         Path | None, typer.Option("--json", help="Write the cards to this file; - prints them.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="With --recipes: budget of each in minutes [10].")
+        float | None, typer.Option(help="With --recipes: minutes of training for each [10].")
     ] = None,
     kimg: Annotated[
-        float | None, typer.Option(help="With --recipes: budget of each in thousand real examples.")
+        float | None, typer.Option(help="With --recipes: thousands of real examples for each.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="With --recipes: train each with so many seeds [1].")
+        int | None, typer.Option(help="With --recipes: number of seeds to train each with [1].")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="With --recipes: the folder [runs/<data>-compare].")
+        Path | None, typer.Option(help="With --recipes: the output folder [runs/<data>-compare].")
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="With --recipes: auto, cpu, cuda or mps [auto].")
@@ -65,16 +66,19 @@ def command(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="With --recipes: an option of all; repeatable."
+            "--set",
+            metavar="KEY=VALUE",
+            help="With --recipes: an option for all of them; repeatable.",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="With --recipes: keep what is complete, end the rest.")
+        bool,
+        typer.Option("--resume", help="With --recipes: keep finished runs and complete the rest."),
     ] = False,
 ) -> None:
-    """Judges runs at equal n and says which differences are larger than the noise.
+    """Evaluates runs with the same sample size and says which differences exceed the noise.
 
-    With --recipes it trains them first, and writes a page with samples, scores and curves side by side.
+    With --recipes it trains them first and writes a page with samples, scores and curves side by side.
     """
     from ganwright.base.errors import OptionError
     from ganwright.base.options import parse
@@ -106,7 +110,7 @@ def command(
         raise OptionError(f"--recipes: takes one data set to train on; got {len(runs)}")
     if against is not None:
         raise OptionError(
-            "--against: doesn't go with --recipes: what was held out is the reference"
+            "--against: doesn't go with --recipes; the held-out data is the reference"
         )
 
     from ganwright.contest import compare_recipes

@@ -23,18 +23,23 @@ EPILOG = """Examples:
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run on normal rows, or the model folder in it.")],
-    data: Annotated[Path, typer.Argument(help="The table whose odd rows are sought.")],
+    run: Annotated[
+        Path, typer.Argument(help="A run trained on normal rows, or the model folder in it.")
+    ],
+    data: Annotated[Path, typer.Argument(help="The table to search for unusual rows.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="A .csv, .tsv or .parquet with score, p-value and columns of each row."),
+        typer.Option(
+            help="Write score, p-value and columns of each row to this .csv, .tsv or .parquet."
+        ),
     ] = None,
     as_json: Annotated[
-        Path | None, typer.Option("--json", help="Write the oddest rows there; - prints them.")
+        Path | None,
+        typer.Option("--json", help="Write the most unusual rows to this file; - prints them."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Says which rows are odd, how sure that is, and which columns make them so."""
+    """Finds unusual rows, with p-values and the columns responsible."""
     from ganwright.cli.evaluate import check, put
     from ganwright.data.writers import format_for
     from ganwright.model import Model

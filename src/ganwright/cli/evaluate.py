@@ -21,23 +21,23 @@ EPILOG = """Examples:
 
 
 def command(
-    samples: Annotated[str, typer.Argument(help="A run, a model, or pictures or rows in files.")],
+    samples: Annotated[str, typer.Argument(help="A run, a model, or files of images or rows.")],
     against: Annotated[
-        str | None, typer.Option(help="The real data; a run knows the data it was trained on.")
+        str | None, typer.Option(help="The real data [what the run was trained on].")
     ] = None,
     n: Annotated[
-        int | None, typer.Option("-n", "--number", help="How many samples to judge.")
+        int | None, typer.Option("-n", "--number", help="How many samples to evaluate.")
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option(help="learned, pixels, inception, dinov2 or columns [by the data]."),
+        typer.Option(help="learned, pixels, inception, dinov2 or columns [chosen from the data]."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the samples and of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random draws.")] = 0,
     as_json: Annotated[
         Path | None, typer.Option("--json", help="Write the card to this file; - prints it.")
     ] = None,
 ) -> None:
-    """Says how good samples are, with intervals, floor and baseline."""
+    """Says how good samples are, with intervals, a floor (real data) and a baseline."""
     from ganwright.base.runs import RunFolder
     from ganwright.evaluate.card import keep
     from ganwright.evaluate.judge import evaluate

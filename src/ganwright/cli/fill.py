@@ -20,20 +20,21 @@ EPILOG = """Examples:
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run, or the table itself to learn it from.")],
+    run: Annotated[Path, typer.Argument(help="A run, or the table itself to learn from.")],
     table: Annotated[Path | None, typer.Argument(help="The table to fill.")] = None,
     out: Annotated[Path | None, typer.Option(help="The filled table [TABLE-filled, here].")] = None,
     draws: Annotated[
         int | None,
-        typer.Option(help="So many tables, each a draw of its own; without: the best guess."),
+        typer.Option(help="How many tables to write, each a random draw [one, of best guesses]."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="To learn for, without a run [by the number of rows].")
+        float | None,
+        typer.Option(help="Minutes of training without a run [from the number of rows]."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same values.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Fills what is missing in a table; all other cells stay as they are."""
+    """Fills the missing cells of a table; all other cells stay as they are."""
     from ganwright.base.errors import OptionError, RunError
     from ganwright.modalities.tables.read.tables import is_text
     from ganwright.model import Model
@@ -72,7 +73,9 @@ def command(
             shutil.copyfile(source, path)
     count = len(filling.rows)
     what = f"{filling.cells:,} cells in {count} {'column' if count == 1 else 'columns'} filled"
-    print(what if filling.cells else f"nothing to fill in {source}: a copy", file=sys.stderr)
+    print(
+        what if filling.cells else f"nothing to fill in {source}: copied unchanged", file=sys.stderr
+    )
     for path in targets:
         print(path)
 

@@ -29,7 +29,7 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A data option, e.g. data.size=64."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Shows what is in DATA and what training would do with it."""
     from ganwright.base.options import override, parse

@@ -17,8 +17,8 @@ EPILOG = """Examples:
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="A recipe to show whole.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    name: Annotated[str | None, typer.Argument(help="The recipe to show in full.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Lists the recipes, or shows all options of one."""
     from ganwright.base.options import to_toml, tree

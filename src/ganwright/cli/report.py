@@ -24,7 +24,7 @@ def command(
         Path | None, typer.Option(help="The HTML file to write [report.html in the run].")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="The real data, where it has moved or another is meant.")
+        str | None, typer.Option(help="The real data, if it has moved or to use another set.")
     ] = None,
 ) -> None:
     """Shows a run on one HTML page: verdict, samples, card, curves, memory, recipe."""

@@ -29,32 +29,32 @@ def command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A folder, or a file whose suffix says the form [RUN-samples.png or .csv, here]."
+            help="A folder, or a file whose suffix gives the format [RUN-samples.png or .csv, here]."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
-    label: Annotated[str | None, typer.Option(help="Samples of this class only.")] = None,
+    label: Annotated[str | None, typer.Option(help="Sample this class only.")] = None,
     where: Annotated[
         str | None,
-        typer.Option(help='What rows must be: "age=40..60, sex=Female|Male, income=missing".'),
+        typer.Option(help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing".'),
     ] = None,
     truncation: Annotated[
-        float, typer.Option(metavar="PSI", help="Below 1: more typical, less various samples.")
+        float, typer.Option(metavar="PSI", help="Below 1: more typical, less varied samples.")
     ] = 1.0,
     truncate: Annotated[
         str,
         typer.Option(
             metavar="HOW",
-            help="shrink: keep PSI of the latent's way from the mean; resample: draw again what is "
-            "further than PSI.",
+            help="shrink: scale the latent's distance from the mean by PSI; resample: redraw "
+            "coordinates beyond PSI.",
         ),
     ] = "shrink",
     form: Annotated[
-        str | None, typer.Option("--format", help="What to write, where --out's suffix is silent.")
+        str | None, typer.Option("--format", help="The format, if --out's suffix doesn't give it.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Makes new examples with a trained model."""
+    """Samples new examples from a trained model."""
     from ganwright.data.writers import format_for, writer_for
     from ganwright.model import Model
     from ganwright.train.plan import pick_device

@@ -29,29 +29,29 @@ def command(
     data: Annotated[
         str,
         typer.Argument(
-            help="'digits' or 'shapes'; a folder, .zip, .npz, .npy, idx file or CSV of pictures; a "
-            "table (.csv, .parquet …); texts or a sparse .npz to count."
+            help="'digits' or 'shapes'; a folder, .zip, .npz, .npy, idx file or CSV of images; a "
+            "table (.csv, .parquet …); texts or a sparse .npz of counts."
         ),
     ],
     recipe: Annotated[
-        str | None, typer.Option(help="A recipe's name, or a recipe.toml; chosen if left out.")
+        str | None, typer.Option(help="A recipe's name, or a recipe.toml [chosen from the data].")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder [runs/<data>].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     kimg: Annotated[
         float | None,
-        typer.Option(help="Budget in thousand real examples; the model repeats bit for bit."),
+        typer.Option(help="Budget in thousands of real examples; reproducible bit for bit."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="All randomness follows from it [0].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness [0].")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any option by its dotted path; repeatable."
+            "--set", metavar="KEY=VALUE", help="Set any option by its dotted path; repeatable."
         ),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="End after so many scores without a better one [never].")
+        int | None, typer.Option(help="Stop after this many scores without improvement [never].")
     ] = None,
     start_from: Annotated[
         Path | None,
@@ -61,13 +61,15 @@ def command(
             help="Start from another run's weights; its recipe is the default.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
+    ] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print what would be done, and how fast; train nothing."),
+        typer.Option("--dry-run", help="Print the plan and its speed; don't train."),
     ] = False,
 ) -> None:
-    """Learns to make more of DATA and writes a run folder."""
+    """Trains a model on DATA and writes a run folder."""
     from ganwright.base.errors import OptionError
     from ganwright.base.options import parse
     from ganwright.base.runs import RunFolder

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganwright.base.errors import DataError
+from ganwright.data.codec import Codec
 
 
 class Seen(NamedTuple):
@@ -38,7 +39,7 @@ class Extractor:
     name: str
     hash: str
     width: int
-    codec: Any
+    codec: Codec
     batches: Callable[[Iterable[Any]], Iterator[Any]]
     see_batch: Callable[[Any], Seen]
     classes: tuple[str, ...] = ()

@@ -31,4 +31,5 @@ def gaussian(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator
     axes = (flat - mean) / math.sqrt(max(1, len(flat) - 1))
     for start in range(0, n, BLOCK):
         z = rng.standard_normal((min(BLOCK, n - start), len(axes)), np.float32)
-        yield data.codec.decode((mean + torch.from_numpy(z) @ axes).unflatten(1, data.spec.shape))
+        x = (mean + torch.from_numpy(z) @ axes).unflatten(1, data.spec.shape)
+        yield data.codec.decode(x, rng.random((len(z), data.codec.chances)))

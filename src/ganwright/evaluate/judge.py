@@ -39,7 +39,7 @@ from ganwright.evaluate.intervals import Estimate
 from ganwright.evaluate.measures import MEASURES, Scores, estimates, measure, measures_of
 from ganwright.evaluate.memorisation import Memorisation, repetition
 from ganwright.evaluate.modes import kl_floor
-from ganwright.evaluate.subject import Source, Subject, judging, rows, subject_of
+from ganwright.evaluate.subject import Source, Subject, judge_of, rows, subject_of
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
 from ganwright.model import Model
@@ -139,7 +139,7 @@ class Reference:
         trained = np.sort(rng.permutation(data.train)[:TRAINED_MOST])
         self.training = look(extractor, rows(data, trained))
         self.manifold = self._manifold()
-        self.part = judging(data)
+        self.judge = judge_of(data.codec.kind)
         self.measures = measures_of(data.codec.kind)
         self.knows_classes = bool(data.spec.classes) and extractor.classes == data.spec.classes
 
@@ -233,7 +233,7 @@ class Reference:
 
     def baseline(self, n: int, asked: np.ndarray | None) -> dict[str, float]:
         """What the simplest model scores, blind to what it is asked."""
-        simple = look(self.extractor, self.part.baseline(self.data, self.extractor, n, self.seed))
+        simple = look(self.extractor, self.judge.baseline(self.data, self.extractor, n, self.seed))
         return self.score(replace(simple, asked=asked)).values
 
     def others(self, n: int) -> dict[str, dict[str, float]]:
@@ -242,7 +242,7 @@ class Reference:
             name: self.score(
                 look(self.extractor, make(self.data, self.extractor, n, self.seed))
             ).values
-            for name, make in self.part.OTHERS.items()
+            for name, make in self.judge.OTHERS.items()
         }
 
 
@@ -280,8 +280,8 @@ def evaluate(
     floors = reference.floors(count)
     progress("the simplest model in the samples' place: the baseline")
     baselines = reference.baseline(count, fake.asked)
-    if reference.part.OTHERS:
-        progress(f"others in the samples' place: {', '.join(reference.part.OTHERS)}")
+    if reference.judge.OTHERS:
+        progress(f"others in the samples' place: {', '.join(reference.judge.OTHERS)}")
     others = reference.others(count)
     beside = {
         name: {other: found[name] for other, found in others.items() if name in found}

@@ -43,9 +43,9 @@ class JudgePart(Protocol):
         """Raises DataError when a model's codec makes other things than the data holds."""
 
 
-def judging(data: Dataset) -> JudgePart:
-    """How examples like these are judged."""
-    return cast(JudgePart, modality(data.codec.kind).part("judge"))
+def judge_of(name: str) -> JudgePart:
+    """How a modality's examples are judged."""
+    return cast(JudgePart, modality(name).part("judge"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def _of_run(path: Path, against: Source | None, seed: int) -> Subject:
 def _of_model(model: Model, name: str, against: Source, source: str | None, seed: int) -> Subject:
     options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     data = open_data(against, options=options)
-    judging(data).fits(f"the model '{name}' makes", model.codec, data)
+    judge_of(data.codec.kind).fits(f"the model '{name}' makes", model.codec, data)
     reference, part = _reference(data, LEAST_HELD, LEAST_HELD)
     found: tuple[str, ...] = ()
     if data.fingerprint != model.data.get("fingerprint"):
@@ -190,7 +190,7 @@ def _of_other_data(
 
 def _of_files(path: Source, against: Source, seed: int) -> Subject:
     data = open_data(against)
-    own = judging(data).plain(path, data)
+    own = judge_of(data.codec.kind).plain(path, data)
     notes = list(own.notes)
     reference, part = _reference(data, LEAST_FINAL, LEAST_FINAL)
     if part == ALL:

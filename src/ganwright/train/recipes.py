@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from ganwright.base.modality import modalities
+from ganwright.base.modality import parts
 from ganwright.base.names import Names
 from ganwright.base.options import Field, options
 from ganwright.data import DataOptions
@@ -138,9 +138,7 @@ class Recipes(Names[Row]):
 
     @cached_property
     def _rows(self) -> dict[str, Row]:  # type: ignore[override]
-        parts = [one.part("recipes") for one in modalities().values() if one.has("recipes")]
-        parts.sort(key=lambda part: -len(part.RECIPES))  # where there is most to choose from, first
-        return {name: row for part in parts for name, row in part.RECIPES.items()}
+        return {name: row for one in parts("recipes").values() for name, row in one.RECIPES.items()}
 
 
 RECIPES = Recipes()

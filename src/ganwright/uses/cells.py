@@ -20,7 +20,7 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, WorkError, message
 from ganwright.base.runs import replacing
-from ganwright.data.delimited import Dialect, sniff
+from ganwright.data.dialect import Dialect, sniff
 from ganwright.data.packing import ARROW_SUFFIXES, TEXT_SUFFIXES, inner, is_table_name, opened, sink
 from ganwright.modalities.tables.columns.line import flat
 from ganwright.modalities.tables.columns.spelling import spelled

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganwright.base.errors import DataError
 from ganwright.base.frames import is_frame
 from ganwright.data.options import AUTO, DataOptions
 from ganwright.data.packing import is_table_name
-from ganwright.modalities.counts.dataset import (
-    CountsSource,
-    csv_counts,
-    memory_counts,
-    npz_counts,
-    text_counts,
-)
+
+if TYPE_CHECKING:
+    from ganwright.modalities.counts.dataset import CountsSource
 
 NAMES: tuple[str, ...] = ()
 UNDERSTOOD = "counts (.npz of scipy.sparse.save_npz, a wide .csv, a folder of .txt)"
@@ -25,16 +22,18 @@ def find(given: object, options: DataOptions) -> CountsSource | None:
     asked = options.form != AUTO
     if not isinstance(given, Path):
         return _in_memory(given, options, asked)
-    from ganwright.modalities.counts import matrices, texts
+    if not (asked or given.is_dir() or is_table_name(given) or given.suffix.lower() == ".npz"):
+        return None
+    from ganwright.modalities.counts import dataset, matrices, texts
 
     if given.is_dir():
-        return text_counts(given) if len(texts.text_files(given)) > 1 else None
+        return dataset.text_counts(given) if len(texts.text_files(given)) > 1 else None
     if given.suffix.lower() == ".npz" and matrices.is_sparse_npz(given):
-        return npz_counts(given)
+        return dataset.npz_counts(given)
     if asked and texts.is_text_name(given):
-        return text_counts(given)
+        return dataset.text_counts(given)
     if asked and is_table_name(given):
-        return csv_counts(given)
+        return dataset.csv_counts(given)
     if asked:
         raise DataError(
             f"'{given}' holds no counts: those are a sparse .npz of scipy, a .csv of whole numbers, "
@@ -44,15 +43,15 @@ def find(given: object, options: DataOptions) -> CountsSource | None:
         note = f"'{given.name}' has whole numbers alone, most of them 0: read as counts; " + (
             "data.form=table reads it as a table"
         )
-        return csv_counts(given, note)
+        return dataset.csv_counts(given, note)
     return None
 
 
 def _in_memory(given: object, options: DataOptions, asked: bool) -> CountsSource | None:
-    from ganwright.modalities.counts import matrices
+    from ganwright.modalities.counts import dataset, matrices
 
     if matrices.is_sparse(given):
-        return memory_counts(given, options)
+        return dataset.memory_counts(given, options)
     if is_frame(given) and (asked or matrices.frame_looks_like_counts(given)):
-        return memory_counts(given, options)
+        return dataset.memory_counts(given, options)
     return None

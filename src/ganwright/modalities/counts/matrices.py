@@ -21,7 +21,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data.delimited import delimiter_of
+from ganwright.data.dialect import delimiter_of
 from ganwright.data.packing import DAMAGED, inner, is_table_name, opened
 from ganwright.modalities.counts.options import MOST_WORDS
 from ganwright.modalities.counts.rows import LARGEST

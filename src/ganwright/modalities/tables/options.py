@@ -11,9 +11,11 @@ from ganwright.base.options import Field, Words, options
 
 def _read_rules(value: Any) -> Any:
     """ "a <= b, fixed(c, d)" as two rules; anything else goes through unread."""
+    if not isinstance(value, str):
+        return value
     from ganwright.modalities.tables.codec.rules import split_rules
 
-    return split_rules(value) if isinstance(value, str) else value
+    return split_rules(value)
 
 
 Rules = Annotated[tuple[str, ...], BeforeValidator(_read_rules)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -44,7 +45,7 @@ class ImageLook(Look):
 
     sections = (("memory", "Memory"), ("classes", "Classes"), ("ends", "Best and worst"))
     simplest = "a bell curve for each way the pictures vary"
-    failures = {  # noqa: RUF012
+    failures: Mapping[str, str] = {
         "close": "the samples could not be looked at closely",
         "classes": "samples by class could not be made",
     }

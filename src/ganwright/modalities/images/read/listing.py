@@ -10,9 +10,8 @@ from pathlib import Path
 
 from ganwright.base.errors import DataError
 from ganwright.base.paths import readable
-from ganwright.data.delimited import delimiter_of
+from ganwright.data.dialect import delimiter_of
 from ganwright.data.source import name_classes
-from ganwright.modalities.images.read.folders import files_opener
 from ganwright.modalities.images.read.sidecar import label_column
 from ganwright.modalities.images.read.source import SUFFIXES, Source
 
@@ -89,6 +88,8 @@ def csv_source(path: Path, label: str | None = None) -> Source:
     That is `label`, or one named label, class or category. Paths are relative to the CSV. Raises
     DataError without such a column, or when only some rows have a label.
     """
+    from ganwright.modalities.images.read.folders import files_opener
+
     files, words, note = _columns(path, label)
     paths = [_file(path.parent, name) for name in files]
     names = readable(files)

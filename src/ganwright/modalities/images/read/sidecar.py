@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ganwright.base.errors import DataError, message
-from ganwright.data.delimited import delimiter_of
+from ganwright.data.dialect import delimiter_of
 
 LABEL = ("label", "labels", "class", "category")  # columns that hold labels, by their usual names
 NAMES = ("dataset.json", "metadata.csv", "metadata.jsonl")

@@ -15,7 +15,8 @@ import pyarrow.ipc
 
 from ganwright.base.errors import DataError, message
 from ganwright.data import delimited
-from ganwright.data.delimited import Dialect, NotText, Ragged, blocks
+from ganwright.data.delimited import NotText, Ragged, blocks
+from ganwright.data.dialect import NOT_UTF8, Dialect, sniff
 from ganwright.data.packing import PACKED, TEXT_SUFFIXES
 from ganwright.modalities.tables.columns.axis import type_of
 from ganwright.modalities.tables.columns.column import Column, Kind
@@ -144,7 +145,7 @@ def _enough(owner: str, written: Written) -> None:
 
 
 def _write_text(path: Path, raw: Path, leave_out: Sequence[str], bad: str) -> Written:
-    dialect = delimited.sniff(path, _tab(path))
+    dialect = sniff(path, _tab(path))
     check_left_out(leave_out, dialect.names)
     try:
         return _stream_text(path, raw, dialect, leave_out, bad)
@@ -159,7 +160,7 @@ def _write_text(path: Path, raw: Path, leave_out: Sequence[str], bad: str) -> Wr
         written = _stream_text(path, raw, other, leave_out, bad)
     except NotText:
         raise DataError(f"'{path}' is neither UTF-8 nor Windows-1252: save it as UTF-8") from None
-    return replace(written, notes=(delimited.NOT_UTF8, *written.notes))
+    return replace(written, notes=(NOT_UTF8, *written.notes))
 
 
 def _tab(path: Path) -> str:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data.delimited import check_names
+from ganwright.data.dialect import check_names
 from ganwright.modalities.tables.columns.axis import type_of
 
 if TYPE_CHECKING:
