@@ -225,7 +225,7 @@ PRIVACY = (
     Rule(
         "game.privacy",
         lambda s: s.not_by_rows,
-        "needs a discriminator of dense layers without normalisation, 'table' or 'mlp'; this one has a {got}",
+        "needs a discriminator of dense layers without normalisation; this one has a {got}",
     ),
 )
 
