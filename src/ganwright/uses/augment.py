@@ -97,7 +97,7 @@ def _short(
     least = math.ceil(ratio * int(found.max()))
     for value, count in zip(counts.field("values"), found, strict=True):
         if count < least:
-            codec.condition({balance: _asked(value)})  # a class never seen in training
+            codec.allowed({balance: _asked(value)})  # a class never seen in training
             yield _asked(value), least - int(count)
 
 

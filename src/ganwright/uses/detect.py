@@ -178,7 +178,7 @@ class Detector:
         return costs
 
     def _cost(self, codes: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
-        shares = self._chances(known)
+        shares = self._shares(known)
         places = np.maximum(codes, 0) + self.codec.offsets[:-1]
         cost = -np.log(np.maximum(np.take_along_axis(shares, places, axis=1), 1e-13))
         cost[codes < 0] = 0.0
@@ -191,7 +191,7 @@ class Detector:
         return cost
 
     @torch.inference_mode()
-    def _chances(self, known: np.ndarray) -> np.ndarray:
+    def _shares(self, known: np.ndarray) -> np.ndarray:
         network: Any = self.network
         device = next(network.parameters()).device
         codes = torch.from_numpy(known.astype(np.int64)).to(device)

@@ -131,7 +131,7 @@ def calm(model: Model, count: int) -> Tensor:
 
 
 @torch.inference_mode()
-def chances(model: Model, known: np.ndarray) -> np.ndarray:
+def probabilities(model: Model, known: np.ndarray) -> np.ndarray:
     """What the cells of rows `known` (b, C) may be: probabilities (b, ΣK); −1 is a hidden cell."""
     codes = torch.from_numpy(known.astype(np.int64)).to(model.device)
     logits = model.generator.predict(calm(model, len(codes)), codes)

@@ -113,7 +113,7 @@ class CountsCodec(Codec):
         return torch.log1p(stored.to(torch.float32)) / math.log1p(self.high)
 
     def decode(
-        self, x: torch.Tensor, places: np.ndarray, bounds: object = None, *, start: int = 0
+        self, x: torch.Tensor, places: np.ndarray, allowed: object = None, *, start: int = 0
     ) -> Counts:
         """What the generator says of rows → counts drawn from it.
 
@@ -159,7 +159,7 @@ class CountsCodec(Codec):
     # --- the user's edge -----------------------------------------------------------------------
 
     @property
-    def chances(self) -> int:
+    def uniforms(self) -> int:
         """Uniforms that a row's draw starts from."""
         return 2
 
