@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.column import Kind
 from ganwright.modalities.tables.columns.schema import infer_columns
 from ganwright.modalities.tables.options import TableOptions

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ganwright.base.errors import ModelError
 from ganwright.base.spec import MOST_CHOICES
 from ganwright.data import codec_from_json
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.spec import TableSpec
 
 from .conftest import Everything, draw

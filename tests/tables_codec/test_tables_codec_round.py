@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from ganwright.base.errors import DataError, OptionError, WorkError
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 
 from .conftest import Everything, draw, every_kind, make_codec
 

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.spelling import spelled, spelled_table
 from ganwright.model import Model
-from ganwright.uses.rows import codec_of, rows_of, texts_in
+from ganwright.uses.tables import codec_of, rows_of, texts_in
 
 MARK = "synthetic"
 MOST_CLASSES = 1000

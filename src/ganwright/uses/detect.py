@@ -24,12 +24,12 @@ import torch
 from torch import nn
 
 from ganwright.base import seeds
-from ganwright.modalities.tables.codec.codec import TableCodec
 from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import flat, raw_numbers
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.rows import block_size, codec_of, given_codes
+from ganwright.uses.tables import block_size, codec_of, given_codes
 
 LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
@@ -266,7 +266,7 @@ def detect(
     """
     import pandas as pd
 
-    from ganwright.uses.rows import rows_of
+    from ganwright.uses.tables import rows_of
 
     codec = codec_of(model, "detect")
     unread = Unread()

@@ -20,12 +20,12 @@ import torch
 from ganwright.base import seeds
 from ganwright.base.errors import OptionError, message
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import missing_of
 from ganwright.modalities.tables.columns.spelling import spelled
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.rows import (
+from ganwright.uses.tables import (
     block_size,
     codec_of,
     given_codes,

@@ -16,7 +16,7 @@ from ganwright.base.errors import DataError, ModelError, WorkError
 from ganwright.base.packed import pack, unpack
 from ganwright.data.codec import Codec
 from ganwright.modalities.counts.options import MOST_WORDS
-from ganwright.modalities.counts.rows import LARGEST, Counts, digests, joined
+from ganwright.modalities.counts.sparse import LARGEST, Counts, digests, joined
 from ganwright.modalities.counts.spec import CountsSpec
 
 if TYPE_CHECKING:

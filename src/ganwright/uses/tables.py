@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
 from ganwright.modalities.tables.codec.fields import CategoryField
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.read.tables import conform, read_table, write_canonical
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
