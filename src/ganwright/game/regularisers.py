@@ -25,7 +25,7 @@ Places = Int[Tensor, "kept"]
 
 
 @options
-class RemedyOptions:
+class RegulariserOptions:
     """What is added to the losses, and what the generator learns from."""
 
     lecam: float = Field(
