@@ -1,6 +1,6 @@
 """Rows to codes, and back."""
 
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 
 CODEC = TableCodec
 
