@@ -6,8 +6,8 @@ holes, or says how odd a cell is. Drawing one field after the other, each from i
 those drawn before, makes the row's joint distribution exact in the model: an orderless autoregressive
 estimator (Uria et al. 2014, "A deep and tractable density estimator"), trained here as one player.
 
-A cell is an integer: its code, or negative where it is hidden (`hidden`). The discriminator sees which
-cells were made, as in GAIN (Yoon et al. 2018).
+A cell is an integer: its code, or negative where it is hidden (see `hidden`). The discriminator sees
+which cells were made, as in GAIN (Yoon et al. 2018).
 """
 
 from __future__ import annotations
