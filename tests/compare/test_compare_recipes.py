@@ -126,7 +126,7 @@ def test_resume_keeps_what_is_complete_and_goes_on(finished: tuple[Path, str]) -
         ("digits --recipes mlp,mlp-small --features pixel", "unknown features 'pixel'"),
         ("digits --recipes mlp,mlp-small --features columns", "'columns' is not for data of kind"),
         ("runs/a runs/b --minutes 2", "--minutes: goes with --recipes"),
-        ("runs/a", "takes two runs at least; got 1"),
+        ("runs/a", "needs at least two runs; got 1"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_trained(

@@ -63,9 +63,9 @@ def test_compare_prints_and_writes(
         ("evaluate {fakes} --against digits --features inception", "weights are not on this"),
         ("evaluate {fakes} --against digits --json {folder}", "--json: .* can't be written"),
         ("evaluate {fakes} --against digits --json {fakes}/card.json", "--json: .* can't be"),
-        ("evaluate {run}/model", "doesn't hold its data: name it with --against"),
+        ("evaluate {run}/model", "doesn't contain its data: name the data with --against"),
         ("evaluate {empty} --against digits", "holds no pictures"),
-        ("compare {fakes} --against digits", "takes two runs at least; got 1"),
+        ("compare {fakes} --against digits", "needs at least two runs; got 1"),
         ("compare {fakes} {floats} --against digits", "holds float32 pictures"),
     ],
 )

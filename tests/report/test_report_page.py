@@ -162,11 +162,11 @@ def test_a_run_without_a_card_is_judged_first(copy: Path) -> None:
     RunFolder(copy).card.unlink()
     said: list[str] = []
     page = page_of(write_report(copy, progress=said.append))
-    assert RunFolder(copy).card.is_file() and "looking at real examples" in said
+    assert RunFolder(copy).card.is_file() and "computing features of real examples" in said
     assert "Not judged" not in page.said
     again: list[str] = []
     write_report(copy, progress=again.append)
-    assert "looking at real examples" not in again
+    assert "computing features of real examples" not in again
 
 
 def test_a_damaged_card_is_made_anew(copy: Path) -> None:
