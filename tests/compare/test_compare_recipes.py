@@ -77,7 +77,7 @@ def test_the_page_shows_samples_scores_and_curves(finished: tuple[Path, str]) ->
     assert len(set(re.findall(r'<img src="(data:image/[^"]+)"', page))) == 3
     assert "64 real examples that the model never saw in a grid" in page
     assert page.count("64 samples in a grid") == 2
-    for heading in ("by the clock", "by examples seen", "Variety"):
+    for heading in ("over time", "over examples seen", "Variety"):
         assert heading in page
     assert page.count("<svg") == 3 and page.count('class="line c0') == 3
     assert "--kimg 0.5 --seed 0 --features pixels --number 60 --set train.batch=64" in page
@@ -223,7 +223,7 @@ def test_seeds_are_compared_by_their_means(inside: Path, capsys: Capture) -> Non
     assert f"{(low + high) / 2:.4g} ± {(high - low) / 2:.2g}" in row
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert page.count("<img") == 3 and page.count('class="line c0') == 6  # two seeds, three charts
-    assert "--seeds 2" in page and "± half of their range" in page
+    assert "--seeds 2" in page and "± half their range" in page
 
 
 def test_the_command_on_the_page_makes_the_same_again() -> None:

@@ -1,4 +1,4 @@
-"""A run folder → one page that stands alone."""
+"""A run folder → one self-contained page."""
 
 from ganwright.report.make import write_report
 
