@@ -80,7 +80,7 @@ def test_few_samples_give_what_they_can(judged: Judged) -> None:
     assert card.left_out["closer"] == "samples: needs at least 8 rows; got 5"
     assert card.measures["fid"].low is None and card.measures["precision"].low is not None
     assert card.verdict.startswith("5 samples against 172 real examples are too few for a verdict")
-    assert "obeyed" in card.left_out and "left out: Asked class obeyed: needs" in str(card)
+    assert "obeyed" in card.left_out and "left out: Conditional accuracy: needs" in str(card)
 
 
 def test_how_many(judged: Judged, write: Write) -> None:
@@ -92,7 +92,7 @@ def test_how_many(judged: Judged, write: Write) -> None:
     assert "floors rest on 1,455 real examples: there are not as many as 1,600" in many.notes
     with pytest.raises(OptionError, match="n: must be at least 2; got 1"):
         evaluate(write(noise(9)), "digits", n=1)
-    with pytest.raises(DataError, match="1 usable example; 2 are the least"):
+    with pytest.raises(DataError, match="1 usable example; at least 2 are needed"):
         judged(noise(1))
 
 
@@ -117,12 +117,12 @@ def test_other_sizes_and_channels_by_a_stated_rule(judged: Judged) -> None:
     card = judged(noise(60, (12, 12, 3)))
     (rule,) = [note for note in card.notes if "brought to" in note]
     assert rule == (
-        "the samples are 12×12×3: brought to the data's 8×8×1 (fit: crop), as the data is"
+        "the samples are 12×12×3: resized to the data's 8×8×1 (fit: crop), as the data is"
     )
 
 
 def test_other_types_are_refused(judged: Judged) -> None:
-    with pytest.raises(DataError, match="holds float32 pictures, and 'digits' holds uint8"):
+    with pytest.raises(DataError, match="holds float32 pictures, but 'digits' contains uint8"):
         judged(noise(20) / 255)
 
 

@@ -223,7 +223,7 @@ GENERAL = {
         grade="one side",
     ),
     "obeyed": Measure(
-        title="Asked class obeyed",
+        title="Conditional accuracy",
         says="The share of fakes that a classifier assigns to the class they were asked for.",
         function=class_obeyed,
         interval=of_share,
