@@ -112,7 +112,7 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
         raise Unreadable(f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except Image.UnidentifiedImageError:
         empty = file.seek(0, 2) == 0
-        raise Unreadable("is empty" if empty else "is not a picture that can be read") from None
+        raise Unreadable("is empty" if empty else "can't be read as a picture") from None
     except (Unreadable, Undecoded) as error:
         raise Unreadable(str(error)) from None
     # Decoders meet strangers' bytes: what they raise is no closed list (struct, zlib, Index, …).

@@ -57,7 +57,7 @@ class Head:
 def check_finite(array: np.ndarray) -> None:
     """Raises Unreadable when the example holds NaN or infinity."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise Unreadable("holds NaN or infinity")
+        raise Unreadable("contains NaN or infinity")
 
 
 class Reader(Protocol):
