@@ -1,4 +1,4 @@
-"""What rows of counts are to a measure: words brought to few directions."""
+"""Features of rows of counts: words projected on a few directions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ VERSION = 1
 FITTED_MOST = 50_000
 DIRECTIONS = 62
 RULE = (
-    "log(1 + count), weighted by how few training rows have the word, each row brought to length 1; its "
-    f"coordinates along the {DIRECTIONS} main directions of training rows, of mean variance 1; and how far "
-    "the logarithms of its total and of its number of words are from their mean, in deviations"
+    "log(1 + count), weighted by how few training rows have the word, each row scaled to length 1; its "
+    f"coordinates along the {DIRECTIONS} principal directions of training rows, with mean variance 1; and "
+    "the logarithms of its total and of its number of words, standardised"
 )
 _BATCH = 2048
 
@@ -97,7 +97,7 @@ def _amounts(rows: Counts) -> np.ndarray:
 
 
 def _batches(parts: Iterable[Any]) -> Iterator[Counts]:
-    """Each row is seen by itself: how many are seen together changes no number."""
+    """Each row is processed by itself, so the batch size changes no number."""
     for part in parts:
         if not isinstance(part, Counts):
             raise DataError(f"rows: need counts; got {type(part).__name__}")
@@ -109,5 +109,5 @@ EXTRACTORS = {"counts": counts}
 
 
 def usual(data: Dataset) -> str:
-    """The extractor where none is named."""
+    """The default extractor."""
     return "counts"
