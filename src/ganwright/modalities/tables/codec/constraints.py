@@ -1,11 +1,11 @@
-"""Constraints that every row keeps, because of what is learned: not columns but how they are made.
+"""Constraints that every row satisfies by construction: some columns are computed, not learned.
 
     a <= b          learned are a and the gap b − a ≥ 0; b is made from them
     total = a + b   learned are a and b
     fixed(a, b)     learned is one category: the combinations that were seen
 
-Between the user's columns and those that are learned `inward` and `outward` go forth and back. What
-a rule can't say stays learned beside it: b where a is missing, and that a total is missing.
+`inward` converts the user's columns to the learned ones, `outward` converts back. What a rule leaves open
+is learned beside it: b where a is missing, and that a total is missing.
 """
 
 from __future__ import annotations
@@ -534,7 +534,7 @@ class Constraints:
         for rule in self.rules:
             if isinstance(rule, Fixed):
                 if not isinstance(fields[self._label("joint", rule)], CategoryField):
-                    raise ModelError(f"model.json: '{rule.text}' is no category")
+                    raise ModelError(f"model.json: '{rule.text}' is not a category")
                 self.joint(rule, fields)
 
     # --- saving -------------------------------------------------------------------------------
@@ -571,7 +571,7 @@ class Constraints:
         odd = [c.name for c in inner if c.name not in should or c.type != should[c.name].type]
         lacking = should.keys() - set(names) - found.extras
         if odd or lacking or len(set(names)) < len(names) or lines.keys() != found.measured:
-            raise ModelError("model.json: the constraints don't fit the columns")
+            raise ModelError("model.json: the constraints don't match the columns")
         return found
 
 
@@ -621,6 +621,8 @@ def told(broken: Mapping[str, np.ndarray], *, refuse: bool) -> tuple[np.ndarray,
             named = ", ".join(str(i) for i in at) + (", …" if rows.sum() > 5 else "")
             found = f"{rows.sum():,} of {len(rows):,} rows break '{text}' (row {named})"
             if refuse:
-                raise DataError(f"{OWNER}: {found}; mend them, or data.bad=skip leaves them out")
-            notes.append(f"{found}: not learned from")
+                raise DataError(
+                    f"{OWNER}: {found}; fix them, or set data.bad=skip to leave them out"
+                )
+            notes.append(f"{found}: left out of training")
     return np.asarray(wrong), notes

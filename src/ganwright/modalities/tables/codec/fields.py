@@ -125,7 +125,7 @@ class NumberField:
         if self.off_line(array.slice(at, 1))[0]:
             return f"{array[at]} was not seen in training"
         ends = self.line.values(np.array([self.line.low, self.line.high]))
-        return f"{array[at]} lies outside what was seen in training ({ends[0]} to {ends[1]})"
+        return f"{array[at]} lies outside the range seen in training ({ends[0]} to {ends[1]})"
 
     def to_json(self) -> dict[str, Any]:
         bins = self.bins

@@ -34,14 +34,14 @@ LARGEST_TEXT = 4 << 20  # bytes of category names that one column may bring into
 _TEXT_OF_ALL = 12 << 20  # … and all columns together: a model's JSON must stay below 32 MiB
 _SEGMENTS_OF_ALL = 1 << 19
 _ORDERED = ("number", "integer", "datetime")
-_NEVER = 230  # years from 1970: beyond, a date stands for never
+_NEVER = 230  # years from 1970: a date beyond means "never"
 _NOTHING: Mapping[bytes, bytes] = {}
 
 
 def fit_fields(table: pa.Table, columns: Sequence[Column], options: TableOptions) -> list[Field]:
-    """One field for each modelled column, in order. Raises DataError for values that can't be."""
+    """One field for each modelled column, in order. Raises DataError for impossible values."""
     rows = _sample(table.num_rows)
-    if options.bins is None:  # more than a few dozen rows can tell apart are learned by heart
+    if options.bins is None:  # bins finer than a few dozen rows each would be memorised
         options = replace(options, bins=int(np.clip(table.num_rows // ROWS_A_BIN, *BINS)))
     assert options.bins is not None
     found: list[Field | _Numbers] = []
@@ -105,7 +105,9 @@ class _Numbers:
                 raw, missing = raw_numbers(column, part)
             except ValueError as error:
                 problem = " ".join(str(error).split())
-                raise DataError(f"column '{column.name}' is no {column.kind}: {problem}") from None
+                raise DataError(
+                    f"column '{column.name}' is not of kind {column.kind}: {problem}"
+                ) from None
             there = raw[~missing]
             strange = missing & ~missing_of(part)
             if strange.any():
@@ -116,8 +118,8 @@ class _Numbers:
             ends = np.array([there.min(), there.max()])
             if ends.dtype.kind == "f" and np.abs(ends).max() > LARGEST_NUMBER:
                 raise DataError(
-                    f"column '{column.name}' holds {ends[np.abs(ends).argmax()]:g}: beyond "
-                    f"{LARGEST_NUMBER:g} there is no room to reckon; leave it out or rescale it"
+                    f"column '{column.name}' contains {ends[np.abs(ends).argmax()]:g}, beyond "
+                    f"the largest allowed number, {LARGEST_NUMBER:g}; leave it out or rescale it"
                 )
             if rows is not None and not few:
                 first, last = np.searchsorted(rows, [start, start + len(raw)])
@@ -309,8 +311,8 @@ def _cut_text(name: str, seen: pa.Array, own: int, room: int) -> pa.Array:
     if kept >= len(seen) or kept > own:
         return seen.slice(0, kept)
     raise DataError(
-        f"column '{name}': its {own:,} most frequent values alone take {sizes[own - 1]:,} bytes and "
-        f"{room:,} fit; make it text with data.table.kinds, or lower data.table.largest"
+        f"column '{name}': its {own:,} most frequent values alone take {sizes[own - 1]:,} bytes, but "
+        f"only {room:,} fit; make it text with data.table.kinds, or lower data.table.largest"
     )
 
 

@@ -68,7 +68,7 @@ class Joint:
         try:
             rows = [json.loads(text) for text in field.values.to_pylist()]
             if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
-                raise ValueError("no list of values, one a column")
+                raise ValueError("not a list of one value per column")
             parts = {}
             for i, column in enumerate(columns):
                 array = values_of([row[i] for row in rows], type_of(column.type))
@@ -78,7 +78,7 @@ class Joint:
         except (ValueError, TypeError, RecursionError, pa.ArrowException) as error:
             problem = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"model.json: '{field.name}' holds no combinations ({problem})"
+                f"model.json: '{field.name}' contains no combinations ({problem})"
             ) from None
         return cls(field, tuple(columns), parts)
 

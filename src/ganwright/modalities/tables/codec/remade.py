@@ -1,4 +1,4 @@
-"""Columns that are not learned, and what is given back for them."""
+"""Columns that are not learned, and what samples have in their place."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Remade:
         """So many identifiers from `start` on. Raises DataError where their type has no room."""
         kind = type_of(self.column.type)
         if pa.types.is_integer(kind) and start + count - 1 > np.iinfo(str(kind)).max:
-            what = f"{kind} has no room for {count:,} above {start - 1:,}: give it a wider type"
+            what = f"{kind} has no room for {count:,} more above {start - 1:,}: use a wider type"
             raise DataError(f"new identifiers in column '{self.column.name}': {what}")
         return self.make(start, count)
 

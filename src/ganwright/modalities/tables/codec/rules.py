@@ -186,7 +186,7 @@ def _claim(name: str, rule: Rule, made: dict[str, Rule]) -> None:
     if name in made:
         other = made[name].text
         raise OptionError(
-            f"{OWNER}: '{rule.text}' and '{other}' both decide '{name}': it can follow from one only"
+            f"{OWNER}: '{rule.text}' and '{other}' both determine '{name}'; only one may"
         )
     made[name] = rule
 
@@ -202,7 +202,7 @@ def _directed(rule: Order, made: dict[str, Rule]) -> Order:
             return found
     others = " and ".join(sorted({f"'{made[n].text}'" for n in rule.names if n in made}))
     raise OptionError(
-        f"{OWNER}: '{rule.text}' can't be kept beside {others}: both columns are decided"
+        f"{OWNER}: '{rule.text}' conflicts with {others}: both columns are already determined"
     )
 
 
@@ -219,7 +219,9 @@ def _refuse_circles(rule: Rule, made: Mapping[str, Rule]) -> None:
     own = () if isinstance(rule, Fixed) else (rule.made,)
     for name in own:
         if any(name in _sources(need, made) for need in rule.needs):
-            raise OptionError(f"{OWNER}: '{rule.text}' goes in a circle: '{name}' decides itself")
+            raise OptionError(
+                f"{OWNER}: '{rule.text}' is circular: '{name}' would determine itself"
+            )
 
 
 def _in_order(rules: Sequence[Rule], made: Mapping[str, Rule]) -> list[Rule]:
@@ -329,7 +331,7 @@ class _Reader:
         kinds = [self._axis(name) for name in (low, high)]
         if kinds[0] != kinds[1]:
             raise OptionError(
-                f"{OWNER}: '{self.text}' compares {kinds[0]} with {kinds[1]}: they have no common axis"
+                f"{OWNER}: '{self.text}' compares {kinds[0]} with {kinds[1]}, which can't be compared"
             )
         return Order(text=self.text, low=low, high=high, strict=strict, made=high)
 

@@ -139,12 +139,12 @@ def _number(line: Line, value: Any) -> Fraction:
     if isinstance(value, bool | int):
         return Fraction(int(value))
     if not isinstance(value, str | float | Decimal):
-        raise TypeError(f"no number: {value!r}")
+        raise TypeError(f"not a number: {value!r}")
     text = str(value).strip()
     form = line.column.form or line.column.written
     decimal = Decimal(_plain_number(text, form) if form else text)
     if not decimal.is_finite() or abs(decimal.adjusted()) > 400:
-        raise ValueError(f"no finite number: {text}")
+        raise ValueError(f"not a finite number: {text}")
     if line.grid or line.whole:
         return Fraction(decimal)
     return Fraction(float(_stored(line)(str(decimal))))  # what the type makes of it, as in the data

@@ -91,14 +91,14 @@ class TableCodec(Codec):
         codes = sum(one.choices for one in fields)
         if codes > MOST_CHOICES:
             raise DataError(
-                f"the table makes {codes:,} choices, {MOST_CHOICES:,} are the most; lower "
+                f"the table makes {codes:,} choices, but at most {MOST_CHOICES:,} are allowed; lower "
                 "data.table.bins or data.table.largest, or leave columns out"
             )
         remade = {c.name: remade_of(c, table[c.name]) for c in columns if not _is_field(c)}
         codec = cls(columns=tuple(columns), fields=fields, remade=remade, constraints=constraints)
         if codes > _MANY and len(json.dumps(codec.to_json())) > _LARGEST_JSON:
             raise DataError(
-                f"what {len(fields):,} columns are made of would not fit in a model; lower "
+                f"the values of {len(fields):,} columns would not fit in a model; lower "
                 "data.table.bins, or leave columns out"
             )
         return codec

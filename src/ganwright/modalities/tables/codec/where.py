@@ -136,8 +136,8 @@ def _of_combinations(
         if not isinstance(rule, Fixed):
             asked = " and ".join(f"'{need}'" for need in rule.needs)
             raise OptionError(
-                f"{OWNER}: column '{name}' is made by the constraint '{rule.text}': a condition can't "
-                f"be kept exactly; ask for {asked}"
+                f"{OWNER}: column '{name}' is computed by the constraint '{rule.text}', so a condition on it "
+                f"can't be met exactly; use {asked}"
             )
         joint = codec.constraints.joint(rule, codec.by_name)
         own = joint.alone(name)
@@ -155,12 +155,14 @@ def _of_combinations(
         share = np.append(share, float(absent[owner])) if field.missing is not None else share
         if not share.any():
             said = ", ".join(c.text for those in clauses.values() for c in those)
-            raise OptionError(f"{OWNER}: no combination of {owner} that was seen is left by {said}")
+            raise OptionError(
+                f"{OWNER}: no combination of {owner} seen in training satisfies {said}"
+            )
         yield codec.names.index(owner), share, part
 
 
 def _check_remade(codec: Coded, clause: Clause) -> None:
-    """A condition on a column that is not learned: only a constant may be asked to be itself."""
+    """A condition on a column that is not learned: only a constant's own value is allowed."""
     column = next((one for one in codec.columns if one.name == clause.name), None)
     if column is None:
         raise OptionError(
@@ -356,12 +358,12 @@ def _overlaps(field: NumberField, spans: Spans) -> bool:
 
 def _not_seen(field: NumberField, clause: Clause, value: Any) -> str:
     ends = field.line.values(np.array([field.line.low, field.line.high]))
-    between = f"'{field.name}' went from {ends[0]} to {ends[1]} in training"
+    between = f"'{field.name}' ranged from {ends[0]} to {ends[1]} in training"
     lone = _sides(value) is None and clause.operator == "="
     if lone and isinstance(field, NumberField) and field.line.grid:
         step = field.line.values(np.array([0.0, 1.0])) if field.line.high else ends
-        return f"{between}, in steps as from {step[0]} to {step[1]}; {shown(value)} is none of them"
-    return f"{between}; {clause.text} leaves nothing of it"
+        return f"{between}, in steps like {step[0]} to {step[1]}; {shown(value)} is not among them"
+    return f"{between}; nothing satisfies {clause.text}"
 
 
 def _cut_bins(field: NumberField, spans: Spans) -> tuple[np.ndarray, Pieces | None]:
@@ -436,7 +438,7 @@ def _member(field: CategoryField, clause: Clause, value: Any) -> np.ndarray:
         return _ordered_member(field, clause, value)
     if clause.operator not in ("=", "!=") or isinstance(value, Range):
         problem = f"column '{field.name}' has categories without an order"
-        raise OptionError(f"{OWNER}: {problem}: {clause.text} can't be told")
+        raise OptionError(f"{OWNER}: {problem}: {clause.text} can't be evaluated")
     text = value.text if isinstance(value, Written) else value
     if isinstance(text, bool | np.bool_):
         text = next(
@@ -541,4 +543,4 @@ def _cut_members(field: CategoryField, mask: np.ndarray) -> tuple[np.ndarray, Pi
 
 def _nothing_left(field: Field, clauses: list[Clause]) -> str:
     said = ", ".join(clause.text for clause in clauses)
-    return f"no value that '{field.name}' had in training is left by {said}"
+    return f"no value that '{field.name}' had in training satisfies {said}"

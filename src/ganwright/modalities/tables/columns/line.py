@@ -19,7 +19,7 @@ _EXACT = 2**53  # whole numbers up to here are exact in float64
 _MOST_DIGITS = 12
 _MEANT = 8  # a common step of fewer different values may be chance
 _FLOATS = ("halffloat", "float", "double", "float16", "float32", "float64")
-_LAST_DAY = 3_000_000  # no calendar of ours goes further
+_LAST_DAY = 3_000_000  # the furthest date of our calendars
 
 
 def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -194,17 +194,17 @@ def line_of(column: Column, different: np.ndarray) -> Line:
     low, high = different[0], different[-1]
     if different.dtype.kind == "f":
         if not np.isfinite([low, high]).all():
-            problem = "holds infinite values: make them missing, or numbers"
+            problem = "contains infinite values: make them missing, or numbers"
             raise DataError(f"column '{column.name}' {problem}")
         if column.type == "uint64":
-            problem = "holds whole numbers above 2^63: make it a category or an identifier"
+            problem = "contains whole numbers above 2^63: make it a category or an identifier"
             raise DataError(f"column '{column.name}' {problem} with data.table.kinds")
         return _float_line(column, different)
     origin, end = int(low), int(high)
     step = 1
     if end - origin < 2**63 and (len(different) == 2 or len(different) > _MEANT):
         step = int(np.gcd.reduce(different - origin))
-    if (end - origin) // step >= _EXACT:  # too fine to be told apart: a coarser grid
+    if (end - origin) // step >= _EXACT:  # too fine to be distinguished: a coarser grid
         step = -(-(end - origin + 1) // _EXACT)
     return Line(column=column, origin=origin, step=step, high=float((end - origin) // step))
 

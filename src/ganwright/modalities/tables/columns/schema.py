@@ -48,7 +48,7 @@ def _column(table: pa.Table, name: str, wish: Kind | None) -> Column:
     if wish is not None and wish != kind:
         form = _wished_form(facts, wish)
         _check_wish(facts, wish, form)
-        kind, note = wish, "as you said"
+        kind, note = wish, "as you set it"
     blank = Column(
         name=name,
         kind=kind,
@@ -92,7 +92,7 @@ def _check_wish(facts: Facts, wish: Kind, form: str) -> None:
     }
     if not able.get(wish, True):
         what = f"{facts.distinct:,} values of type {kind}"
-        raise OptionError(f"data.table.kinds: '{facts.name}' can't be {wish}: it holds {what}")
+        raise OptionError(f"data.table.kinds: '{facts.name}' can't be {wish}: it contains {what}")
 
 
 def _axis(column: Column, facts: Facts) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What reports show of tables: rows, columns and pairs of them, what they are worth, distances."""
+"""What reports show of tables: rows, columns and pairs of them, usefulness, distances."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def mapped(path: Path) -> Iterator[pa.Table]:
 def _enough(owner: str, written: Written) -> None:
     if written.rows < 2:
         what = "no rows" if not written.rows else "one usable row"
-        raise DataError(f"{owner} has {what}; 2 are the least")
+        raise DataError(f"{owner} has {what}; at least 2 are needed")
 
 
 # --- text --------------------------------------------------------------------------------------
@@ -192,10 +192,10 @@ def _stream_text(
         for line, cells in first
     )
     if bad == "refuse" or ragged.count > _MOST_RAGGED * (rows + ragged.count):
-        line, reason = named[0] if named else ("a line", "has another length than the header")
+        line, reason = named[0] if named else ("a line", "differs in length from the header")
         others = f"; {ragged.count - 1:,} more like it" if ragged.count > 1 else ""
         raise DataError(f"'{path}': {line} {reason}{others}")
-    note = f"rows with another number of cells than the header are left out: {ragged.count:,}"
+    note = f"rows whose number of cells differs from the header's are left out: {ragged.count:,}"
     return Written(rows, (*dialect.notes, note), named, ragged.count, dialect.delimiter)
 
 
@@ -204,7 +204,7 @@ def _cells(count: int) -> str:
 
 
 def _check_quote(path: Path, dialect: Dialect, last: list[pa.RecordBatch]) -> None:
-    """A quote that is never closed swallows the rest of the file, in the last row."""
+    """An unclosed quote swallows the rest of the file into the last row."""
     if not last:
         return
     final = [column[-1].as_py() or "" for column in last[0].columns]
@@ -297,7 +297,7 @@ def _rewrite(
 
     _write(made(), pa.schema(fields), target)
     return [
-        f"'{name}': {count:,} infinite values are kept, as values of their own"
+        f"'{name}': {count:,} infinite values are kept as separate values"
         for name, count in infinite.items()
     ]
 

@@ -167,7 +167,7 @@ def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
     if pa.types.is_string(found.type):
         return Reading(type=pa.string(), notes=found.notes)
     what, kind = ("dates", "datetime") if found.dates else ("numbers", "number")
-    note = f"'{name}' is text that reads as {what}; data.table.kinds '{name}={kind}' makes it so"
+    note = f"'{name}' is text that reads as {what}; data.table.kinds '{name}={kind}' converts it"
     return Reading(type=pa.string(), notes=(note,))
 
 
@@ -211,7 +211,7 @@ def _numbers(name: str, texts: pa.Array, marks: Marks, *, codes: bool = True) ->
         try:
             pc.ascii_ltrim(texts, "+").cast(pa.int64())
         except pa.ArrowInvalid:
-            note = f"'{name}' holds whole numbers of more than 18 digits: read as text"
+            note = f"'{name}' contains whole numbers of more than 18 digits: read as text"
             return Reading(type=pa.string(), notes=(note,))
         plus = pc.any(pc.starts_with(texts, "+")).as_py()
         return Reading(type=pa.float64() if plus else pa.int64())
@@ -231,8 +231,8 @@ def _formed(name: str, texts: pa.Array, marks: Marks) -> Reading | None:
     if found.doubt:
         some = next((t for t in texts.to_pylist() if "," in t), texts[0].as_py())
         note = (
-            f"'{name}': is '{some}' one of thousands, or a decimal comma? It can't be told, and is "
-            "read as text; data.table.decimal=point or =comma says which"
+            f"'{name}': the comma in '{some}' may mark thousands or decimals, so the column is read as "
+            "text; set data.table.decimal=point or =comma"
         )
         return Reading(type=pa.string(), doubt=True, notes=(note,))
     values, _ = numerals.read(texts, found.form)
@@ -271,7 +271,9 @@ def _dates(name: str, texts: pa.Array, weights: np.ndarray) -> Reading | None:
 def _own(name: str, odd: list[str], count: int) -> str:
     shown = ", ".join(f"'{t}'" for t in odd[:_NAMED])
     several = (
-        "no date, but a value of its own" if len(odd) == 1 else "no dates, but values of their own"
+        "not a date, but kept as a value of its own"
+        if len(odd) == 1
+        else "not dates, but kept as values of their own"
     )
     return f"'{name}': {shown} {'is' if len(odd) == 1 else 'are'} {several} ({count:,} in all)"
 
@@ -311,17 +313,17 @@ def _wished(
     if found is None or not whole:
         what = {"datetime": "date", "integer": "whole number"}.get(wish, wish)
         some = texts[0].as_py()
-        raise OptionError(f"data.table.kinds: '{name}' can't be {wish}: '{some}' is no {what}")
+        raise OptionError(f"data.table.kinds: '{name}' can't be {wish}: '{some}' is not a {what}")
     junk = texts.filter(pa.array(~good)).to_pylist()
     if not junk or days:
         return _with(found, tokens, ())
     shown = ", ".join(f"'{t}'" for t in junk[:_NAMED])
     count = int(weights[~good].sum())
     cells = "1 cell is" if count == 1 else f"{count:,} cells are"
-    text = f"'{name}': {cells} no {wish} ({shown})"
+    text = f"'{name}': {cells} not of kind {wish} ({shown})"
     if bad == "refuse":
         raise DataError(text)
-    loud = "warning: " if count > weights.sum() / 2 else ""  # it comes back nearly empty
+    loud = "warning: " if count > weights.sum() / 2 else ""  # nearly everything becomes missing
     return _with(found, (*tokens, *junk), (f"{loud}{text}: missing",))
 
 
@@ -366,7 +368,7 @@ def _dated(texts: pa.Array) -> np.ndarray:
 
 
 def _nearly(name: str, texts: pa.Array, weights: np.ndarray) -> tuple[str, ...]:
-    """A word on columns that are numbers or dates but for a few cells."""
+    """A note on columns that are numbers or dates except for a few cells."""
     formed = numerals.best_of(texts)
     numeric = _numeric(texts)
     numeric = numeric if formed is None or numeric.sum() >= formed.sum() else formed
