@@ -21,9 +21,9 @@ VERSION = 1
 FITTED_MOST = 50_000
 DIRECTIONS = 62
 RULE = (
-    "log(1 + count), weighted by how few training rows have the word, each row scaled to length 1; its "
-    f"coordinates along the {DIRECTIONS} principal directions of training rows, with mean variance 1; and "
-    "the logarithms of its total and of its number of words, standardised"
+    "log(1 + count), weighted by how few training rows have the word, each row brought to length 1; its "
+    f"coordinates along the {DIRECTIONS} main directions of training rows, of mean variance 1; and how far "
+    "the logarithms of its total and of its number of words are from their mean, in deviations"
 )
 _BATCH = 2048
 

@@ -27,9 +27,9 @@ RARE, MOST_VALUES = 0.01, 32  # values of a category with a feature of their own
 HEAVIEST = 4.0  # largest weight; beyond it a few unusual rows would dominate every distance
 KNOTS = 20_000  # of a distribution function
 RULE = (
-    "numbers become normal scores of the training rows' distribution, categories one feature per value "
-    f"(those under {RARE:.0%} share one), missing its own feature; each column has variance 1; beyond "
-    f"{WIDEST} features, a random projection to that number"
+    "numbers become normal scores of the training rows' distribution, categories one feature a value "
+    f"(those under {RARE:.0%} share one), missing a feature of its own; each column has variance 1; over "
+    f"{WIDEST} features, a random projection to as many"
 )
 
 

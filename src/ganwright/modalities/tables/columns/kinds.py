@@ -167,7 +167,7 @@ class Facts:
         digits = pc.all(pc.match_substring_regex(self.values, _DIGITS)).as_py()
         codes = digits and (self.distinct < self.known or self.names(_PLACES))
         if self.known == self.rows and (named or (share >= _MOSTLY_DISTINCT and not codes)):
-            return "identifier", "", "nearly all distinct: generated anew"
+            return "identifier", "", "nearly all distinct: made anew"
         return "category", "", ""
 
     def names(self, words: frozenset[str]) -> bool:

@@ -48,7 +48,7 @@ def _column(table: pa.Table, name: str, wish: Kind | None) -> Column:
     if wish is not None and wish != kind:
         form = _wished_form(facts, wish)
         _check_wish(facts, wish, form)
-        kind, note = wish, "as you set it"
+        kind, note = wish, "as you said"
     blank = Column(
         name=name,
         kind=kind,
