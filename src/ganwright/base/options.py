@@ -217,7 +217,7 @@ def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> 
 
 
 def in_full(value: Any, key: str) -> str:
-    """The path with the groups that it leaves out, where one alone has the option."""
+    """The path with omitted groups filled in, where only one group has the option."""
     path: list[str] = []
     for part in key.split("."):
         owner = (

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def on_threads(count: int | None) -> Iterator[None]:
-    """Computes on so many threads meanwhile; None changes nothing.
+    """Computes on this many threads meanwhile; None changes nothing.
 
     Sums depend on how they are split over threads: bit-for-bit equal results need the same number
     of threads.

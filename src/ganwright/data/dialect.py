@@ -49,7 +49,7 @@ class Dialect:
 def sniff(path: Path, first: str = "") -> Dialect:
     """Finds encoding, delimiter and header; `first` is the delimiter to prefer.
 
-    Raises DataError when the file is no table, or its header can't be used.
+    Raises DataError when the file is not a table, or its header can't be used.
     """
     sample = _sample(path)
     if not sample.strip(b"\xef\xbb\xbf\r\n \t"):

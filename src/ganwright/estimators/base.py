@@ -82,7 +82,7 @@ class RowEstimator(BaseEstimator):
     def _frame(self, X: Any, *, reset: bool) -> Any:
         """X as a frame whose columns have the names they were fitted with; its rows as they are.
 
-        Raises ValueError for what is no table, and for other columns than fitted.
+        Raises ValueError for anything but a table, and for columns other than the fitted ones.
         """
         if is_frame(X):
             X = collected(X)

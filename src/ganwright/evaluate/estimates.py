@@ -38,7 +38,7 @@ from ganwright.evaluate.vendi import vendi
 LEAST = 20  # examples a side, for a jackknife
 FOLDS = 5  # of the two-sample test
 LEAST_SCORED, SPLITS = 200, 10  # samples, and parts of them, for that of the Inception Score
-BLOCKS, FEW_BLOCKS, WIDE = 20, 10, 512  # beyond so many features, fewer recomputations
+BLOCKS, FEW_BLOCKS, WIDE = 20, 10, 512  # above this many features, fewer recomputations
 
 # From a measure's result, its evidence, and the intervals found before it.
 Interval = Callable[[Any, Evidence, Found], Estimate | None]

@@ -48,7 +48,7 @@ __all__ = ["Looked", "Reference", "class_shares", "evaluate", "look", "rows"]
 
 LEAST, MOST = 2, 10_000  # samples: fewer can't be judged; more only on request
 FLOORS = 3  # draws of real examples that the floor averages
-TRAINED_MOST = 50_000  # training examples looked at
+TRAINED_MOST = 50_000  # training examples used
 LACKS = {  # why a measure is left out, by the missing word of `Measure.needs`
     TRAINING: "needs held-out examples, to see how near unseen ones lie to the training data",
     CLASSES[0]: "needs features that know the data's classes",
@@ -65,7 +65,7 @@ class Looked:
     features: np.ndarray
     probabilities: np.ndarray | None
     hashes: np.ndarray  # (n, 8) bytes of each example's own hash
-    asked: np.ndarray | None = None  # the class each was asked to be
+    asked: np.ndarray | None = None  # the class each was asked for
     cells: Any = None  # the form that the modality's own measures look at
 
     def __len__(self) -> int:

@@ -49,7 +49,7 @@ CLASSIFIERS: Names[Make] = Names(
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well fakes are told from reals on examples the classifier has not seen."""
+    """How well a classifier tells fakes from reals on examples it has not seen."""
 
     accuracy: Estimate  # 0.5 is indistinguishable
     auc: Estimate  # 0.5 is indistinguishable

@@ -97,10 +97,10 @@ class GameOptions:
 
 
 class Batch(NamedTuple):
-    """Real examples (batch, *shape) in [-1, 1], and what both players are told about each.
+    """Real examples (batch, *shape) in [-1, 1], and what both players are conditioned on.
 
-    `condition` (batch, …) is what the generator's `condition` made of them: their labels, or which
-    parts it is to make; None where nothing is told.
+    `condition` (batch, …) is the result of the generator's `condition`: their labels, or which parts it
+    has to generate; None without conditions.
     """
 
     examples: Tensor
@@ -108,7 +108,7 @@ class Batch(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one round came to: scalars on the device, not yet read; None where nothing was played."""
+    """The results of one round: scalars on the device, not yet read; None for a step not taken."""
 
     discriminator_loss: Tensor | None = None
     generator_loss: Tensor | None = None
@@ -154,7 +154,9 @@ class Game:
     augment: Augment | None = None
     moved: Callable[[Tensor], Tensor] | None = None
     gamma: Gamma = field(default_factory=lambda: Gamma(GammaOptions()))
-    fused: bool | None = None  # whether penalties go without differentiating twice; None: untried
+    fused: bool | None = (
+        None  # whether penalties work without double backpropagation; None: untried
+    )
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.

@@ -37,8 +37,8 @@ _BLOCK_BYTES = 16 << 20
 class Read:
     """Counts as they were read: (n, words) of int64, sorted, zeros left out.
 
-    `words` name the columns, or are () where nothing does; `dtype` is what the numbers came as;
-    `frame` says that they came as a table, and go back as one.
+    `words` name the columns, or are () where nothing does; `dtype` is the numbers' original type;
+    `frame` says that they came as a table, as samples will.
     """
 
     matrix: sp.csr_matrix
@@ -154,7 +154,7 @@ def from_matrix(given: Any) -> Read:
 def from_npz(path: Path) -> Read:
     """A sparse matrix in an .npz, as `scipy.sparse.save_npz` writes it; `words` may name columns.
 
-    Read without pickle, and checked: a damaged one raises DataError, whatever stands in it.
+    Read without pickle and checked: a damaged file raises DataError, whatever it contains.
     """
     owner = f"'{path}'"
     try:
@@ -312,7 +312,7 @@ def _block(batch: pa.RecordBatch, owner: str) -> sp.csr_matrix:
 
 
 def checked_block(dense: np.ndarray, names: Sequence[str], owner: str) -> sp.csr_matrix:
-    """Dense values as CSR; what is no count is told with the name of its column."""
+    """Dense values as CSR; errors name the column of a value that is not a count."""
     wrong = (
         (dense < 0, "counts can't be negative"),
         (dense != np.rint(dense), "counts are whole numbers"),

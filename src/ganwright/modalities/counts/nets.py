@@ -298,8 +298,8 @@ def draw(means: Tensor, rates: Rates, totals: Tensor) -> Tensor:
 def fresh(ends: Tensor, again: Tensor, longest: int) -> Tensor:
     """Words (b, longest) from shares whose sums from the left are `ends` (b, words).
 
-    A word that was drawn before is taken with chance d, else passed over. Of more than twice as
-    many, the first that are taken; where those are too few, the last that were passed over.
+    A word that was drawn before is accepted with probability d, else skipped. More than twice as many
+    are drawn; the first accepted ones are used and, where those are too few, the last skipped ones.
     """
     chance = torch.rand(len(ends), 2 * longest + SPARE, device=ends.device)
     words = torch.searchsorted(ends, chance * ends[:, -1:]).clamp(max=ends.shape[1] - 1)

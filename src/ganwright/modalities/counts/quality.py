@@ -51,7 +51,7 @@ class CountRows:
         return cls(training, order[varied], medians[varied])
 
     def of(self, counts: Counts) -> CountRows:
-        """Other rows, looked at in the same way."""
+        """Other rows, with the same watched words."""
         return CountRows(counts, self.watched, self.medians)
 
     def __len__(self) -> int:

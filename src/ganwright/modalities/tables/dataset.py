@@ -2,7 +2,7 @@
 
     <cache>/data/<table>/<reading>/table.arrow    the canonical table, mapped from disk
     <cache>/data/<table>/<reading>/about.json     its columns, notes, and rows that were left out
-    <cache>/data/<table>/<reading>/hashes.npy     (n,) uint64, of what is learned of a row
+    <cache>/data/<table>/<reading>/hashes.npy     (n,) uint64, of a row's learned columns
     <cache>/data/<table>/<codes>/codes.npy        (n, C) the codes of all rows
     <cache>/data/<table>/<codes>/codec.json       what they mean
     <cache>/data/<frames>/<content>.arrow         a frame that was given in memory
@@ -70,7 +70,7 @@ class TableSource:
 
 
 def take(table: pa.Table, indices: np.ndarray) -> pa.Table:
-    """Rows by number, in any order, from a table on disk: no more than they come into memory."""
+    """Rows by number, in any order, from a table on disk; only these come into memory."""
     wanted = np.asarray(indices, np.int64)
     order = np.argsort(wanted, kind="stable")
     sorted_rows = wanted[order]
@@ -151,7 +151,7 @@ def frame_source(frame: Any, options: DataOptions) -> TableSource:
 
 
 def canonical(source: TableSource, options: DataOptions) -> Canonical:
-    """The table as it is read, or as an earlier call read it. Raises DataError, OptionError."""
+    """The table as read now, or by an earlier call. Raises DataError, OptionError."""
     chosen = options.of(TableOptions)
     key = [
         _VERSION,
@@ -199,7 +199,7 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
 
 
 def _columns(table: pa.Table, chosen: TableOptions) -> tuple[Column, ...]:
-    """What the columns are, and numbers where a constraint adds or compares them."""
+    """The columns, as numbers where a constraint adds or compares them."""
     kinds = parse_kinds(chosen.kinds, table.column_names)
     columns = infer_columns(table, kinds)
     found: dict[str, Kind] = {}
@@ -399,7 +399,7 @@ def _unread(table: pa.Table, columns: tuple[Column, ...]) -> Iterator[str]:
 
 
 def _mostly_digits(texts: pa.ChunkedArray) -> bool:
-    """Whether texts look like dates or numbers: half of their letters are digits, or so."""
+    """Whether texts look like dates or numbers: about half of their characters are digits."""
     digits = pc.utf8_length(pc.replace_substring_regex(texts, r"\D", ""))
     return (pc.sum(digits).as_py() or 0) > _DIGITS * (pc.sum(pc.utf8_length(texts)).as_py() or 0)
 

@@ -39,8 +39,8 @@ from ganwright.nets.layers import (
 )
 
 ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
-OWN = 0.1  # of the usual size, at the start, of a vector of its own for a code along an axis
-BOUND = 30.0  # of logits: beyond, a probability is 0 in float32 anyway
+OWN = 0.1  # initial scale, relative to the usual one, of the own vector of a code along an axis
+BOUND = 30.0  # of logits: below, a probability is 0 in float32 anyway
 BLOCK = 2048  # rows sampled together: about what stays in a processor's cache
 
 
@@ -152,7 +152,7 @@ def hats(spec: TableSpec, halvings: int) -> tuple[Tensor, Tensor] | None:
 
     Every field with positions gets two axes, its values' and its training ranks', and on each a
     slope and triangular hats at 2, 4, … 2^halvings steps: neighbours share most of their features,
-    so what is learned of one bin holds for those beside it.
+    so what is learned for one bin carries over to those next to it.
     """
     if halvings == 0 or not spec.positions:
         return None
@@ -162,7 +162,7 @@ def hats(spec: TableSpec, halvings: int) -> tuple[Tensor, Tensor] | None:
         own = np.arange(start, start + size)
         own = own[position[own] >= 0]
         start += size
-        if len(own) < 5:  # few codes are learned as well one by one
+        if len(own) < 5:  # a few codes are learned just as well separately
             continue
         order = own[np.argsort(position[own], kind="stable")]
         rank = np.empty(len(position))
@@ -430,7 +430,7 @@ class TableGenerator(Generator):
                 continue
             span = self.fields.spans[c]
             features = self._trunk(h if self.blocks else to_bf16(h))
-            # Codes first: what is added or compared along them are whole rows then.
+            # Codes first: additions and comparisons along them then work on whole rows.
             logits = (head[span] @ to_bf16(features).T).float().add_(bias[span, None])
             code = draw(logits, uniforms[:, c], None if allowed is None else allowed[span])
             drawn[:, c] = torch.where(hidden, code, known[:, c])

@@ -1,4 +1,4 @@
-"""Rows to codes, and back."""
+"""Rows to codes and back."""
 
 from ganwright.modalities.tables.codec.table import TableCodec
 

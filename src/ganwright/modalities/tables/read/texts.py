@@ -1,4 +1,4 @@
-"""Columns of text that hold numbers, dates or times: found out by all their values, and read."""
+"""Text columns that contain numbers, dates or times: detected from all their values, and read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Marks:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a column of text becomes what it holds; `missing` are the texts that stand for nothing.
+    """How a text column is read; `missing` are the texts that mean a missing value.
 
     `form` is that of dates that stay text, `written` that of numbers, and of moments that are not
     written as their type is. `decimal` is the decimal mark, where the values leave no other; `doubt`
@@ -113,7 +113,7 @@ class Reading:
         return self._whole(numbers) if pa.types.is_integer(self.type) else numbers.cast(self.type)
 
     def _whole(self, numbers: pa.Array) -> pa.Array:
-        """The nearest whole numbers: 1.5 may stand where in training there were none but whole ones."""
+        """The nearest whole numbers: 1.5 may occur where training only had whole ones."""
         return pc.round(numbers).cast(self.type)
 
 
@@ -123,10 +123,10 @@ _UNKNOWN = Marks()
 def reading_of(
     name: str, column: pa.ChunkedArray, wish: Kind | None, bad: str, marks: Marks = _UNKNOWN
 ) -> Reading:
-    """Finds what a column of text holds; `wish` is the kind that the user says it is of.
+    """Detects what a text column contains; `wish` is the kind set by the user.
 
-    With a wish for numbers or dates, texts that are none become missing, or with ``bad="refuse"``
-    a DataError. Raises OptionError when nothing in the column is of the wished kind.
+    With a wish for numbers or dates, other texts become missing or, with ``bad="refuse"``, a DataError.
+    Raises OptionError when nothing in the column is of the wished kind.
     """
     counted = pc.value_counts(column.drop_null())
     values, counts = counted.field("values"), counted.field("counts").to_numpy()
@@ -155,7 +155,7 @@ def reading_of(
 def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
     """A column that was given as text, left so; a note where it reads as numbers or dates.
 
-    What has a form is learned as what it says, and given back as text of that form.
+    A column with a form is learned as numbers or dates, and generated as text of that form.
     """
     if silent or pa.types.is_null(found.type):
         return Reading(type=pa.string())
@@ -345,7 +345,7 @@ def _wished_dates(
 def _wished_numbers(name: str, texts: pa.Array, marks: Marks) -> tuple[np.ndarray, Reading | None]:
     """Which texts are numbers, and how those are read."""
     if marks.semicolons and not marks.decimal:
-        marks = replace(marks, decimal=",")  # what can't be told is what is usual there
+        marks = replace(marks, decimal=",")  # ambiguous numbers are read in the usual way there
     plain = _numeric(texts)
     formed = numerals.best_of(texts, decimal=marks.decimal)
     good = plain if formed is None or plain.sum() >= formed.sum() else formed

@@ -1,4 +1,4 @@
-"""Frames, Parquet and Arrow files: tables that know their types, as blocks of canonical rows."""
+"""Frames, Parquet and Arrow files: typed tables, as blocks of canonical rows."""
 
 from __future__ import annotations
 
