@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
     """Learns how columns depend on each other and fills missing values, in training rows or new ones.
 
-    Numbers, categories, dates: every column of a frame is filled in its own type, and what is
-    there is never changed. ``how="mean"`` gives the best guess (of numbers the mean given what is
-    known of the row, of categories the most probable), ``how="draw"`` a draw. `draws` is how many
-    completed tables `transform_draws` gives, each drawn independently: their spread shows how uncertain
-    the values are. A column that was missing in every fitted row stays missing. See `RowEstimator`
-    for the other parameters.
+    Numbers, categories, dates: every column of a frame is filled in its own type, and known values are
+    never changed. ``how="mean"`` gives the best guess (of numbers the mean given what is known of the
+    row, of categories the most probable), ``how="draw"`` a draw. `draws` is how many completed tables
+    `transform_draws` gives, each drawn independently: their spread shows how uncertain the values are.
+    A column that was missing in every fitted row stays missing. See `RowEstimator` for the other
+    parameters.
 
     >>> from ganwright.estimators import GANImputer
     >>> GANImputer(random_state=0).fit_transform([[1.0, 2.0], [3.0, float("nan")], [1.0, 2.0]])

@@ -1,7 +1,7 @@
 """Nets that fit any spec, and the layers that all nets share.
 
-Nets for one modality are in its part `nets`. New net: one file, and its options in the lists here or
-there.
+Nets for one modality are in its part `nets`. A new net is one file, with its options in the list here
+or there.
 """
 
 from __future__ import annotations

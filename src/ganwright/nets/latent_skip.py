@@ -50,7 +50,7 @@ class LatentSkipGeneratorOptions:
 
 @options
 class LatentSkipDiscriminatorOptions:
-    """The generator's mirror image: the example's projection enters each stage."""
+    """The generator mirrored: the example's projection enters each stage."""
 
     kind: Literal["latent-skip"] = "latent-skip"
     width: int = Field(default=256, ge=1, le=65536, description="features of every stage")

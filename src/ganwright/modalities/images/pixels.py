@@ -136,7 +136,7 @@ def _resize_deep(array: np.ndarray, one: Callable[[np.ndarray], np.ndarray]) -> 
     if alpha:
         share = small[:, :, -1:] / WHITE[array.dtype.name]
         small[:, :, :-1] = np.where(share > 1e-6, small[:, :, :-1] / np.maximum(share, 1e-6), 0)
-    # The filters overshoot at edges; a picture keeps to its own range.
+    # The filters overshoot at edges: clipped to the image's own range.
     return _back(small.clip(array.min(axis=(0, 1)), array.max(axis=(0, 1))), array.dtype)
 
 
@@ -150,10 +150,10 @@ def least_channels(array: np.ndarray) -> np.ndarray:
 
 
 def content_hash(array: np.ndarray) -> int:
-    """A 64-bit hash of what the picture shows, the same in every file format that keeps it.
+    """A 64-bit hash of the image's content, the same in every lossless file format.
 
-    Taken before resizing: 16 bit that holds no more than 8 counts as 8, opaque alpha and equal
-    colour channels as absent. The shape counts.
+    Taken before resizing: 16-bit images with 8-bit content count as 8 bit, opaque alpha and equal colour
+    channels as absent. The shape matters.
     """
     if array.dtype == np.uint16 and not (array % 257).any():
         array = (array // 257).astype(np.uint8)

@@ -1,9 +1,9 @@
 """Affine maps of images: moving, recolouring and cutting, with parameters drawn beforehand.
 
-Each is its linear part and an offset, and knows its transpose, so that derivatives of every order
-reach through it (`game/augment.py` draws them, `game/fused.py` goes through them by hand). Whole
-shifts, flips and quarter turns move pixels and change none. Everything else of geometry is one
-resampling: bilinear, of the picture sharpened beforehand by what bilinear weights blur on average.
+Each consists of a linear part and an offset and has a transpose, so that it supports derivatives of every
+order (`game/augment.py` draws them, `game/fused.py` differentiates through them by hand). Shifts by whole
+pixels, flips and quarter turns move pixels without changing any. All other geometry is one bilinear
+resampling, of the image sharpened beforehand to make up for the average blur of bilinear weights.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-# What a bilinear weight takes off high frequencies, on average over the places between pixels, this
-# gives back: of 0 … 0.2 the one nearest to band-limited resampling (benchmarks/augment.py).
+# Restores what bilinear weights take off high frequencies, on average over positions between pixels: of
+# 0 … 0.2 the value nearest to band-limited resampling (benchmarks/augment.py).
 SHARPEN = 0.1
 
 NEAREST, BILINEAR = 1, 0  # torch's numbers for its kernels
@@ -25,8 +25,8 @@ ZEROS, REFLECTION = 0, 2
 class Resample(torch.autograd.Function):
     """A `Sampling` as an operation that can be differentiated any number of times.
 
-    torch's own grid_sample can be once. Its kernels for the picture and for the picture's gradient are
-    each other's transpose, and linear: the derivative of either is the other.
+    torch's own grid_sample can be only once. Its kernels for the image and for the image's gradient are
+    linear and each other's transpose, so the derivative of either is the other.
     """
 
     @staticmethod
@@ -114,7 +114,7 @@ class Sampling:
 
 
 def places(theta: Tensor, height: int, width: int) -> Tensor:
-    """The grid (batch, height, width, 2) of affine maps (batch, 2, 3), as affine_grid but quicker."""
+    """The grid (batch, height, width, 2) of affine maps (batch, 2, 3), as affine_grid but faster."""
     down, across = (
         (2 * torch.arange(n, device=theta.device, dtype=theta.dtype) + 1) / n - 1
         for n in (height, width)

@@ -90,7 +90,7 @@ class Options:
         return self.operations or (DIFFAUG if mode == "diffaug" else USUAL)
 
     def check(self, mode: str) -> None:
-        """Raises OptionError for operations that DiffAugment has not."""
+        """Raises OptionError for operations that DiffAugment doesn't have."""
         alien = [name for name in self.chosen(mode) if name not in DIFFAUG]
         if mode == "diffaug" and alien:
             raise OptionError(
@@ -120,7 +120,7 @@ class Dice:
 
 
 class Views:
-    """T: a fresh draw for each batch, by operations that happen with chance p each."""
+    """T: a fresh draw for each batch, by operations that each happen with probability p."""
 
     def __init__(
         self, o: Options, mode: str, spec: Spec, device: torch.device | str = "cpu"
@@ -140,7 +140,7 @@ class Views:
         steps: list[Sampling | Recolour | Cut] = []
         if chosen - {"colour", "luma-flip", "cutout"}:
             steps.append(self._sampling(dice))
-        if chosen & {"colour", "luma-flip"}:  # of DiffAugment, first: its bands stay nought
+        if chosen & {"colour", "luma-flip"}:  # DiffAugment's comes first: its bands stay zero
             steps.insert(0 if self.mode == "diffaug" else 1, self._recolour(dice))
         if "cutout" in chosen:
             steps.append(self._cut(dice))
@@ -185,7 +185,7 @@ class Views:
             happens, factor = dice.happens(dice.p), dice.normal(SCALE).exp2()
             then(happens, factor, zero, zero, zero, factor, zero)
             whole = whole & ~happens
-        # Twice, so that a stretch goes any way; the chance that neither happens is 1 − p.
+        # Twice, so that any direction can be stretched; with probability 1 − p neither happens.
         half = 1 - (1 - dice.p).sqrt()
         if "rotate" in chosen:
             whole = whole & ~rotate(half)
@@ -202,8 +202,8 @@ class Views:
             whole = whole & ~happens
         half_size = self.half.to(back)  # of which torch's coordinates are multiples
         theta = (back * half_size / half_size[:, None])[:, :2]
-        # Of DiffAugment, which always shifts, the band of nought tells the discriminator how far: a
-        # generator that shifted by itself would be found out.
+        # DiffAugment always shifts, but the band of zeros shows the discriminator how far, so that it would
+        # notice a generator that shifts by itself.
         padding = ZEROS if self.mode == "diffaug" else REFLECTION
         return Sampling.of(theta, whole, moved, (self.height, self.width), padding)
 
@@ -234,8 +234,8 @@ class Views:
     def _matrix(self, luma: Tensor, chroma: Tensor, angle: Tensor) -> Tensor:
         """The map that scales grey by `luma`, and what departs from it by `chroma`, turned by `angle`.
 
-        Grey is the axis (1, 1, 1) of red, green and blue. Of other channels, which are no colours, all
-        are scaled by `luma` alone.
+        Grey is the axis (1, 1, 1) of red, green and blue. Channels that are not colours are all scaled
+        by `luma` alone.
         """
         if self.channels != 3:
             return luma.view(-1, 1, 1)
@@ -249,7 +249,7 @@ class Views:
         return torch.where(plain, eye, matrix)  # to the last bit
 
     def _cut(self, dice: Dice) -> Cut:
-        """Nought in a rectangle of half the sides, its middle anywhere in the picture."""
+        """Zero in a rectangle of half the sides, centred anywhere in the image."""
         happens = dice.happens(dice.p)
         down, across = (
             (torch.arange(n, **dice.like) + 0.5 - dice.uniform(0, n)[:, None]).abs()

@@ -46,8 +46,8 @@ def load_weights(
     """The tensors of a published file, or of `path`.
 
     Without `path` the file is taken from the user's cache, and fetched into it only with
-    `allow_download`. A .safetensors file can't run code and is read as it is: its tensors are
-    fingerprinted, so other weights show as another hash. Any other file must have the published
+    `allow_download`. A .safetensors file can't run code and is read directly: its tensors are
+    fingerprinted, so that other weights have another hash. Any other file must have the published
     SHA-256.
 
     Raises OptionError when there is no file, ModelError when it is another or damaged, WorkError
@@ -85,7 +85,7 @@ def _fetch(owner: str, published: Published, path: Path) -> None:
             with aside.open("wb") as target:
                 shutil.copyfileobj(source, target)
             _check(owner, published, aside, shown=published.url)
-    except OSError as error:  # every failure of the network is one
+    except OSError as error:  # includes every network failure
         reason = getattr(error, "reason", None) or error.strerror or error
         raise WorkError(message(owner, f"{published.url} can't be fetched: {reason}")) from None
 
@@ -111,7 +111,7 @@ def _read_published(owner: str, published: Published, path: Path) -> dict[str, T
     _check(owner, published, path)
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the reader of pickles may raise anything
+    except Exception as error:  # unpickling may raise anything
         first = str(error).partition("\n")[0][:100]
         raise ModelError(message(owner, f"'{path}' can't be read: {first}")) from None
     named = isinstance(tensors, Mapping) and all(isinstance(t, Tensor) for t in tensors.values())

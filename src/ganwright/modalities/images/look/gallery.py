@@ -1,6 +1,6 @@
 """The images of a report that need the model and the data.
 
-The samples looked at closely are the card's own (the same seed), or the first of them.
+The samples compared with real examples are the card's own (the same seed), or the first of them.
 """
 
 from __future__ import annotations

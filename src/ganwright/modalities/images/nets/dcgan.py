@@ -1,7 +1,7 @@
 """Convolutional nets (Radford et al. 2016), and the dense-to-conv generator.
 
-Any picture size: the generator grows ⌈size / 2ᵏ⌉ k times by two and crops what is over; the
-discriminator halves, rounding down.
+Any image size: the generator doubles ⌈size / 2ᵏ⌉ k times and crops the excess; the discriminator
+halves, rounding down.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ LEAST_PATCHES = 8  # per side: smaller images have few enough pixels for one pos
 NARROWEST = 16  # channels stop halving here
 EXPANSION = 2  # inverted bottleneck: the grouped convolution has twice the channels
 # Under autocast, the smallest map and those below the four largest stay in float32, as in the paper:
-# bfloat16 keeps 8 bits of a residual sum, and the logit hangs on these few pixels.
+# bfloat16 keeps 8 bits of a residual sum, and the logit depends on these few pixels.
 LOW_PRECISION_MAPS = 4
 # A CPU has no fast kernels for depthwise convolutions in bfloat16 (backward, 100 times slower), but
 # has them for groups of 16; the fixed kernel is therefore laid out in blocks, mostly of zeros.
@@ -46,7 +46,7 @@ TOGETHER = 16
 
 
 class Preset(NamedTuple):
-    """What `size` stands for. From stage to larger stage channels halve, after the first `full`."""
+    """The meaning of `size`. Channels halve from stage to larger stage, after the first `full`."""
 
     width: int
     full: int
@@ -67,7 +67,7 @@ Blocks = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(max_len
 
 @options
 class R3GANOptions:
-    """The size of a net. What is left empty or 0 follows from `size`."""
+    """The size of a net. Values left empty or 0 follow from `size`."""
 
     size: Literal["xs", "s", "m", "l"] = Field(
         default="xs", description="xs for a laptop's CPU … l as in the paper"
@@ -174,8 +174,8 @@ def pointwise(before: int, after: int) -> nn.Conv2d:
 class Block(nn.Module):
     """x + f(x), f: 1×1 to twice the channels, grouped 3×3, 1×1 back; rectified in between.
 
-    At the start f is 0, and what stands before its last layer is as small as lets `depth` blocks
-    learn at one rate: L^(−1/4) for L of them (Fixup, Zhang et al. 2019).
+    At the start f is 0, and the layers before its last are scaled down so that `depth` blocks can learn
+    at one rate: by L^(−1/4) for L of them (Fixup, Zhang et al. 2019).
     """
 
     def __init__(self, channels: int, group: int, depth: int) -> None:
@@ -200,7 +200,7 @@ class Block(nn.Module):
 class Resampling(nn.Module):
     """What both directions share: the kernel of bilinear resampling by 2, [1, 3, 3, 1] ⊗ [1, 3, 3, 1].
 
-    Zeros stand around the map. Of an odd side, the smaller map has half a pixel more at its start.
+    The map is padded with zeros. For odd sides, the smaller map has half a pixel more at its start.
     """
 
     def __init__(self, channels: int, height: int, width: int, total: float) -> None:
@@ -387,7 +387,7 @@ class Unpatch(nn.Module):
         self.layer = nn.ConvTranspose2d(
             features, channels, 2 * patch, patch, padding, more, bias=False
         )
-        draw(self.layer.weight, 1.0, features * 4)  # so many taps come to each pixel
+        draw(self.layer.weight, 1.0, features * 4)  # the number of taps per pixel
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.layer(x)

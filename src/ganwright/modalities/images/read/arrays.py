@@ -41,7 +41,7 @@ class StoredArray:
 
     @contextmanager
     def array(self) -> Iterator[np.ndarray]:
-        """The array as a map of a file, so that no more than what is looked at is in memory."""
+        """The array memory-mapped, so that only accessed parts are in memory."""
         if self.direct is not None:
             yield self._map(self.direct, self.skip)
             return

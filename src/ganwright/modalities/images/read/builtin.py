@@ -1,4 +1,4 @@
-"""Data that comes along: the digits of scikit-learn, and drawn shapes."""
+"""Built-in data: the digits of scikit-learn, and drawn shapes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def digits_source() -> ImageSource:
 
 
 def shapes_source() -> ImageSource:
-    """4,000 drawings of 32×32 in colour, of known factors (`data/shapes.py`); classes: the forms."""
+    """4,000 drawings of 32×32 in colour, of known factors (`shapes.py`); classes: the forms."""
     from ganwright.modalities.images.read import shapes
 
     what = shapes.factors()

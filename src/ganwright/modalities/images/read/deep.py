@@ -8,9 +8,9 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-# What comes of the file → its channels.
+# Result of decoding → its channels.
 DEEP = {"LA;16": 2, "RGB;16": 3, "RGBA;16": 4}
-# Pillow's mode, and whether one colour is named as clear → what comes of the file.
+# Pillow's mode, and whether one colour is transparent → result of decoding.
 DEEP_MODES = {
     ("I;16", True): "LA;16",
     ("LA", False): "LA;16",
@@ -38,7 +38,7 @@ class Undecoded(Exception):
 def deep_pixels(image: Image.Image, file: BinaryIO, channels: int) -> np.ndarray:
     """The pixels of a PNG or TIFF that Pillow has opened: (height, width, channels) of uint16."""
     orientation = image.getexif().get(_ORIENTATION)  # asked first: loading a TIFF takes it away
-    image.load()  # finds what is cut off or damaged
+    image.load()  # finds truncated or damaged files
     orientation = orientation or image.getexif().get(_ORIENTATION, 1)
     file.seek(0)
     array = _decoded(file.read(), str(image.format))

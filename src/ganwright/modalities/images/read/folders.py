@@ -98,7 +98,7 @@ def _arranged(
 def _words_beside(
     pictures: Sequence[str], beside: Sidecar, test: np.ndarray
 ) -> tuple[Words, list[str]]:
-    """Labels that a file beside the pictures names; pictures it does not name are left out."""
+    """Labels from a file beside the images; images it does not list are left out."""
     words: list[str | None] = [beside.labels.get(p) for p in pictures]
     files = ", ".join(beside.files)
     named = sum(word is not None for word in words)
@@ -114,7 +114,7 @@ def _words_beside(
 def _words_of_folders(
     inner: list[tuple[str, ...]], test: np.ndarray, shards: bool
 ) -> tuple[Words, list[str]]:
-    """Labels by folder; pictures of a test part that lie in no class of the training part are left out."""
+    """Labels by folder; test images without a class of the training part are left out."""
     words: list[str | None] = [parts[0] if len(parts) > 1 else None for parts in inner]
     training = [word for word, held in zip(words, test, strict=True) if not held]
     known = {word for word in training if word is not None}
@@ -143,9 +143,9 @@ def _words_of_folders(
 def _numbered(sizes: Mapping[str, int]) -> bool:
     """Whether folders are the parts of an archive, by their names and how many pictures they hold.
 
-    The names are 00000, 00001, … or evenly spaced as in 00000, 01000, …, of one length of four
-    digits at least; all but the last hold as many pictures, and the last no more. Classes that are
-    numbers (0 … 9, or 01 … 12) have shorter names, and seldom one size.
+    The names are 00000, 00001, … or evenly spaced as in 00000, 01000, …, of one length of four digits
+    at least; all but the last contain equally many images, and the last no more. Classes that are
+    numbers (0 … 9, or 01 … 12) have shorter names and rarely equal sizes.
     """
     folders = sorted(sizes)
     if len(folders) < 2 or not all(re.fullmatch("[0-9]{4,}", name) for name in folders):
@@ -288,7 +288,7 @@ def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
 
 
 def zip_source(path: Path, label: str | None = None) -> ImageSource:
-    """The pictures in a zip, read where they lie. Raises DataError for a damaged zip."""
+    """The images in a zip, read in place. Raises DataError for a damaged zip."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [m.filename for m in archive.infolist()]

@@ -63,7 +63,7 @@ def _entries(rows: list[dict[str, str]], name: str) -> list[str]:
 
 
 def _file(folder: Path, entry: str) -> Path:
-    """The file that an entry names: as it stands, with slashes for backslashes, or as people read it."""
+    """The file that an entry names: as written, with slashes for backslashes, or in readable form."""
     forms = (entry, entry.replace("\\", "/"), *readable([entry]))
     with suppress(OSError, ValueError, StopIteration):
         return next(folder / form for form in forms if (folder / form).is_file())

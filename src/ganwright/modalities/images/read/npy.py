@@ -24,7 +24,7 @@ _OFFICIAL = (
 
 
 def is_sparse(path: Path) -> bool:
-    """Whether an .npz is a matrix as `scipy.sparse.save_npz` writes it, and so no images."""
+    """Whether an .npz is a matrix as `scipy.sparse.save_npz` writes it, so not images."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {"format.npy", "shape.npy", "data.npy"} <= set(archive.namelist())

@@ -1,4 +1,4 @@
-"""One picture file: its head and its pixels, whatever mode it has; safe on files from strangers."""
+"""One image file: its header and pixels, in any mode; safe for untrusted files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganwright.modalities.images.read.deep import (
 )
 from ganwright.modalities.images.read.source import Head, Unreadable, check_finite
 
-# Pillow knows more, but some of those start other programs (EPS: Ghostscript).
+# Pillow supports more, but some formats start other programs (EPS: Ghostscript).
 _FORMATS = [
     "PNG",
     "JPEG",
@@ -40,9 +40,9 @@ _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Around all decoding: bombs are errors, and Pillow's remarks on odd files are silent.
+    """Wraps all decoding: decompression bombs are errors, and Pillow's warnings are silenced.
 
-    Filters of warnings belong to the whole process, so this is entered once, outside the threads.
+    Warning filters are global to the process, so this is entered once, outside the threads.
     """
     Image.init()
     with warnings.catch_warnings():
@@ -52,7 +52,7 @@ def decoding() -> Iterator[None]:
 
 
 def read_head(file: BinaryIO) -> Head:
-    """The head of a picture file, without decoding it. Raises Unreadable."""
+    """The header of an image file, without decoding it. Raises Unreadable."""
     with _opened(file) as image:
         mode, (width, height) = _target_mode(image), _stored_size(image)
         # Pillow would decode a whole PNG to look for EXIF at its end.

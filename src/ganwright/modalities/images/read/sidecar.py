@@ -1,4 +1,4 @@
-"""Labels that lie beside pictures: StyleGAN's `dataset.json`, Hugging Face's `metadata.csv` or `.jsonl`."""
+"""Label files beside images: StyleGAN's `dataset.json`, Hugging Face's `metadata.csv` or `.jsonl`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _stylegan(text: str, asked: str | None, owner: str) -> Iterator[tuple[str, s
 
 
 def _number(label: Any) -> Any:
-    """The class that a vector of one 1 and zeros stands for; anything else stays."""
+    """The class of a one-hot vector; anything else is unchanged."""
     if isinstance(label, list) and sorted(label) == [0] * (len(label) - 1) + [1]:
         return label.index(1)
     return label

@@ -1,4 +1,4 @@
-"""Images before they are decoded: a list of examples that can be read. Knows no decoder."""
+"""Images before decoding: a list of examples that can be read, independent of decoders."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """What an example is before it is decoded. `dtype` is uint8, uint16 or float32.
+    """An example's metadata before decoding. `dtype` is uint8, uint16 or float32.
 
     `reduced` is True where the file has more than 8 bits a channel and decoding keeps 8.
     """
