@@ -25,7 +25,7 @@ PACKAGE = ROOT / "src" / "ganwright"
 LAYERS = (
     ("cli",),
     ("serve",),
-    ("api", "contest"),
+    ("api", "benchmark"),
     ("estimators",),
     ("uses",),
     ("images", "tables", "counts"),
@@ -35,6 +35,7 @@ LAYERS = (
     ("data", "nets", "game"),
     ("base",),
 )
+OUTSIDE = {"__init__", "__main__", "_version"}  # no rooms
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 WIDTH, HEIGHT, GAP, LANE, MARGIN, RADIUS = 84, 48, 14, 22, 16, 9
 INSET = 24  # from the arrow into a box to the box's right edge
@@ -69,7 +70,7 @@ class Place(NamedTuple):
 
 def room_of(name: tuple[str, ...]) -> str:
     """The room of a module from its name after `ganwright`, in parts; each modality is a room."""
-    return name[1] if name[0] == "modalities" and len(name) > 1 else name[0]
+    return name[1] if name[0] == "modalities" else name[0]
 
 
 def imported(file: Path) -> Iterator[tuple[str, ...]]:
@@ -88,10 +89,13 @@ def survey() -> tuple[Pairs, dict[str, list[int]]]:
     pairs, lines = Counter[tuple[str, str]](), dict[str, list[int]]()
     for file in sorted(PACKAGE.rglob("*.py")):
         room = room_of(file.relative_to(PACKAGE).with_suffix("").parts)
-        if room in LEVEL:
-            lines.setdefault(room, []).append(len(file.read_text(encoding="utf-8").splitlines()))
-            others = {room_of(name) for name in imported(file)} & set(LEVEL) - {room}
-            pairs.update((room, other) for other in others)
+        if room in OUTSIDE:
+            continue
+        lines.setdefault(room, []).append(len(file.read_text(encoding="utf-8").splitlines()))
+        others = {room_of(name) for name in imported(file)} - OUTSIDE - {room}
+        pairs.update((room, other) for other in others)
+    if unknown := set(lines) - set(LEVEL):
+        sys.exit(f"no layer is stated for {', '.join(sorted(unknown))}")
     for room, other in pairs:
         if LEVEL[room] >= LEVEL[other]:
             sys.exit(f"{room} imports {other}, which is not below it")

@@ -24,12 +24,12 @@ import torch
 from torch import nn
 
 from ganwright.base import seeds
-from ganwright.modalities.tables.codec.codec import TableCodec
 from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import flat, raw_numbers
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.rows import block_size, codec_of, given_codes
+from ganwright.uses.tables import block_size, codec_of, given_codes
 
 LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
@@ -178,7 +178,7 @@ class Detector:
         return costs
 
     def _cost(self, codes: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
-        shares = self._chances(known)
+        shares = self._shares(known)
         places = np.maximum(codes, 0) + self.codec.offsets[:-1]
         cost = -np.log(np.maximum(np.take_along_axis(shares, places, axis=1), 1e-13))
         cost[codes < 0] = 0.0
@@ -191,7 +191,7 @@ class Detector:
         return cost
 
     @torch.inference_mode()
-    def _chances(self, known: np.ndarray) -> np.ndarray:
+    def _shares(self, known: np.ndarray) -> np.ndarray:
         network: Any = self.network
         device = next(network.parameters()).device
         codes = torch.from_numpy(known.astype(np.int64)).to(device)
@@ -266,7 +266,7 @@ def detect(
     """
     import pandas as pd
 
-    from ganwright.uses.rows import rows_of
+    from ganwright.uses.tables import rows_of
 
     codec = codec_of(model, "detect")
     unread = Unread()

@@ -84,7 +84,7 @@ class ImageCodec(Codec):
         self.grid(samples, columns).save(path, format="PNG")
 
     def decode(
-        self, x: torch.Tensor, places: object = None, bounds: object = None, *, start: int = 0
+        self, x: torch.Tensor, places: object = None, allowed: object = None, *, start: int = 0
     ) -> np.ndarray:
         """(b, C, H, W) → stored (b, H, W, C): clamped, and rounded to nearest if integer.
 

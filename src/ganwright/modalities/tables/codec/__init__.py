@@ -6,7 +6,7 @@ conditions. A bin keeps its inner quantiles, from which numbers get their digits
 can't be learned (identifiers, free text, constants) are no choices: the codec makes them (`remade`).
 """
 
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 
 CODEC = TableCodec
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
 from ganwright.modalities.tables.codec.fields import CategoryField
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.read.tables import conform, read_table, write_canonical
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
@@ -131,7 +131,7 @@ def calm(model: Model, count: int) -> Tensor:
 
 
 @torch.inference_mode()
-def chances(model: Model, known: np.ndarray) -> np.ndarray:
+def probabilities(model: Model, known: np.ndarray) -> np.ndarray:
     """What the cells of rows `known` (b, C) may be: probabilities (b, ΣK); −1 is a hidden cell."""
     codes = torch.from_numpy(known.astype(np.int64)).to(model.device)
     logits = model.generator.predict(calm(model, len(codes)), codes)
