@@ -37,7 +37,7 @@ LAYERS = (
 )
 OUTSIDE = {"__init__", "__main__", "_version"}  # no rooms
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-WIDTH, HEIGHT, GAP, LANE, MARGIN, RADIUS = 84, 48, 14, 22, 16, 9
+WIDTH, HEIGHT, GAP, LANE, MARGIN, RADIUS = 88, 48, 14, 22, 16, 9
 INSET = 24  # from the arrow into a box to the box's right edge
 STYLE = """
   .paper, .dot { fill: #ffffff } text { font: 11px system-ui, sans-serif; fill: #57606a }
