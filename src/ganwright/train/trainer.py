@@ -1,4 +1,9 @@
-"""What a run is made of while it trains: players, optimisers, average, and how far it has come."""
+"""What a run is made of while it trains: players, optimisers, average, and how far it has come.
+
+Networks are laid out channels-last and, unless the recipe says otherwise, compute in bfloat16 where the
+hardware does. With `nets.layers.Dropout` this is most of what makes a round fast on a CPU
+(benchmarks/throughput.py).
+"""
 
 from __future__ import annotations
 
