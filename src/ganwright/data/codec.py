@@ -73,6 +73,14 @@ class Codec(ABC):
         """What `where` asks of examples. Raises OptionError where it can't be had."""
         raise OptionError(f"where: {self.makes} are made without conditions; got {where!r}")
 
+    def suits(self, other: Codec) -> bool:
+        """Whether what the nets see means the same here, to weights that learned by `other`."""
+        return self.to_json() == other.to_json()
+
+    def settings(self) -> dict[str, Any]:
+        """Options by which data is opened in the form that it makes, by dotted path."""
+        return {}
+
     @abstractmethod
     def digests(self, examples: Any) -> np.ndarray:
         """A hash of each example's content, (n, 8) uint8."""

@@ -43,7 +43,7 @@ class Part(Protocol):
     """A modality's part `augment`; its `Options` are a group of `AugmentOptions`."""
 
     Options: (
-        Any  # with `modes`: where each does anything; and check(mode), which raises OptionError
+        Any  # which have `modes`, where each does anything, and check(mode), raising OptionError
     )
     Views: Any  # (options, mode, spec, device) → Views
 

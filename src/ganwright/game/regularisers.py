@@ -26,7 +26,7 @@ Places = Int[Tensor, "kept"]
 
 
 @options
-class RemedyOptions:
+class RegulariserOptions:
     """What is added to the losses, and what the generator learns from."""
 
     lecam: float = Field(

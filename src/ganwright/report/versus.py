@@ -75,7 +75,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedMeasure:
     """One measure of all candidates."""
 
     title: str
@@ -183,10 +183,10 @@ def _panel(i: int, one: Candidate, samples: Markup | None) -> Panel:
     return Panel(one.recipe, i % COLOURS, words.level, words.tone, ", ".join(parts), samples)
 
 
-def _row(name: str, cards: Cards) -> Row:
+def _row(name: str, cards: Cards) -> ComparedMeasure:
     winner = _winner(cards, name)
     entry = next(iter(cards.values()))[0].measures[name]
-    return Row(
+    return ComparedMeasure(
         title=title(name),
         says=MEASURES[name].says if name in MEASURES else "",
         better=entry.better,

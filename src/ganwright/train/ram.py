@@ -94,10 +94,10 @@ def room_for(recipe: Recipe) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         o = recipe.train
-        portion = max(1, (o.microbatch or o.batch) // 2)
+        smaller = max(1, (o.microbatch or o.batch) // 2)
         raise OptionError(
             f"train.batch: a step of {o.batch} examples"
-            + (f" in portions of {o.microbatch}" if o.microbatch else "")
-            + " doesn't fit the device's memory; the same step in smaller portions may: "
-            f"--set train.microbatch={portion}"
+            + (f" in microbatches of {o.microbatch}" if o.microbatch else "")
+            + " doesn't fit the device's memory; the same step in smaller microbatches may: "
+            f"--set train.microbatch={smaller}"
         ) from None

@@ -109,8 +109,8 @@ class Trainer:
         net = recipe.net()
         generator: Any = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
-        batch, portion = recipe.train.batch, recipe.train.microbatch
-        portion = None if portion is None or portion >= batch else portion
+        batch, microbatch = recipe.train.batch, recipe.train.microbatch
+        microbatch = None if microbatch is None or microbatch >= batch else microbatch
         kind = modality(data.codec.kind)
         views = kind.part("augment") if kind.has("augment") else None
         check(
@@ -119,7 +119,7 @@ class Trainer:
             discriminator,
             spec=data.spec,
             batch=batch,
-            microbatch=portion,
+            microbatch=microbatch,
             moves=views is not None,
         )
         self.accountant = self._accountant()
@@ -128,8 +128,8 @@ class Trainer:
         play: Callable[..., Game] = Game
         if self.accountant is not None:
             play = partial(PrivateGame, rows=batch, shares=generator.marginals)
-        if portion is not None:
-            play = partial(AccumulatingGame, microbatch=portion)
+        if microbatch is not None:
+            play = partial(AccumulatingGame, microbatch=microbatch)
         self._freeze(discriminator)
         self.game = play(
             options=recipe.game,

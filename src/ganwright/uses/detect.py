@@ -27,6 +27,7 @@ from ganwright.base import seeds
 from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
 from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import flat, raw_numbers
+from ganwright.modalities.tables.hidden import HIDDEN, is_hidden
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
 from ganwright.uses.tables import block_size, codec_of, given_codes
@@ -161,7 +162,7 @@ class Detector:
         codes, odd = given_codes(self.codec, table, missing=True)
         inner = self.codec.inward(table)
         values = np.stack([_values(one, inner) for one in self.codec.fields], axis=1)
-        alone = self._cost(codes, values, np.full_like(codes, -1))
+        alone = self._cost(codes, values, np.full_like(codes, HIDDEN))
         rng = np.random.default_rng(seeds.derive(SEED, "detect", "halves"))
         given, count = np.zeros_like(alone), codes.shape[1]
         for _ in range(LOOKS):
@@ -181,7 +182,7 @@ class Detector:
         shares = self._shares(known)
         places = np.maximum(codes, 0) + self.codec.offsets[:-1]
         cost = -np.log(np.maximum(np.take_along_axis(shares, places, axis=1), 1e-13))
-        cost[codes < 0] = 0.0
+        cost[is_hidden(codes)] = 0.0
         means = self.codec.means(shares)
         for c, one in enumerate(self.codec.fields):
             if isinstance(one, NumberField):
