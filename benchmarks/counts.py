@@ -24,7 +24,7 @@ import scipy.sparse as sp
 import ganwright as gw
 from ganwright.data import Dataset
 from ganwright.modalities.counts.quality import CountRows, company, count_quality
-from ganwright.modalities.counts.rows import Counts, joined
+from ganwright.modalities.counts.sparse import Counts, joined
 
 MOST = 10_000
 

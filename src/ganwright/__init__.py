@@ -17,7 +17,7 @@ from ganwright._version import __version__
 if TYPE_CHECKING:
     from ganwright.api import augment, detect, evaluate, fill, load, train
     from ganwright.base.errors import GanwrightError
-    from ganwright.contest import Comparison, compare_recipes
+    from ganwright.benchmark import Comparison, compare_recipes
     from ganwright.data import Dataset, inspect_data, open_data
     from ganwright.evaluate.card import Card
     from ganwright.model import Model
@@ -55,8 +55,8 @@ _HOMES = {
     "load": "ganwright.api",
     "train": "ganwright.api",
     "Card": "ganwright.evaluate.card",
-    "Comparison": "ganwright.contest",
-    "compare_recipes": "ganwright.contest",
+    "Comparison": "ganwright.benchmark",
+    "compare_recipes": "ganwright.benchmark",
     "GanwrightError": "ganwright.base.errors",
     "Dataset": "ganwright.data",
     "inspect_data": "ganwright.data",

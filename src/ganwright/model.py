@@ -75,7 +75,7 @@ class NetOptions:
 
 
 class Allowed(Protocol):
-    """What a codec's `condition` makes of `where`: which values examples may have."""
+    """What a codec's `allowed` makes of `where`: which values examples may have."""
 
     @property
     def share(self) -> np.ndarray:
@@ -164,7 +164,7 @@ class Model:
             raise OptionError(f"n: must be at least 1; got {n}")
         self.net.latent.check_truncation(truncation, truncate)
         fixed = self._labels_asked(label, n)
-        allowed = None if where is None else self.codec.condition(where)
+        allowed = None if where is None else self.codec.allowed(where)
         if allowed is not None and not self.generator.fills:
             raise OptionError(
                 f"where: the nets '{self.net.generator.kind}' take no conditions; the recipe table does"
@@ -186,7 +186,7 @@ class Model:
             if labels is not None and len(labels) < block:
                 labels = np.resize(labels, block)
             made = self.make(seed, start, block, labels, truncation, allowed)[:count]
-            places = seeds.uniforms(places_seed, start, count, self.codec.chances)
+            places = seeds.uniforms(places_seed, start, count, self.codec.uniforms)
             examples = self.codec.decode(made, places, allowed, start=start)
             yield Samples(start, examples, None if labels is None else labels[:count])
 

@@ -13,7 +13,6 @@ from ganwright.base.errors import OptionError
 from ganwright.base.options import (
     Field,
     build,
-    describe,
     flatten,
     from_toml,
     options,
@@ -76,13 +75,6 @@ def test_flattening_names_each_value_by_its_path() -> None:
         "ink.width": None,
         "ink.dash": [4, 2],
     }
-
-
-def test_descriptions() -> None:
-    text = describe(Ink)
-    assert text("colour") == "of the line"
-    assert text("dash") is None
-    assert text("nothing") is None
 
 
 # There and back

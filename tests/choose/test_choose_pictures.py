@@ -15,6 +15,7 @@ from ganwright.modalities.images.recipes import FEW_IMAGES
 from ganwright.train import plan, prepare
 from ganwright.train.choose import choose
 from ganwright.train.plan import Trials
+from ganwright.train.trainer import Trainer
 
 
 @pytest.fixture
@@ -146,3 +147,42 @@ def test_without_a_budget_it_is_ten_minutes_that_are_reckoned_with(
     prepare("digits", kimg=1)
     prepare("digits", minutes=2)
     assert asked == [10, None, 2]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The recipes of the trainers that are built for planning, threads tried, too."""
+    built: list[str] = []
+
+    class Counted(Trainer):
+        def __init__(self, recipe: Any, *rest: Any) -> None:
+            built.append(recipe.name)
+            super().__init__(recipe, *rest)
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(plan, "Trainer", Counted)
+    return built
+
+
+@pytest.mark.parametrize("images_per_s", [9000.0, 120.0, 0.5], ids=["long", "middling", "short"])
+@pytest.mark.parametrize("count", [300, 2 * FEW_IMAGES], ids=["few", "many"])
+def test_at_most_two_trainers_are_built_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images_per_s: float, count: int
+) -> None:
+    built = counted(monkeypatch)
+
+    def measure(trainer: Any) -> float:
+        trainer.round()
+        return images_per_s * (2 if getattr(trainer.recipe.generator, "width", 0) == 32 else 1)
+
+    monkeypatch.setattr(plan, "measure", measure)
+    pictures(tmp_path, count)
+    prepared = prepare(next(tmp_path.glob("*.npy")), minutes=5)
+    assert 1 <= len(built) <= 2
+    assert prepared.plan.images_per_s in (images_per_s, 2 * images_per_s)
+
+
+def test_a_named_recipe_takes_one_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = counted(monkeypatch)
+    monkeypatch.setattr(plan, "measure", lambda trainer: 100.0)
+    prepare("digits", recipe="mlp-small", minutes=5)
+    assert built == ["mlp-small"]

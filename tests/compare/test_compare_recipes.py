@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import ganwright as gw
-from ganwright import contest
+from ganwright import benchmark
 from ganwright.base.errors import Diverged
 from ganwright.base.options import override, parse, to_toml
 from ganwright.base.runs import RunFolder
@@ -152,14 +152,14 @@ def test_an_existing_folder_or_another_run_is_refused(inside: Path, capsys: Capt
 def test_a_diverged_recipe_is_named_and_the_rest_compared(
     inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    begin = contest.begin
+    begin = benchmark.begin
 
     def diverging(prepared: Any, folder: RunFolder, **rest: Any) -> gw.Run:
         if prepared.plan.recipe.name == "mlp-small-minimax":
             raise Diverged("training diverged at 0.1 kimg")
         return begin(prepared, folder, **rest)
 
-    monkeypatch.setattr(contest, "begin", diverging)
+    monkeypatch.setattr(benchmark, "begin", diverging)
     assert run(["compare", *BOTH, *BRIEF]) == 0
     out, err = capsys.readouterr()
     assert (
@@ -228,7 +228,7 @@ def test_seeds_are_compared_by_their_means(inside: Path, capsys: Capture) -> Non
 
 def test_the_command_on_the_page_makes_the_same_again() -> None:
     settings = {"game.gamma.auto": True, "data.size": None, "data.table.kinds": ("a=text", "b")}
-    rules = contest.Rules(
+    rules = benchmark.Rules(
         data="my pictures", minutes=1.23456789, seed=12345678, settings=settings, n=500,
         features="pixels",
     )  # fmt: skip

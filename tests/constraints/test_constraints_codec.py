@@ -13,10 +13,10 @@ import pytest
 
 from ganwright.base.errors import DataError, ModelError, OptionError
 from ganwright.data import DataOptions, Dataset, open_data
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.schema import infer_columns
 from ganwright.modalities.tables.options import TableOptions
-from ganwright.uses.rows import rows_of
+from ganwright.uses.tables import rows_of
 
 RULES = "start <= end, total = a + b, fixed(city, country), low <= mid, mid < high, opened < closed"
 COUNT = 2000
@@ -179,14 +179,14 @@ def test_combinations_that_are_none_are_refused(case: Case) -> None:
 
 
 def test_conditions_on_what_is_joined_or_compared_are_kept(case: Case) -> None:
-    asked = case.codec.condition("country=land3, start=2020-05, a=2..3, low=10..20")
-    codes = any_codes(case.codec, 3000, asked.allowed)
+    asked = case.codec.allowed("country=land3, start=2020-05, a=2..3, low=10..20")
+    codes = any_codes(case.codec, 3000, asked.codes)
     made = case.codec.join([case.codec.table(codes, uniforms(codes), asked)])
     case.keeps(made)
     assert (made.country == "land3").all() and made.a.between(2, 3).all()
     assert made.start.dt.strftime("%Y-%m").eq("2020-05").all() and made.low.between(10, 20).all()
-    missing = case.codec.condition("city=missing, country=land1|land2")
-    codes = any_codes(case.codec, 100, missing.allowed)
+    missing = case.codec.allowed("city=missing, country=land1|land2")
+    codes = any_codes(case.codec, 100, missing.codes)
     made = case.codec.join([case.codec.table(codes, uniforms(codes), missing)])
     assert made.city.isna().all() and set(made.country) <= {"land1", "land2"}
 
@@ -203,7 +203,7 @@ def test_conditions_on_what_is_joined_or_compared_are_kept(case: Case) -> None:
 )
 def test_conditions_that_cant_be_kept_are_one_line(case: Case, where: str, said: str) -> None:
     with pytest.raises(OptionError) as error:
-        case.codec.condition(where)
+        case.codec.allowed(where)
     assert said in str(error.value) and "\n" not in str(error.value)
 
 

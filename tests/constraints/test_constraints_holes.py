@@ -54,7 +54,7 @@ def test_rows_with_holes_come_back_from_their_codes() -> None:
     frame = sums()
     data = opened(frame, "z = x + y")
     back = data.codec.join(
-        [data.codec.table(data.rows, np.full((len(frame), data.codec.chances), 0.5))]
+        [data.codec.table(data.rows, np.full((len(frame), data.codec.uniforms), 0.5))]
     )
     lone = (frame.x.isna() & frame.z.notna()).to_numpy()
     assert (back.z.isna() == frame.z.isna()).all()

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import ganwright as gw
+from ganwright.base.options import override
 from ganwright.cli.app import run as command
 from ganwright.evaluate.card import Card
 from ganwright.train import Run, prepare
@@ -57,3 +58,16 @@ def test_the_report_of_a_run_of_then(kind: str, tmp_path: Path, capsys: Any) -> 
     shutil.copytree(HERE / kind, tmp_path / "run")
     assert command(["report", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
+
+
+def test_options_that_have_moved_are_read_where_they_were(tmp_path: Path) -> None:
+    old = (HERE / "digits" / "recipe.toml").read_text()
+    changed = old.replace('mode = "off"', 'mode = "fixed"').replace(
+        "operations = []", 'operations = ["flip", "shift"]'
+    )
+    assert changed != old
+    (tmp_path / "recipe.toml").write_text(changed)
+    augment = named(tmp_path / "recipe.toml").game.augment
+    assert augment.mode == "fixed" and augment.image.operations == ("flip", "shift")
+    again = override(augment, {"operations": "colour", "image.colour_share": 1.0})
+    assert again.image.operations == ("colour",) and again.image.colour_share == 1

@@ -149,7 +149,7 @@ def test_labels_keep_their_type(y: Any) -> None:
         assert str(getattr(labels, facts, None)) == str(getattr(y, facts, None))
 
 
-@pytest.mark.filterwarnings("ignore::ganwright.estimators.rows.DataNote")
+@pytest.mark.filterwarnings("ignore::ganwright.estimators.base.DataNote")
 def test_cells_of_another_type_than_fitted_stay_as_they_are() -> None:
     known = pd.DataFrame({"k": [5.0] * N, "i": RNG.integers(0, 9, N), "e": [None] * N, "x": X})
     new = pd.DataFrame(
@@ -239,7 +239,7 @@ def test_cells_like_no_other_are_odd(name: str, cell: Any) -> None:
     assert detector.odd_columns(rows, 1)[3] == (name,)
 
 
-@pytest.mark.filterwarnings("ignore::ganwright.estimators.rows.DataNote")
+@pytest.mark.filterwarnings("ignore::ganwright.estimators.base.DataNote")
 def test_new_keys_go_on_above_the_real_ones() -> None:
     frame = pd.DataFrame(
         {

@@ -34,7 +34,7 @@ from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.measures import measures_of
 from ganwright.evaluate.twosample import delong
 from ganwright.modalities.counts.quality import CountRows
-from ganwright.modalities.counts.rows import Counts
+from ganwright.modalities.counts.sparse import Counts
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.judge.cells import Cells, Layout
 

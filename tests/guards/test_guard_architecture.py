@@ -26,7 +26,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = (
     {"cli"},
     {"serve"},
-    {"api", "contest"},
+    {"api", "benchmark"},
     {"estimators"},
     {"uses"},
     {"modalities"},

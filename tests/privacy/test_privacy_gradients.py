@@ -19,13 +19,14 @@ from ganwright.game.privacy import clipped_gradients
 from ganwright.game.private import PrivateGame, apart
 from ganwright.modalities.images.nets import DCGANDiscriminatorOptions
 from ganwright.modalities.tables.nets import TableDiscriminatorOptions, TableGeneratorOptions
+from ganwright.modalities.tables.spec import TableSpec
 from ganwright.nets import MLPDiscriminatorOptions
 from ganwright.train.batches import chosen
 
 SIZES = (7, 3, 12)
 POSITIONS = [*np.linspace(0, 1, 6), -1, -1, -1, -1, *np.linspace(0, 1, 12)]
 SHARES = np.concatenate([np.full(size, 1 / size) for size in SIZES])
-ROWS = Spec(
+ROWS = TableSpec(
     axes=("choice",),
     shape=(22,),
     choices=SIZES,

@@ -107,7 +107,7 @@ def test_a_resume_ends_in_the_same_bits_with_the_same_secret(
     for _ in range(4):
         whole.round()
     resumed = trainer(frame)
-    assert resumed.ledger.key != whole.ledger.key
+    assert resumed.privacy.key != whole.privacy.key
     resumed.restore(state.load(tmp_path)[0])
     for _ in range(4):
         resumed.round()
@@ -133,7 +133,7 @@ def test_the_key_is_not_in_the_model(frame: pd.DataFrame, tmp_path: Path) -> Non
     its = trainer(frame)
     its.round()
     its.model().save(tmp_path / "model")
-    assert str(its.ledger.key) not in (tmp_path / "model" / "model.json").read_text("utf-8")
+    assert str(its.privacy.key) not in (tmp_path / "model" / "model.json").read_text("utf-8")
 
 
 def test_a_private_run_on_classes_or_with_a_huge_batch_is_refused(frame: pd.DataFrame) -> None:

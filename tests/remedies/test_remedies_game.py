@@ -29,7 +29,7 @@ from ganwright.game import (
     GameOptions,
     PenaltyOptions,
     PrivacyOptions,
-    RemedyOptions,
+    RegulariserOptions,
     check,
 )
 from ganwright.modalities.images import augment as part
@@ -42,7 +42,7 @@ SPEC = Spec(axes=("channel", "height", "width"), shape=(1, 4, 4))
 BATCH = 8
 
 
-def check_with(remedies: RemedyOptions, spec: Spec) -> None:
+def check_with(remedies: RegulariserOptions, spec: Spec) -> None:
     o = GameOptions(remedies=remedies)
     check(o, nn.Identity(), nn.Identity(), spec=spec, batch=BATCH)
 
@@ -66,7 +66,7 @@ SMALL: dict[str, Any] = {  # by the kind of net
 PICTURES = [name for name in RECIPES if RECIPES[name].make().generator.kind in SMALL]
 
 
-def make(remedies: RemedyOptions | None = None, **rules: Any) -> tuple[Game, list[Batch]]:
+def make(remedies: RegulariserOptions | None = None, **rules: Any) -> tuple[Game, list[Batch]]:
     """A game of dense nets in float64, and the batches that it is to be given."""
     torch.manual_seed(0)
     generator = MLPGeneratorOptions(widths=(8,)).build(SPEC, 4).double()
@@ -77,7 +77,7 @@ def make(remedies: RemedyOptions | None = None, **rules: Any) -> tuple[Game, lis
         return torch.randn(count, 4, generator=numbers, dtype=torch.float64)
 
     game = Game(
-        options=GameOptions(remedies=remedies or RemedyOptions(), **rules),
+        options=GameOptions(remedies=remedies or RegulariserOptions(), **rules),
         generator=generator,
         discriminator=discriminator,
         generator_optimiser=torch.optim.SGD(generator.parameters(), lr=0.1),
@@ -92,7 +92,9 @@ def weights(network: nn.Module) -> Tensor:
     return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
-def play(remedies: RemedyOptions | None, rounds: int = 3, **rules: Any) -> tuple[Game, list[Any]]:
+def play(
+    remedies: RegulariserOptions | None, rounds: int = 3, **rules: Any
+) -> tuple[Game, list[Any]]:
     game, batches = make(remedies, **rules)
     torch.manual_seed(5)
     return game, [game.round(lambda i=i: batches[i], i * BATCH) for i in range(rounds)]  # type: ignore[misc]
@@ -104,15 +106,15 @@ def play(remedies: RemedyOptions | None, rounds: int = 3, **rules: Any) -> tuple
 @pytest.mark.parametrize("loss", list(LOSSES))
 def test_all_fakes_are_the_same_as_no_choice(loss: str) -> None:
     plain, _ = play(None, loss=loss)
-    chosen, _ = play(RemedyOptions(top_k=1.0, top_k_kimg=0.001), loss=loss)
+    chosen, _ = play(RegulariserOptions(top_k=1.0, top_k_kimg=0.001), loss=loss)
     assert torch.equal(weights(plain.generator), weights(chosen.generator))
-    half, _ = play(RemedyOptions(top_k=0.5, top_k_kimg=0), loss=loss)
+    half, _ = play(RegulariserOptions(top_k=0.5, top_k_kimg=0), loss=loss)
     assert not torch.equal(weights(plain.generator), weights(half.generator))
 
 
 @pytest.mark.parametrize("loss", ["non-saturating", "relativistic-paired"])
 def test_the_generator_learns_from_the_best_alone(loss: Any) -> None:
-    game, (batch, *_) = make(RemedyOptions(top_k=0.5, top_k_kimg=0), loss=loss)
+    game, (batch, *_) = make(RegulariserOptions(top_k=0.5, top_k_kimg=0), loss=loss)
     twin = copy.deepcopy(game.generator)
     z = game.latents(BATCH)
     made = game._make(z, batch)
@@ -127,7 +129,7 @@ def test_the_generator_learns_from_the_best_alone(loss: Any) -> None:
 
 
 def test_lecam_and_consistency_are_added_to_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    game, (batch, *_) = make(RemedyOptions(lecam=0.3, consistency=7), penalty={"r1": 0.5})
+    game, (batch, *_) = make(RegulariserOptions(lecam=0.3, consistency=7), penalty={"r1": 0.5})
     game.moved = lambda x: x.flip(3) * 0.9
     game.anchors.follow(torch.tensor(1.5).double(), torch.tensor(-0.5).double())
     twin = copy.deepcopy(game.discriminator)
@@ -151,7 +153,7 @@ def test_lecam_and_consistency_are_added_to_the_loss(monkeypatch: pytest.MonkeyP
 def test_pictures_are_moved_and_otherwise_augmented_alike(
     monkeypatch: pytest.MonkeyPatch, penalty: dict[str, float]
 ) -> None:
-    game, (batch, *_) = make(RemedyOptions(consistency=7), penalty=penalty)
+    game, (batch, *_) = make(RegulariserOptions(consistency=7), penalty=penalty)
     game.augment = Augment.of(AugmentOptions(mode="fixed", p=0.8), part, SPEC)
     fakes = game.generator(game.latents(BATCH)).detach()
     told = game._discriminator_step(batch, fakes, 0)
@@ -162,14 +164,14 @@ def test_pictures_are_moved_and_otherwise_augmented_alike(
 
 
 def test_lecam_compares_with_batches_before() -> None:
-    game, results = play(RemedyOptions(lecam=0.3, lecam_after_kimg=0.01), rounds=4)
+    game, results = play(RegulariserOptions(lecam=0.3, lecam_after_kimg=0.01), rounds=4)
     assert [result.lecam is None for result in results] == [True, True, False, False]
     real = results[0].real_logit
     for result in results[1:]:
         real = real + 0.01 * (result.real_logit - real)
     assert game.anchors.real is not None and torch.allclose(game.anchors.real, real)
     plain, _ = play(None, rounds=2)
-    late, _ = play(RemedyOptions(lecam=0.3, lecam_after_kimg=0.01), rounds=2)
+    late, _ = play(RegulariserOptions(lecam=0.3, lecam_after_kimg=0.01), rounds=2)
     assert torch.equal(weights(plain.discriminator), weights(late.discriminator))
 
 
@@ -302,7 +304,7 @@ def test_when_a_remedy_begins_is_nothing_without_it(name: str, of: str) -> None:
     message = rf"^game.remedies.{name}: changes nothing without game.remedies.{of}; got 5 alone$"
     with pytest.raises(OptionError, match=message):
         check(
-            GameOptions(remedies=RemedyOptions(**{name: 5})),
+            GameOptions(remedies=RegulariserOptions(**{name: 5})),
             nn.Identity(),
             nn.Identity(),
             spec=SPEC,
@@ -314,7 +316,7 @@ def test_consistency_is_for_pictures() -> None:
     row = TableSpec(axes=("choice",), shape=(5,), choices=(2, 3))
     with pytest.raises(OptionError) as caught:
         check(
-            GameOptions(remedies=RemedyOptions(consistency=1)),
+            GameOptions(remedies=RegulariserOptions(consistency=1)),
             nn.Identity(),
             nn.Identity(),
             spec=row,
@@ -326,7 +328,7 @@ def test_consistency_is_for_pictures() -> None:
         "there is no moving rows of a table"
     )
     check(
-        GameOptions(remedies=RemedyOptions(lecam=1, top_k=0.5)),
+        GameOptions(remedies=RegulariserOptions(lecam=1, top_k=0.5)),
         nn.Identity(),
         nn.Identity(),
         spec=row,
@@ -338,7 +340,7 @@ def test_consistency_is_for_pictures() -> None:
 def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
     discriminator = MLPDiscriminatorOptions(widths=(8,)).build(SPEC, 4)
     private = PrivacyOptions(noise=1.0)
-    o = GameOptions(remedies=RemedyOptions(**{name: 1.0}), privacy=private)  # type: ignore[arg-type]
+    o = GameOptions(remedies=RegulariserOptions(**{name: 1.0}), privacy=private)  # type: ignore[arg-type]
     with pytest.raises(OptionError) as caught:
         check(o, nn.Identity(), discriminator)
     assert str(caught.value) == (
@@ -346,7 +348,7 @@ def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
         "with game.privacy it must be 0"
     )
     # The best fakes are chosen without any.
-    o = GameOptions(remedies=RemedyOptions(top_k=0.5), privacy=private)
+    o = GameOptions(remedies=RegulariserOptions(top_k=0.5), privacy=private)
     check(o, nn.Identity(), discriminator)
     for more in ({"pack": 2}, {"minibatch_std": 2}):
         mixed = MLPDiscriminatorOptions(widths=(8,), **more).build(SPEC, 4)  # type: ignore[arg-type]
@@ -355,7 +357,7 @@ def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
 
 
 def test_a_batch_in_portions_has_the_same_anchors() -> None:
-    o = RemedyOptions(lecam=0.3)
+    o = RegulariserOptions(lecam=0.3)
     whole, _ = play(o, rounds=3)
     parts, batches = make(o)
     parts = AccumulatingGame(**vars(parts), microbatch=2)
@@ -367,7 +369,7 @@ def test_a_batch_in_portions_has_the_same_anchors() -> None:
 
 
 def test_portions_refuse_to_rank_a_part_of_the_batch() -> None:
-    o = GameOptions(remedies=RemedyOptions(top_k=0.5), penalty=PenaltyOptions(r1=1))
+    o = GameOptions(remedies=RegulariserOptions(top_k=0.5), penalty=PenaltyOptions(r1=1))
     with pytest.raises(OptionError) as caught:
         check(o, nn.Identity(), MLPDiscriminatorOptions().build(SPEC, 4), microbatch=2)
     assert str(caught.value) == "train.microbatch: game.remedies.top_k ranks the whole batch"

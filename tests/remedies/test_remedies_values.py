@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
-from ganwright.game import Game, GameOptions, RemedyOptions, squared_gradient
+from ganwright.game import Game, GameOptions, RegulariserOptions, squared_gradient
 from ganwright.game.regularisers import FOLLOW, Anchors, best, consistency, lecam
 from ganwright.modalities.images.augment import moved as moved_a_little
 from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
@@ -210,7 +210,7 @@ def test_lecam_draws_to_the_other_side_s_past() -> None:
 
 
 def test_lecam_starts_when_it_is_told() -> None:
-    o = RemedyOptions(lecam=0.3, lecam_after_kimg=2)
+    o = RegulariserOptions(lecam=0.3, lecam_after_kimg=2)
     assert [o.lecam_at(seen) for seen in (0, 1999, 2000, 10**6)] == [0, 0, 0.3, 0.3]
 
 
@@ -261,7 +261,7 @@ def test_a_constant_of_a_class_favours_no_class_where_the_loss_is_relative() -> 
 
 
 def test_the_share_falls_from_one() -> None:
-    o = RemedyOptions(top_k=0.5, top_k_kimg=10)
+    o = RegulariserOptions(top_k=0.5, top_k_kimg=10)
     assert [o.share_at(seen) for seen in (0, 5000, 10_000, 10**6)] == [1, 0.75, 0.5, 0.5]
-    assert RemedyOptions(top_k=0.5, top_k_kimg=0).share_at(0) == 0.5
-    assert {RemedyOptions().share_at(seen) for seen in range(0, 30_000, 1000)} == {1.0}
+    assert RegulariserOptions(top_k=0.5, top_k_kimg=0).share_at(0) == 0.5
+    assert {RegulariserOptions().share_at(seen) for seen in range(0, 30_000, 1000)} == {1.0}

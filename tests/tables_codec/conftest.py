@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.column import Kind
 from ganwright.modalities.tables.columns.schema import infer_columns
 from ganwright.modalities.tables.options import TableOptions
@@ -45,7 +45,7 @@ class Everything:
 
     def sample(self, where: object, count: int = 1500) -> pd.DataFrame:
         """Rows under a condition."""
-        condition = self.codec.condition(where)  # type: ignore[arg-type]
+        condition = self.codec.allowed(where)  # type: ignore[arg-type]
         codes = draw(self.codec, count, condition.share)
         places = np.random.default_rng(1).random(codes.shape)
         return self.codec.join([self.codec.table(codes, places, condition)])

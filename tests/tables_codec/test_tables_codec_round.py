@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from ganwright.base.errors import DataError, OptionError, WorkError
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 
 from .conftest import Everything, draw, every_kind, make_codec
 
@@ -287,10 +287,10 @@ def test_a_category_set_comes_back_with_its_order() -> None:
     frame = codec.join([codec.table(np.array([[0], [1], [2]]), np.zeros((3, 1)))])
     assert list(frame["a"].cat.categories) == ["low", "mid", "high", "never"]
     assert frame["a"].cat.ordered and frame["a"].tolist() == ["low", "mid", "high"]
-    assert codec.condition("a=mid..").allowed.tolist() == [False, True, True]
-    assert codec.condition("a<high").allowed.tolist() == [True, True, False]
+    assert codec.allowed("a=mid..").codes.tolist() == [False, True, True]
+    assert codec.allowed("a<high").codes.tolist() == [True, True, False]
     with pytest.raises(OptionError, match="'never'"):
-        codec.condition("a=never")
+        codec.allowed("a=never")
 
 
 def test_digests_see_content_only(everything: Everything) -> None:

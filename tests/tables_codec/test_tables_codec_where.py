@@ -107,15 +107,15 @@ def test_what_is_left_keeps_its_shares(everything: Everything) -> None:
 
 def test_what_a_condition_tells_the_nets(everything: Everything) -> None:
     codec = everything.codec
-    condition = codec.condition("age=40..60, gain=100..700")
+    condition = codec.allowed("age=40..60, gain=100..700")
     assert condition.fields == (codec.place("age"), codec.place("gain"))
     assert condition.text == "age=40..60, gain=100..700"
-    assert condition.allowed.shape == condition.share.shape == (codec.width,)
-    assert ((condition.share > 0) == condition.allowed).all() and condition.share.max() == 1
-    part = condition.allowed[codec.offsets[0] : codec.offsets[1]]
+    assert condition.codes.shape == condition.share.shape == (codec.width,)
+    assert ((condition.share > 0) == condition.codes).all() and condition.share.max() == 1
+    part = condition.codes[codec.offsets[0] : codec.offsets[1]]
     assert part.sum() == 21
     assert list(condition.pieces) == [codec.place("gain")]
-    assert codec.condition({"age": (40, 60)}).text == "age=40..60"
+    assert codec.allowed({"age": (40, 60)}).text == "age=40..60"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_a_condition_tells_the_nets(everything: Everything) -> None:
 )
 def test_what_can_not_be_is_one_line(everything: Everything, where: Any, error: str) -> None:
     with pytest.raises(OptionError, match=error) as caught:
-        everything.codec.condition(where)
+        everything.codec.allowed(where)
     assert str(caught.value).startswith("where: ") and "\n" not in str(caught.value)
 
 
@@ -172,7 +172,7 @@ def test_names_and_values_with_signs_in_them() -> None:
     codec = make_codec(table)
 
     def one(where: Any, name: str) -> set[Any]:
-        condition = codec.condition(where)
+        condition = codec.allowed(where)
         codes = draw(codec, 50, condition.share)
         made = codec.table(codes, np.full(codes.shape, 0.4), condition)
         return set(made[name].to_pylist())
@@ -190,7 +190,7 @@ def test_names_and_values_with_signs_in_them() -> None:
 def test_words_of_booleans_in_any_case() -> None:
     codec = make_codec(pa.table({"ok": ["Yes", "No", "No"] * 10}))
     for where in ("ok=yes", "ok=YES", {"ok": True}, "ok!=no"):
-        assert codec.condition(where).allowed.tolist() == [False, True]  # type: ignore[arg-type]
+        assert codec.allowed(where).codes.tolist() == [False, True]  # type: ignore[arg-type]
 
 
 NUMBERS: dict[str, Callable[[np.random.Generator], pa.Array]] = {
@@ -222,7 +222,7 @@ def test_any_condition_on_ordered_values(kind: str, data: st.DataObject) -> None
             max_size=3,
         )
     )
-    condition = codec.condition({"v": alternatives})
+    condition = codec.allowed({"v": alternatives})
     codes = draw(codec, 100, condition.share)
     uniforms = np.random.default_rng(1).random(codes.shape)
     uniforms[:3] = [[0.0], [np.nextafter(1.0, 0)], [1.0]]
@@ -233,7 +233,7 @@ def test_any_condition_on_ordered_values(kind: str, data: st.DataObject) -> None
             for one in alternatives
         )
     value = alternatives[0] if not isinstance(alternatives[0], tuple) else alternatives[0][0]
-    other = codec.condition(f"v!='{value}'")
+    other = codec.allowed(f"v!='{value}'")
     made = codec.table(draw(codec, 100, other.share), uniforms, other)["v"].to_pylist()
     assert value not in made and None not in made
 
@@ -255,7 +255,7 @@ def test_a_single_point_left_out_of_a_bin_is_never_drawn() -> None:
     bins = codec.fields[0].bins  # type: ignore[union-attr]
     ends = np.array([[0.0], [np.nextafter(1.0, 0)]])
     for value in (float(bins.first[bins.starts[4]]), float(bins.last[bins.starts[5] - 1])):
-        asked = codec.condition(f"v!='{value}'")
-        for code in np.flatnonzero(asked.allowed):
+        asked = codec.allowed(f"v!='{value}'")
+        for code in np.flatnonzero(asked.codes):
             made = codec.table(np.full((2, 1), code), ends, asked)["v"].to_pylist()
             assert value not in made

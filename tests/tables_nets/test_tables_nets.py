@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, embedding_bag
 
 from ganwright.base.errors import OptionError
-from ganwright.base.spec import Spec
 from ganwright.game import (
     Batch,
     Game,
@@ -22,6 +21,7 @@ from ganwright.game import (
     check,
     optimiser,
 )
+from ganwright.modalities.images.spec import ImageSpec
 from ganwright.modalities.tables.nets import (
     TableDiscriminatorOptions,
     TableGenerator,
@@ -38,11 +38,11 @@ SIZES = (3, 8, 2)
 LATENT = 4
 
 
-def spec_of(sizes: tuple[int, ...] = SIZES) -> Spec:
+def spec_of(sizes: tuple[int, ...] = SIZES) -> TableSpec:
     """Fields of `sizes`; those of five codes and more lie on an axis."""
     positions = [(i / (k - 1) if k >= 5 else -1.0) for k in sizes for i in range(k)]
     shares = [1 / k for k in sizes for _ in range(k)]
-    return Spec(
+    return TableSpec(
         axes=("choice",),
         shape=(sum(sizes),),
         choices=sizes,
@@ -281,5 +281,5 @@ def test_rules_without_sense_are_refused() -> None:
     with pytest.raises(OptionError, match="gives no probabilities"):
         check(GameOptions(likelihood=1), Generator(), judge)
     with pytest.raises(OptionError, match="need rows of a table, got pictures"):
-        picture = Spec(axes=("channel", "height", "width"), shape=(1, 8, 8))
+        picture = ImageSpec(axes=("channel", "height", "width"), shape=(1, 8, 8))
         TableGeneratorOptions().build(picture, LATENT)

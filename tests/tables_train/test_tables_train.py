@@ -137,6 +137,17 @@ def test_what_is_for_pictures_is_refused(
         gw.train(csv, out=tmp_path / "run", kimg=0.1, settings={f"data.{name}": value})
 
 
+def test_features_of_other_data_are_refused_before_there_is_a_folder(
+    csv: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        OptionError, match=r"score_features can't be 'pixels'; allowed: columns, off"
+    ):
+        settings = {"train.score_features": "pixels"}
+        gw.train(csv, out=tmp_path / "run", kimg=0.1, settings=settings)
+    assert not (tmp_path / "run").exists()
+
+
 def test_packs_that_do_not_fill_a_batch_are_refused(csv: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"discriminator\.pack: must divide"):
         settings = EVERY | {"discriminator.pack": 5}

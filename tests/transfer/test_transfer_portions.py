@@ -22,7 +22,7 @@ from ganwright.game import (
     Game,
     GameOptions,
     PenaltyOptions,
-    RemedyOptions,
+    RegulariserOptions,
     check,
 )
 from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
@@ -75,7 +75,7 @@ RULES: dict[str, tuple[GameOptions, dict[str, Any]]] = {
         GameOptions(loss="wasserstein", clip_weights=0.05, clip_gradient=0.5),
         {"norm": "layer"},
     ),
-    "lecam": (GameOptions(remedies=RemedyOptions(lecam=0.5)), {}),
+    "lecam": (GameOptions(remedies=RegulariserOptions(lecam=0.5)), {}),
     "packs": (GameOptions(penalty=PenaltyOptions(r1=1)), {"pack": 2}),
     "groups": (GameOptions(), {"minibatch_std": 2}),
 }

@@ -85,7 +85,7 @@ def test_a_generator_told_of_classes_begins_as_it_was(tiny: Any, unlabelled_run:
     assert reason.endswith(
         "11 of 14 tensors taken; 1 in part: generator.layers.0.weight; 2 new, by the classes: "
         + ", ".join(EMBEDDINGS)
-        + "; pictures are made 8×8×1, as there"
+        + "; it makes images of 8×8 grey, as there"
     )
     generator, source = begun(prepared).game.generator, gw.load(unlabelled_run).generator
     z = prepared.plan.recipe.latent.draw(0, 0, 20)
@@ -170,7 +170,7 @@ def test_classes_of_other_names_are_told(
         ),
         (
             {"settings": {"data.size": 16}},
-            "generator.layers.0.weight is .* there and .* here; its pictures are 8×8×1: "
+            "generator.layers.0.weight is .* there and .* here; it makes images of 8×8 grey: "
             "--set data.size=8x8 --set data.channels=1",
         ),
         ({"settings": {"generator.norm": "batch"}}, "generator.layers.2.weight is absent there"),

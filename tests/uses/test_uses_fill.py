@@ -22,7 +22,7 @@ from ganwright.train import RECIPES
 from ganwright.train.in_memory import train_in_memory
 from ganwright.uses.cells import rewrite
 from ganwright.uses.fill import find
-from ganwright.uses.rows import codec_of, rows_of
+from ganwright.uses.tables import codec_of, rows_of
 
 from .conftest import QUICK, mixed
 

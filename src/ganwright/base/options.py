@@ -299,9 +299,3 @@ def from_toml(cls: type[T], text: str, *, owner: str) -> T:
         return build(cls, read(tomllib.loads(text)), owner=owner)
     except tomllib.TOMLDecodeError as error:
         raise OptionError(message(owner, f"not TOML: {error}")) from None
-
-
-def describe(cls: Any) -> Callable[[str], str | None]:
-    """A function from the name of an option of `cls` to its one-line description."""
-    fields = getattr(cls, "__pydantic_fields__", {})
-    return lambda name: fields[name].description if name in fields else None

@@ -47,7 +47,7 @@ def command(
     from ganwright.train.plan import pick_device
     from ganwright.uses.augment import joined, plan, rows
     from ganwright.uses.cells import extend, table_in, write_table
-    from ganwright.uses.rows import codec_of, rows_of
+    from ganwright.uses.tables import codec_of, rows_of
 
     model = Model.load(run, device=pick_device(device))
     codec = codec_of(model, "augment", fills=False)

@@ -113,7 +113,7 @@ def command(
             "--against: doesn't go with --recipes; the held-out data is the reference"
         )
 
-    from ganwright.contest import compare_recipes
+    from ganwright.benchmark import compare_recipes
     from ganwright.train.progress import watch
 
     names = [name.strip() for name in recipes.split(",") if name.strip()]

@@ -47,7 +47,7 @@ def command(
     from ganwright.uses.cells import write_table
     from ganwright.uses.detect import Detector, ranks
     from ganwright.uses.learned import kept_out
-    from ganwright.uses.rows import codec_of, rows_of
+    from ganwright.uses.tables import codec_of, rows_of
 
     check(as_json)
     model = Model.load(run, device=pick_device(device))

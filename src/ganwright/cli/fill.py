@@ -42,7 +42,7 @@ def command(
     from ganwright.uses.cells import as_written, check_out, rewrite
     from ganwright.uses.fill import find
     from ganwright.uses.learned import learn
-    from ganwright.uses.rows import codec_of, rows_of
+    from ganwright.uses.tables import codec_of, rows_of
 
     if table is None and run.is_dir():
         raise RunError(f"'{run}' is a folder: name the table to fill after it")

@@ -33,7 +33,7 @@ class Codec(ABC):
     scored_by: ClassVar[tuple[str, str]]
 
     @property
-    def chances(self) -> int:
+    def uniforms(self) -> int:
         """How many uniforms an example takes to be decoded."""
         return 0
 
@@ -53,11 +53,11 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(
-        self, x: torch.Tensor, places: np.ndarray, bounds: Any = None, *, start: int = 0
+        self, x: torch.Tensor, places: np.ndarray, allowed: Any = None, *, start: int = 0
     ) -> Any:
-        """What the generator gives → examples. `places` (b, chances) in [0, 1) decide what is open.
+        """What the generator gives → examples. `places` (b, uniforms) in [0, 1) decide what is open.
 
-        `bounds` is what `condition` made of the user's words, `start` the number of the first example.
+        `allowed` is what `allowed` made of the user's words, `start` the number of the first example.
         Raises WorkError for NaN.
         """
 
@@ -69,9 +69,17 @@ class Codec(ABC):
         """Blocks of examples in the user's own form."""
         return np.concatenate(list(blocks))
 
-    def condition(self, where: Any) -> Any:
+    def allowed(self, where: Any) -> Any:
         """What `where` asks of examples. Raises OptionError where it can't be had."""
         raise OptionError(f"where: {self.makes} are made without conditions; got {where!r}")
+
+    def suits(self, other: Codec) -> bool:
+        """Whether what the nets see means the same here, to weights that learned by `other`."""
+        return self.to_json() == other.to_json()
+
+    def settings(self) -> dict[str, Any]:
+        """Options by which data is opened in the form that it makes, by dotted path."""
+        return {}
 
     @abstractmethod
     def digests(self, examples: Any) -> np.ndarray:

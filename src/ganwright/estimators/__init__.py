@@ -13,16 +13,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganwright.estimators.base import DataNote
     from ganwright.estimators.imputer import GANImputer
     from ganwright.estimators.outliers import GANOutlierDetector
-    from ganwright.estimators.rows import DataNote
     from ganwright.estimators.sampler import GANSampler
     from ganwright.estimators.table import TableGAN
 
 __all__ = ["DataNote", "GANImputer", "GANOutlierDetector", "GANSampler", "TableGAN"]
 
 _HOMES = {
-    "DataNote": "ganwright.estimators.rows",
+    "DataNote": "ganwright.estimators.base",
     "GANImputer": "ganwright.estimators.imputer",
     "GANOutlierDetector": "ganwright.estimators.outliers",
     "GANSampler": "ganwright.estimators.sampler",

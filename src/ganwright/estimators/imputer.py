@@ -11,7 +11,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import (
+from ganwright.estimators.base import (
     CONSTRAINTS,
     RowEstimator,
     collected,
@@ -88,7 +88,7 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
     def _filled(self, X: Any, *, how: Any, draws: int | None) -> list[Any]:
         from ganwright.modalities.tables.read.unread import Unread
         from ganwright.uses.fill import find, patched
-        from ganwright.uses.rows import codec_of, rows_of
+        from ganwright.uses.tables import codec_of, rows_of
 
         check_is_fitted(self)
         X = collected(X)

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, LEAST_ROWS, RowEstimator, warn
+from ganwright.estimators.base import CONSTRAINTS, LEAST_ROWS, RowEstimator, warn
 
 _HELD = 0.2  # half of it to stop by, half to calibrate on
 _RARE = 0.01  # of normal rows may be called outliers where contamination is "auto"
@@ -111,7 +111,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def _look(self, X: Any) -> Any:
         from ganwright.modalities.tables.read.unread import Unread
-        from ganwright.uses.rows import rows_of, unread_notes
+        from ganwright.uses.tables import rows_of, unread_notes
 
         check_is_fitted(self)
         codec, unread = self.detector_.codec, Unread()

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, collected, is_frame, own_names
+from ganwright.estimators.base import CONSTRAINTS, RowEstimator, collected, is_frame, own_names
 
 try:  # its pipelines and checks know samplers by their base
     from imblearn.over_sampling.base import BaseOverSampler as _Sampler

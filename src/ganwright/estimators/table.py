@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils.validation import check_is_fitted
 
-from ganwright.estimators.rows import CONSTRAINTS, RowEstimator, is_frame
+from ganwright.estimators.base import CONSTRAINTS, RowEstimator, is_frame
 
 
 class TableGAN(RowEstimator):

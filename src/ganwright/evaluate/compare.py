@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from ganwright.base.errors import DataError, OptionError
 from ganwright.evaluate.card import Card, Entry, title
 from ganwright.evaluate.judge import evaluate
-from ganwright.evaluate.subject import Source
+from ganwright.evaluate.subject import Given
 
 NORMAL_95 = 1.96
 IDEALS = {"near 0": 0.0, "near 0.5": 0.5, "near 1": 1.0}
 
 
 def compare(
-    runs: Sequence[Source],
-    against: Source | None = None,
+    runs: Sequence[Given],
+    against: Given | None = None,
     *,
     n: int | None = None,
     features: str | None = None,
@@ -34,8 +34,8 @@ def compare(
 
 
 def judge_alike(
-    runs: Sequence[Source],
-    against: Source | None = None,
+    runs: Sequence[Given],
+    against: Given | None = None,
     *,
     n: int | None = None,
     features: str | None = None,
@@ -44,7 +44,7 @@ def judge_alike(
 ) -> list[Card]:
     """The cards of `compare`, of any number of runs."""
 
-    def judge(run: Source, number: int | None) -> Card:
+    def judge(run: Given, number: int | None) -> Card:
         progress(f"judging {run}")
         return evaluate(run, against, n=number, features=features, seed=seed)
 

@@ -32,4 +32,4 @@ def gaussian(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator
     for start in range(0, n, BLOCK):
         z = rng.standard_normal((min(BLOCK, n - start), len(axes)), np.float32)
         x = (mean + torch.from_numpy(z) @ axes).unflatten(1, data.spec.shape)
-        yield data.codec.decode(x, rng.random((len(z), data.codec.chances)))
+        yield data.codec.decode(x, rng.random((len(z), data.codec.uniforms)))

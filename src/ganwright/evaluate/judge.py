@@ -39,7 +39,7 @@ from ganwright.evaluate.intervals import Estimate
 from ganwright.evaluate.measures import MEASURES, Scores, estimates, measure, measures_of
 from ganwright.evaluate.memorisation import Memorisation, repetition
 from ganwright.evaluate.modes import kl_floor
-from ganwright.evaluate.subject import Source, Subject, judge_of, rows, subject_of
+from ganwright.evaluate.subject import Given, Subject, judge_of, rows, subject_of
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
 from ganwright.model import Model
@@ -247,8 +247,8 @@ class Reference:
 
 
 def evaluate(
-    samples: Model | Source,
-    against: Source | None = None,
+    samples: Model | Given,
+    against: Given | None = None,
     *,
     n: int | None = None,
     features: str | None = None,

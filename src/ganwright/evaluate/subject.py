@@ -24,7 +24,7 @@ BLOCK = 500  # examples read together
 LEAST_HELD = 10  # held-out examples that judge a model; better few unseen than many seen
 LEAST_FINAL = 50  # and plain samples, of which nobody knows what was seen
 FINAL, HELDOUT, ALL = "final half of the held-out part", "held-out part", "all of the data"
-Source = str | os.PathLike[str]
+Given = str | os.PathLike[str]
 Drawn = tuple[Any, np.ndarray | None]  # examples, and the classes asked for
 
 
@@ -36,7 +36,7 @@ class JudgePart(Protocol):
     def baseline(self, data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[Any]:
         """`n` examples by the simplest model there is, made from the training part."""
 
-    def plain(self, path: Source, data: Dataset) -> Plain:
+    def plain(self, path: Given, data: Dataset) -> Plain:
         """Samples given as files, in the data's own form."""
 
     def fits(self, owner: str, codec: Any, data: Dataset) -> None:
@@ -79,7 +79,7 @@ def rows(data: Dataset, indices: np.ndarray) -> Iterator[Any]:
         yield data.examples(indices[start : start + BLOCK])
 
 
-def subject_of(samples: Model | Source, against: Source | None, seed: int) -> Subject:
+def subject_of(samples: Model | Given, against: Given | None, seed: int) -> Subject:
     """What `samples` and `against` mean. Raises DataError with what is missing."""
     if isinstance(samples, Model):
         if against is None:
@@ -98,7 +98,7 @@ def subject_of(samples: Model | Source, against: Source | None, seed: int) -> Su
     return _of_files(samples, against, seed)
 
 
-def _of_run(path: Path, against: Source | None, seed: int) -> Subject:
+def _of_run(path: Path, against: Given | None, seed: int) -> Subject:
     events = RunFolder(path).events()
     source = next((e.get("source") for e in events if e["event"] == "start"), None)
     model = Model.load(path)
@@ -112,7 +112,7 @@ def _of_run(path: Path, against: Source | None, seed: int) -> Subject:
         raise DataError(f"{error}; --against says where the data is now") from None
 
 
-def _of_model(model: Model, name: str, against: Source, source: str | None, seed: int) -> Subject:
+def _of_model(model: Model, name: str, against: Given, source: str | None, seed: int) -> Subject:
     options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     data = open_data(against, options=options)
     judge_of(data.codec.kind).fits(f"the model '{name}' makes", model.codec, data)
@@ -188,7 +188,7 @@ def _of_other_data(
 # --- samples as files ----------------------------------------------------------------------------
 
 
-def _of_files(path: Source, against: Source, seed: int) -> Subject:
+def _of_files(path: Given, against: Given, seed: int) -> Subject:
     data = open_data(against)
     own = judge_of(data.codec.kind).plain(path, data)
     notes = list(own.notes)

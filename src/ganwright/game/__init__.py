@@ -10,7 +10,7 @@ from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, s
 from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
 from ganwright.game.privacy import Accountant, PrivacyOptions, PrivacyState
 from ganwright.game.private import PrivateGame
-from ganwright.game.regularisers import RemedyOptions
+from ganwright.game.regularisers import RegulariserOptions
 from ganwright.game.round import Batch, Game, GameOptions, PenaltyOptions, Result
 from ganwright.game.rules import check
 
@@ -38,7 +38,7 @@ __all__ = [
     "PrivacyOptions",
     "PrivacyState",
     "PrivateGame",
-    "RemedyOptions",
+    "RegulariserOptions",
     "Result",
     "Targets",
     "Truncate",

@@ -1,9 +1,9 @@
-"""A batch computed in portions whose gradients are added up (micro-batches), in bounded memory.
+"""Gradient accumulation: a batch computed in microbatches whose gradients are added up, in less memory.
 
 Losses and penalties are means over examples, pairs or packs, so the gradient of a batch is the mean
-of its portions' gradients, weighed by their sizes: the step that the whole batch would have taken, up
+of its microbatches' gradients, weighed by their sizes: the step that the whole batch would have taken, up
 to rounding. What looks at the batch as a whole is refused. What is drawn at random within a pass
-(dropout, noise) is drawn anew for each portion, and spectral norms take a step of their power
+(dropout, noise) is drawn anew for each microbatch, and spectral norms take a step of their power
 iteration in each: the same game, other numbers.
 """
 
@@ -18,19 +18,19 @@ from torch import Tensor, nn
 
 from ganwright.game.round import Batch, Game, Result
 
-NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum; no means over portions
+NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum; no means over microbatches
 
 
 @dataclass
 class AccumulatingGame(Game):
-    """As `Game`, `microbatch` examples at a time: an update follows each batch, not each portion.
+    """As `Game`, `microbatch` examples at a time: an update follows each batch, not each microbatch.
 
     Fakes that both players learn on are made twice, from the same latents: kept, they would hold the
-    memory that portions are there to save.
+    memory that this is there to save.
     """
 
     microbatch: int = 1
-    _share: float = field(default=1.0, init=False)  # of the batch, that the portion is
+    _share: float = field(default=1.0, init=False)  # of the batch, that the microbatch is
     _first: bool = field(default=True, init=False)
     _last: bool = field(default=True, init=False)
 
@@ -60,7 +60,7 @@ class AccumulatingGame(Game):
         return self._generator_step(part, self._make(latents[place], part), seen)
 
     def _over(self, batch: Batch, step: Callable[[Batch, slice], Result]) -> Result:
-        """`step` for each portion; its result for the batch."""
+        """`step` for each microbatch; its result for the batch."""
         whole, results = len(batch.examples), []
         for start in range(0, whole, self.microbatch):
             place = slice(start, min(start + self.microbatch, whole))
@@ -81,7 +81,7 @@ class AccumulatingGame(Game):
 
 
 def together(results: list[tuple[float, Result]]) -> Result:
-    """Results of portions, each with its share of the batch, as that of the batch."""
+    """Results of microbatches, each with its share of the batch, as that of the batch."""
 
     def mean(name: str) -> Tensor | None:
         values = [(share, getattr(result, name)) for share, result in results]

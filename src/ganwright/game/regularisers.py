@@ -1,8 +1,9 @@
 """Regularisers against collapse and for few data, for any recipe; all of them off unless asked for.
 
-Pure functions of logits, and the one small state, LeCam's anchors. Packs and the
-minibatch standard deviation are parts of discriminators (`nets.layers`); that each player has a rate
-and a number of steps of its own (two time scales, Heusel et al. 2017) is in their options.
+Pure functions of logits, and the one small state, LeCam's anchors. They move after each whole batch, so
+that LeCam is the same number with microbatches. Packs and the minibatch standard deviation are parts of
+discriminators (`nets.layers`); that each player has a rate and a number of steps of its own (two time
+scales, Heusel et al. 2017) is in their options.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Places = Int[Tensor, "kept"]
 
 
 @options
-class RemedyOptions:
+class RegulariserOptions:
     """What is added to the losses, and what the generator learns from."""
 
     lecam: float = Field(

@@ -21,7 +21,7 @@ from ganwright.game.fused import Affine, fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
-from ganwright.game.regularisers import Anchors, RemedyOptions, best, consistency, lecam
+from ganwright.game.regularisers import Anchors, RegulariserOptions, best, consistency, lecam
 from ganwright.game.schedule import linear
 
 
@@ -58,7 +58,7 @@ class GameOptions:
     gamma: GammaOptions = GammaOptions()
     privacy: PrivacyOptions = PrivacyOptions()
     augment: AugmentOptions = AugmentOptions()
-    remedies: RemedyOptions = RemedyOptions()
+    remedies: RegulariserOptions = RegulariserOptions()
     clip_weights: float = Field(default=0.0, ge=0, description="bound on D's weights; 0 is none")
     clip_gradient: float = Field(
         default=0.0, ge=0, description="bound on a step's gradient norm; 0 is none"
@@ -380,7 +380,7 @@ class Game:
     ) -> Tensor | None:
         """Goes back through `loss` and takes the optimiser's step; returns the gradient's norm.
 
-        None where no step is taken yet: this was a portion of the batch, and not the last.
+        None where no step is taken yet: this was a microbatch, and not the last.
         """
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

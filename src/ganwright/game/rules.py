@@ -149,8 +149,8 @@ PLAYERS = (
     ),
 )
 
-# What looks at the whole batch can't be computed in portions of it.
-PORTIONS = (
+# What looks at the whole batch can't be computed in microbatches.
+ACCUMULATION = (
     Rule(
         "train.microbatch",
         lambda s: s.batch_norm,
@@ -225,7 +225,7 @@ PRIVACY = (
     Rule(
         "game.privacy",
         lambda s: s.not_by_rows,
-        "needs a discriminator of dense layers without normalisation, 'table' or 'mlp'; this one has a {got}",
+        "needs a discriminator of dense layers without normalisation; this one has a {got}",
     ),
 )
 
@@ -251,8 +251,8 @@ def check(
         moves=moves,
     )
     _check_needs(game)
-    portions, private = microbatch is not None, setup.private
-    for rule in (*PLAYERS, *PORTIONS * portions, *PRIVACY * private):
+    accumulating, private = microbatch is not None, setup.private
+    for rule in (*PLAYERS, *ACCUMULATION * accumulating, *PRIVACY * private):
         if got := rule.broken(setup):
             text = f"{rule.option}: {rule.why}"
             raise OptionError(text.format(got=got, setup=setup))

@@ -21,7 +21,7 @@ from ganwright.report.words import TONES, all_warnings, lead, state
 
 
 @dataclass(frozen=True)
-class Row:
+class CardRow:
     """One line of the card, ready to show."""
 
     title: str
@@ -71,7 +71,7 @@ def render(facts: Facts, found: Findings, look: Look, own: Shown) -> str:
 # --- the card ------------------------------------------------------------------------------------
 
 
-def row(name: str, entry: Entry, others: tuple[str, ...] = ()) -> Row:
+def row(name: str, entry: Entry, others: tuple[str, ...] = ()) -> CardRow:
     """One measure, ready to show. What lies between real and simplest is drawn."""
     says = MEASURES[name].says if name in MEASURES else ""
     interval = "—"
@@ -80,7 +80,7 @@ def row(name: str, entry: Entry, others: tuple[str, ...] = ()) -> Row:
     floor, baseline = (
         "—" if value is None else shown(value) for value in (entry.floor, entry.baseline)
     )
-    return Row(
+    return CardRow(
         title=title(name),
         says=says,
         value=shown(entry.value),

@@ -30,7 +30,7 @@ TONES = ("good", "fair", "poor", "plain")
 
 
 @dataclass(frozen=True, eq=False)
-class Contestant:
+class Candidate:
     """One run of a comparison."""
 
     name: str
@@ -49,13 +49,13 @@ class Contestant:
         return Model.load(self.path)
 
 
-Groups = Mapping[str, Sequence[Contestant]]  # by recipe, a contestant a seed
+Groups = Mapping[str, Sequence[Candidate]]  # by recipe, a candidate a seed
 Cards = Mapping[str, Sequence[Card]]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A contestant's samples, and what stands below them."""
+    """A candidate's samples, and what stands below them."""
 
     name: str
     colour: int
@@ -75,8 +75,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measure of all contestants."""
+class ComparedMeasure:
+    """One measure of all candidates."""
 
     title: str
     says: str
@@ -86,20 +86,20 @@ class Row:
 
 
 def render_comparison(
-    contestants: Sequence[Contestant], left_out: Mapping[str, str], command: str
+    candidates: Sequence[Candidate], left_out: Mapping[str, str], command: str
 ) -> str:
     """The page of runs on the same data whose cards can be compared; `left_out` says why others aren't.
 
     `command` makes it again.
     """
-    groups: dict[str, list[Contestant]] = {}
-    for one in contestants:
+    groups: dict[str, list[Candidate]] = {}
+    for one in candidates:
         groups.setdefault(one.recipe, []).append(one)
     cards = {recipe: [one.card for one in group] for recipe, group in groups.items()}
-    first, firsts = contestants[0], [group[0] for group in groups.values()]
+    first, firsts = candidates[0], [group[0] for group in groups.values()]
     data = _data(first)
     beside = [_side_by_side(one, data) for one in firsts]
-    tones = [lead(one.card, None).tone for one in contestants]
+    tones = [lead(one.card, None).tone for one in candidates]
     return template("compare.html").render(
         css=Markup(read("page.css")),
         data=str(first.facts.start.get("data", "data")),
@@ -114,10 +114,10 @@ def render_comparison(
         names=list(groups),
         seeds=max(map(len, groups.values())),
         card=first.card,
-        rows=[_row(name, cards) for name in shared([one.card for one in contestants])],
+        rows=[_row(name, cards) for name in shared([one.card for one in candidates])],
         curves=curves(groups),
-        courses=[_course(one) for one in contestants],
-        warnings=_warnings(contestants),
+        courses=[_course(one) for one in candidates],
+        warnings=_warnings(candidates),
         left_out=left_out,
         command=command,
     )
@@ -167,26 +167,26 @@ def _mean(found: Seeds, group: Sequence[Card]) -> str:
     return f"{shown(found.mean)}{spread}"
 
 
-def _data(one: Contestant) -> Dataset:
+def _data(one: Candidate) -> Dataset:
     options = build(DataOptions, one.model.recipe["data"], owner="model.json: recipe.data")
     return open_data(str(one.facts.source), options=options)
 
 
-def _side_by_side(one: Contestant, data: Dataset) -> SideBySide | None:
+def _side_by_side(one: Candidate, data: Dataset) -> SideBySide | None:
     """Samples and real examples, where they can be compared at a glance."""
     return look_of(modality(data.codec.kind)).side_by_side(one.model, data)
 
 
-def _panel(i: int, one: Contestant, samples: Markup | None) -> Panel:
+def _panel(i: int, one: Candidate, samples: Markup | None) -> Panel:
     words = lead(one.card, None)
     parts = [f"{one.facts.last('kimg'):,.1f} kimg", f"{one.facts.last('seconds'):,.0f} s"]
     return Panel(one.recipe, i % COLOURS, words.level, words.tone, ", ".join(parts), samples)
 
 
-def _row(name: str, cards: Cards) -> Row:
+def _row(name: str, cards: Cards) -> ComparedMeasure:
     winner = _winner(cards, name)
     entry = next(iter(cards.values()))[0].measures[name]
-    return Row(
+    return ComparedMeasure(
         title=title(name),
         says=MEASURES[name].says if name in MEASURES else "",
         better=entry.better,
@@ -209,7 +209,7 @@ def _interval(entry: Entry) -> str:
 
 
 def curves(groups: Groups) -> list[Chart]:
-    """The scores in training by seconds and by kimg, a line a contestant, a colour a recipe."""
+    """The scores in training by seconds and by kimg, a line a candidate, a colour a recipe."""
     drawn = [
         _curve(groups, "fid", "seconds", "Distance from real examples (FID), by the clock",
                "The lower, the better. How soon is each how near, on this machine?"),
@@ -240,8 +240,8 @@ def _curve(groups: Groups, name: str, by: str, heading: str, says: str) -> Chart
     return None if drawn is None else replace(drawn, legend=tuple(dict.fromkeys(drawn.legend)))
 
 
-def _course(one: Contestant) -> tuple[str, ...]:
-    """How a contestant's training went: a row of words."""
+def _course(one: Candidate) -> tuple[str, ...]:
+    """How a candidate's training went: a row of words."""
     facts = one.facts
     sizes = [number(facts.start.get(f"{who}_parameters")) for who in ("generator", "discriminator")]
     return (
@@ -255,17 +255,17 @@ def _course(one: Contestant) -> tuple[str, ...]:
     )
 
 
-def _warnings(contestants: Sequence[Contestant]) -> list[tuple[str, str]]:
-    """Of each contestant, what a reader must know; once what is said of all."""
+def _warnings(candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
+    """Of each candidate, what a reader must know; once what is said of all."""
     found = [
-        (one.name, text) for one in contestants for text in (*one.card.warnings, *_course_said(one))
+        (one.name, text) for one in candidates for text in (*one.card.warnings, *_course_said(one))
     ]
     texts = [text for _, text in found]
-    common = [t for t in dict.fromkeys(texts) if texts.count(t) == len(contestants) > 1]
+    common = [t for t in dict.fromkeys(texts) if texts.count(t) == len(candidates) > 1]
     return [("all", t) for t in common] + [(n, t) for n, t in found if t not in common]
 
 
-def _course_said(one: Contestant) -> list[str]:
+def _course_said(one: Candidate) -> list[str]:
     events = one.facts.of("guard")
     backs = sum("back_to" in event for event in events)
     collapses = sum(event.get("problem") == "collapse" for event in events)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganwright.base.errors import Diverged
 from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.model import Model
@@ -59,6 +60,8 @@ def train_in_memory(
     with torch.random.fork_rng(), shown(progress) as observer:
         trainer, kept = Trainer(recipe, data, device), InMemory()
         train(trainer, kept, observer or Silent(), lambda: False, held)
+        if not trainer.healthy():
+            raise Diverged("training diverged; a lower rate or more rows may help")
         return kept.model(trainer)
 
 
@@ -84,7 +87,6 @@ def _with_budget(
         "train.snapshot_kimg": kimg,
         "train.checkpoint_kimg": kimg,
         "train.patience": PATIENCE,
-        "train.repairs": 0,  # there is no checkpoint to go back to
     }
     for player in ("generator_optimiser", "discriminator_optimiser"):
         if getattr(recipe, player).final_rate is not None:
@@ -95,7 +97,7 @@ def _with_budget(
 class InMemory:
     """A run that is kept nowhere: of what it made, the weights of the best generator."""
 
-    after_divergence = "A lower rate or more rows may help"
+    sets_back = False
 
     def __init__(self) -> None:
         self.weights: dict[str, Tensor] | None = None
@@ -105,7 +107,7 @@ class InMemory:
     def recipe(self, recipe: Recipe, trainer: Trainer) -> None: ...
 
     def regular(self) -> dict[str, Any]:
-        raise NotImplementedError("nothing is kept to go back to")
+        raise NotImplementedError("no checkpoint is kept")
 
     def best(self, model: Model) -> None:
         self.weights = copy.deepcopy(model.generator.state_dict())

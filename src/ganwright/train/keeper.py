@@ -21,9 +21,7 @@ GRID, COLUMNS = 64, 8  # samples in a snapshot, about
 class Keeper(Protocol):
     """What the loop asks of the place where a run is kept."""
 
-    @property
-    def after_divergence(self) -> str:
-        """What is left of a run that could not be set back, and what to do; a sentence or two."""
+    sets_back: bool  # whether a diverged run goes back to a checkpoint
 
     def append(self, **event: Any) -> None:
         """Adds one line to the log."""
@@ -32,7 +30,7 @@ class Keeper(Protocol):
         """Keeps all that a resume takes, and the model of now."""
 
     def regular(self) -> dict[str, Any]:
-        """The state at the last regular checkpoint."""
+        """The state at the last regular checkpoint, of a run that can be set back."""
 
     def best(self, model: Model) -> None:
         """Keeps the best model so far."""
@@ -47,16 +45,11 @@ class Keeper(Protocol):
 class OnDisk:
     """The run folder."""
 
+    sets_back = True
+
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.append = folder.append
-
-    @property
-    def after_divergence(self) -> str:
-        return (
-            f"'{self.folder.model}' holds the last good model. "
-            "Try a lower rate, a penalty or clipping"
-        )
 
     def checkpoint(self, trainer: Trainer, *, regular: bool) -> None:
         state.save(self.folder.checkpoint, trainer.seen, trainer.state(), regular=regular)

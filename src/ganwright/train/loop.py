@@ -107,8 +107,9 @@ def train(
         showing = snapshot.now(trainer.seen) or done
         scoring = scorer is not None and (score.now(trainer.seen) or done)
 
-        looked_at = reporting or showing or scoring or regular or done or stop
-        if looked_at and not trainer.healthy():  # nothing of a diverged model is kept or shown
+        kept = reporting or showing or scoring or regular or done or stop
+        if kept and keeper.sets_back and not trainer.healthy():
+            # Nothing of a diverged model is kept or shown.
             _set_back(trainer, keeper, log)
             began = time.monotonic() - trainer.seconds
             continue
@@ -176,7 +177,7 @@ def _set_back(trainer: Trainer, keeper: Keeper, log: Callable[..., None]) -> Non
         log("guard", problem="diverged", repairs=rollbacks - 1)
         raise Diverged(
             f"training diverged at {at / 1000:g} kimg and {rollbacks - 1} rollbacks did not help; "
-            f"{keeper.after_divergence}"
+            "model/ holds the last good model. Try a lower rate, a penalty or clipping"
         )
     found = keeper.regular()
     best = trainer.best  # still what best/ holds

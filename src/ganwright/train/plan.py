@@ -1,4 +1,8 @@
-"""Before a run: which recipe, how fast, how much memory, and how often to write."""
+"""Before a run: how fast it is, how much memory it takes, and how often to write.
+
+A few rounds are measured, and what follows from them is written into the recipe: number of threads,
+intervals, length of schedules. So a run can be repeated bit for bit even if a clock set its length.
+"""
 
 from __future__ import annotations
 

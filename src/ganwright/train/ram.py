@@ -1,8 +1,9 @@
-"""What a step takes at its height: tensors that are alive at once, counted, not guessed.
+"""The peak memory of a step, measured.
 
-On the CPU the process says nothing of it: allocators keep what was freed. So every operation of a
-step is listened to, and the storages that it meets are counted until they die. What a kernel takes for
-itself and gives back before it returns (an unfolded convolution, say) is not seen.
+On a GPU the allocator knows its own peak. On a CPU the process says nothing of it, as allocators keep
+what was freed. So every operation of a step is watched, and the storages that it meets are counted
+until they die. What a kernel takes for itself and gives back before it returns (an unfolded
+convolution, say) is not seen.
 """
 
 from __future__ import annotations
@@ -93,10 +94,10 @@ def room_for(recipe: Recipe) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         o = recipe.train
-        portion = max(1, (o.microbatch or o.batch) // 2)
+        smaller = max(1, (o.microbatch or o.batch) // 2)
         raise OptionError(
             f"train.batch: a step of {o.batch} examples"
-            + (f" in portions of {o.microbatch}" if o.microbatch else "")
-            + " doesn't fit the device's memory; the same step in smaller portions may: "
-            f"--set train.microbatch={portion}"
+            + (f" in microbatches of {o.microbatch}" if o.microbatch else "")
+            + " doesn't fit the device's memory; the same step in smaller microbatches may: "
+            f"--set train.microbatch={smaller}"
         ) from None

@@ -20,7 +20,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 @options
 class TrainOptions:
-    """How long, in what portions, and what is written when."""
+    """How long, in what batches, and what is written when."""
 
     batch: int = Field(default=64, ge=2, le=65536, description="real examples in one batch")
     microbatch: int | None = Field(

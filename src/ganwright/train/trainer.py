@@ -1,10 +1,15 @@
-"""What a run is made of while it trains: players, optimisers, average, and how far it has come."""
+"""What a run is made of while it trains: players, optimisers, average, and how far it has come.
+
+Networks are laid out channels-last and, unless the recipe says otherwise, compute in bfloat16 where the
+hardware does. With `nets.layers.Dropout` this is most of what makes a round fast on a CPU
+(benchmarks/throughput.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -104,8 +109,8 @@ class Trainer:
         net = recipe.net()
         generator: Any = self._place(net.build_generator(data.spec))
         discriminator = self._place(net.build_discriminator(data.spec))
-        batch, portion = recipe.train.batch, recipe.train.microbatch
-        portion = None if portion is None or portion >= batch else portion
+        batch, microbatch = recipe.train.batch, recipe.train.microbatch
+        microbatch = None if microbatch is None or microbatch >= batch else microbatch
         kind = modality(data.codec.kind)
         views = kind.part("augment") if kind.has("augment") else None
         check(
@@ -114,7 +119,7 @@ class Trainer:
             discriminator,
             spec=data.spec,
             batch=batch,
-            microbatch=portion,
+            microbatch=microbatch,
             moves=views is not None,
         )
         self.accountant = self._accountant()
@@ -123,8 +128,8 @@ class Trainer:
         play: Callable[..., Game] = Game
         if self.accountant is not None:
             play = partial(PrivateGame, rows=batch, shares=generator.marginals)
-        if portion is not None:
-            play = partial(AccumulatingGame, microbatch=portion)
+        if microbatch is not None:
+            play = partial(AccumulatingGame, microbatch=microbatch)
         self._freeze(discriminator)
         self.game = play(
             options=recipe.game,
@@ -292,6 +297,12 @@ class Trainer:
         for name, value in progress.items():
             setattr(self, name, value)
 
+    @cached_property
+    def _said(self) -> dict[str, Any]:
+        """The recipe as a model says it."""
+        said: dict[str, Any] = tree(self.recipe)
+        return said
+
     def model(self) -> Model:
         """The artefact as of now: the averaged generator and the discriminator."""
         data = self.data
@@ -305,7 +316,7 @@ class Trainer:
             net=self.recipe.net(),
             generator=self.average.network,
             discriminator=self.game.discriminator,
-            recipe=tree(self.recipe),
+            recipe=self._said,
             data={
                 "name": data.name,
                 "fingerprint": data.fingerprint,

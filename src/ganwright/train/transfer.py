@@ -3,7 +3,11 @@
 The nets and the latent must be the source's, but for their number of classes. An embedding of other
 classes begins new. A layer that sees the class's embedding beside its features keeps its columns for
 the features, and those for the embedding begin at 0: a generator that is told of classes for the
-first time begins as the source's, whatever the class.
+first time begins as the source's, whatever the class. Rows of another table are refused: their codes
+stand for other values.
+
+The recipe records the source's path and the fingerprint of its weights. A repetition checks it; a
+resumed run doesn't need the source any more.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ganwright.base.errors import OptionError
-from ganwright.base.options import build, flatten, override
+from ganwright.base.options import build, flatten, override, written
 from ganwright.base.spec import Spec
 from ganwright.data import Dataset
 from ganwright.model import Model, NetOptions, fingerprint, weights_of
@@ -78,9 +82,7 @@ class Fit:
         )
         for names, what in ((self.part, "in part"), (self.new, "new, by the classes")):
             text += f"; {len(names)} {what}: {', '.join(names)}" if names else ""
-        if source.model.spec.axes == ("channel", "height", "width"):
-            channels, height, width = source.model.spec.shape
-            text += f"; pictures are made {height}×{width}×{channels}, as there"
+        text += f"; it makes {source.model.codec.makes}, as there"
         if self.renamed:
             text += "; the classes have other names here and keep their places' embeddings"
         return text
@@ -94,10 +96,7 @@ def fit(source: Source, recipe: Recipe, data: Dataset) -> Fit:
         raise OptionError(
             "--from: doesn't go with game.privacy: what the source learned is in no account"
         )
-    if spec.axes != model.spec.axes or (
-        spec.axes != ("channel", "height", "width")
-        and data.codec.to_json() != model.codec.to_json()
-    ):
+    if not data.codec.suits(model.codec):
         raise OptionError(
             f"--from: '{source.path}' was trained on other {model.codec.kind} data: its weights stand "
             "for values that this data does not have"
@@ -171,11 +170,8 @@ def _misfit(there: Shapes, here: Shapes, model: Model, spec: Spec) -> str:
     old, new = (_written(shapes.get(name)) for shapes in (there, here))
     text = f"{name} is {old} there and {new} here"
     if model.spec.shape != spec.shape:
-        channels, height, width = model.spec.shape
-        text += (
-            f"; its pictures are {height}×{width}×{channels}: "
-            f"--set data.size={height}x{width} --set data.channels={channels}"
-        )
+        needed = [f"--set {written(*item)}" for item in model.codec.settings().items()]
+        text += f"; it makes {model.codec.makes}: {' '.join(needed)}"
     return text
 
 

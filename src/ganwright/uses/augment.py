@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.spelling import spelled, spelled_table
 from ganwright.model import Model
-from ganwright.uses.rows import codec_of, rows_of, texts_in
+from ganwright.uses.tables import codec_of, rows_of, texts_in
 
 MARK = "synthetic"
 MOST_CLASSES = 1000
@@ -97,7 +97,7 @@ def _short(
     least = math.ceil(ratio * int(found.max()))
     for value, count in zip(counts.field("values"), found, strict=True):
         if count < least:
-            codec.condition({balance: _asked(value)})  # a class never seen in training
+            codec.allowed({balance: _asked(value)})  # a class never seen in training
             yield _asked(value), least - int(count)
 
 

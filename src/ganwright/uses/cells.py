@@ -28,7 +28,7 @@ from ganwright.modalities.tables.read.tables import is_text
 from ganwright.uses.fill import patched
 
 if TYPE_CHECKING:
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
 _PARQUET = (".parquet", ".pq")
 _BLOCK_ROWS = 1 << 16

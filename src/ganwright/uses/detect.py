@@ -24,12 +24,13 @@ import torch
 from torch import nn
 
 from ganwright.base import seeds
-from ganwright.modalities.tables.codec.codec import TableCodec
 from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import flat, raw_numbers
+from ganwright.modalities.tables.hidden import HIDDEN, is_hidden
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.rows import block_size, codec_of, given_codes
+from ganwright.uses.tables import block_size, codec_of, given_codes
 
 LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
@@ -161,7 +162,7 @@ class Detector:
         codes, odd = given_codes(self.codec, table, missing=True)
         inner = self.codec.inward(table)
         values = np.stack([_values(one, inner) for one in self.codec.fields], axis=1)
-        alone = self._cost(codes, values, np.full_like(codes, -1))
+        alone = self._cost(codes, values, np.full_like(codes, HIDDEN))
         rng = np.random.default_rng(seeds.derive(SEED, "detect", "halves"))
         given, count = np.zeros_like(alone), codes.shape[1]
         for _ in range(LOOKS):
@@ -178,10 +179,10 @@ class Detector:
         return costs
 
     def _cost(self, codes: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
-        shares = self._chances(known)
+        shares = self._shares(known)
         places = np.maximum(codes, 0) + self.codec.offsets[:-1]
         cost = -np.log(np.maximum(np.take_along_axis(shares, places, axis=1), 1e-13))
-        cost[codes < 0] = 0.0
+        cost[is_hidden(codes)] = 0.0
         means = self.codec.means(shares)
         for c, one in enumerate(self.codec.fields):
             if isinstance(one, NumberField):
@@ -191,7 +192,7 @@ class Detector:
         return cost
 
     @torch.inference_mode()
-    def _chances(self, known: np.ndarray) -> np.ndarray:
+    def _shares(self, known: np.ndarray) -> np.ndarray:
         network: Any = self.network
         device = next(network.parameters()).device
         codes = torch.from_numpy(known.astype(np.int64)).to(device)
@@ -266,7 +267,7 @@ def detect(
     """
     import pandas as pd
 
-    from ganwright.uses.rows import rows_of
+    from ganwright.uses.tables import rows_of
 
     codec = codec_of(model, "detect")
     unread = Unread()

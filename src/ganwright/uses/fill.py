@@ -20,16 +20,16 @@ import torch
 from ganwright.base import seeds
 from ganwright.base.errors import OptionError, message
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
+from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import missing_of
 from ganwright.modalities.tables.columns.spelling import spelled
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.rows import (
+from ganwright.uses.tables import (
     block_size,
-    chances,
     codec_of,
     given_codes,
+    probabilities,
     rows_of,
     texts_in,
     unread_notes,
@@ -151,10 +151,10 @@ def _parts(
         if how == "draw":
             made = drawn(model, codec, full, seed, start).slice(0, here.num_rows)
             which = seeds.derive(seed, "fill", "combination")
-            places = seeds.uniforms(which, start, here.num_rows, codec.chances)
+            places = seeds.uniforms(which, start, here.num_rows, codec.uniforms)
             made = codec.agree(here, made, places)
         else:
-            shares = chances(model, full)[: here.num_rows]
+            shares = probabilities(model, full)[: here.num_rows]
             made = codec.agree(here, codec.expect(shares))
             if exact:
                 made = _unrounded(codec, made, codec.means(shares))
@@ -190,7 +190,7 @@ def drawn(
         torch.from_numpy(uniforms.astype(np.float32)).to(device),
         torch.from_numpy(without_missing(codec)).to(device),
     )
-    places = seeds.uniforms(seeds.derive(seed, "fill", "place"), start, count, codec.chances)
+    places = seeds.uniforms(seeds.derive(seed, "fill", "place"), start, count, codec.uniforms)
     return codec.table(codes.cpu().numpy(), places, plain=True)
 
 

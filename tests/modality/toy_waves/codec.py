@@ -26,7 +26,7 @@ class WaveCodec(Codec):
         return stored.float()
 
     def decode(
-        self, x: torch.Tensor, places: Any = None, bounds: Any = None, *, start: int = 0
+        self, x: torch.Tensor, places: Any = None, allowed: Any = None, *, start: int = 0
     ) -> np.ndarray:
         return x.detach().cpu().numpy().astype(np.float32)
 

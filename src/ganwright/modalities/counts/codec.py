@@ -16,7 +16,7 @@ from ganwright.base.errors import DataError, ModelError, WorkError
 from ganwright.base.packed import pack, unpack
 from ganwright.data.codec import Codec
 from ganwright.modalities.counts.options import MOST_WORDS
-from ganwright.modalities.counts.rows import LARGEST, Counts, digests, joined
+from ganwright.modalities.counts.sparse import LARGEST, Counts, digests, joined
 from ganwright.modalities.counts.spec import CountsSpec
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class CountsCodec(Codec):
         return torch.log1p(stored.to(torch.float32)) / math.log1p(self.high)
 
     def decode(
-        self, x: torch.Tensor, places: np.ndarray, bounds: object = None, *, start: int = 0
+        self, x: torch.Tensor, places: np.ndarray, allowed: object = None, *, start: int = 0
     ) -> Counts:
         """What the generator says of rows → counts drawn from it.
 
@@ -159,7 +159,7 @@ class CountsCodec(Codec):
     # --- the user's edge -----------------------------------------------------------------------
 
     @property
-    def chances(self) -> int:
+    def uniforms(self) -> int:
         """Uniforms that a row's draw starts from."""
         return 2
 

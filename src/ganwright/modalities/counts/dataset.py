@@ -31,7 +31,7 @@ from ganwright.modalities.counts import matrices as read
 from ganwright.modalities.counts import texts
 from ganwright.modalities.counts.codec import CountsCodec
 from ganwright.modalities.counts.options import CountsOptions
-from ganwright.modalities.counts.rows import Counts, StoredCounts, digests
+from ganwright.modalities.counts.sparse import Counts, StoredCounts, digests
 
 _VERSION = 1  # of reading: raise it when what lies in the cache would be another
 

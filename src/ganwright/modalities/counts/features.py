@@ -15,7 +15,7 @@ from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.features import FeatureOptions, takes_no_weights
 from ganwright.evaluate.fingerprint import fingerprint
 from ganwright.modalities.counts.quality import CountRows
-from ganwright.modalities.counts.rows import Counts
+from ganwright.modalities.counts.sparse import Counts
 
 VERSION = 1
 FITTED_MOST = 50_000

@@ -16,7 +16,7 @@ from ganwright.data import Dataset, open_data
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.plain import Maker, Plain, overlap_with
 from ganwright.modalities.counts.options import CountsOptions
-from ganwright.modalities.counts.rows import Counts
+from ganwright.modalities.counts.sparse import Counts
 
 BLOCK = 500
 OTHERS: dict[str, Maker] = {}  # further references

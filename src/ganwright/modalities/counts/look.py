@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ganwright.base import seeds
 from ganwright.data import Dataset
-from ganwright.modalities.counts.rows import Counts
+from ganwright.modalities.counts.sparse import Counts
 from ganwright.model import Model
 from ganwright.report.facts import Facts
 from ganwright.report.look import Cut, Findings, Look, Say, Shown, rows_section

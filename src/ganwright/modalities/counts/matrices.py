@@ -24,7 +24,7 @@ from ganwright.base.errors import DataError, OptionError, message
 from ganwright.data.dialect import delimiter_of
 from ganwright.data.packing import DAMAGED, inner, is_table_name, opened
 from ganwright.modalities.counts.options import MOST_WORDS
-from ganwright.modalities.counts.rows import LARGEST
+from ganwright.modalities.counts.sparse import LARGEST
 
 SPARSE_KEYS = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo": ("row", "col")}
 LEAST_COLUMNS, LEAST_ZEROS = 50, 0.5  # of what is taken for counts where nobody says

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import scipy.stats
 
 from ganwright.base.errors import DataError
-from ganwright.modalities.counts.rows import Counts
+from ganwright.modalities.counts.sparse import Counts
 
 WATCHED = 200  # most frequent words, of which pairs are looked at
 EXPECTED = 5.0  # rows that would have both of a pair by chance: fewer say nothing

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganwright.base.names import Names
 from ganwright.data.writers import Writing, chosen_format
-from ganwright.modalities.counts.rows import Counts, joined
+from ganwright.modalities.counts.sparse import Counts, joined
 
 if TYPE_CHECKING:
     from ganwright.modalities.counts.codec import CountsCodec

@@ -26,7 +26,7 @@ from ganwright.modalities.images.pixels import (
     least_channels,
 )
 from ganwright.modalities.images.read.pictures import decoding
-from ganwright.modalities.images.read.source import Reader, Source, Unreadable
+from ganwright.modalities.images.read.source import ImageSource, Reader, Unreadable
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class Rows:
     least: np.ndarray
 
 
-def survey(source: Source) -> Survey:
+def survey(source: ImageSource) -> Survey:
     """Reads the heads of all examples, or what an earlier call found."""
     path = cache.folder_of(source.kind, source.identity) / "survey.npz"
     with suppress(*cache.DAMAGED):
@@ -102,7 +102,7 @@ def survey(source: Source) -> Survey:
     return found
 
 
-def rows(source: Source, found: Survey, plan: Plan) -> Rows:
+def rows(source: ImageSource, found: Survey, plan: Plan) -> Rows:
     """The decoded examples, or what an earlier call decoded."""
     folder = cache.folder_of(source.kind, source.identity) / cache.key_of(vars(plan))
     with suppress(*cache.DAMAGED):
@@ -122,7 +122,7 @@ def _attempt(read: Callable[[int], T], index: int) -> T | str:
 # --- decoding ----------------------------------------------------------------------------------
 
 
-def _decode(source: Source, found: Survey, plan: Plan, aside: Path) -> None:
+def _decode(source: ImageSource, found: Survey, plan: Plan, aside: Path) -> None:
     todo = np.flatnonzero(found.usable)
     kept, hashes, extremes, least, bad, reasons = [], [], [], [], [], []
     shape = (plan.height, plan.width, plan.channels)

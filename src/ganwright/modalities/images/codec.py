@@ -57,6 +57,14 @@ class ImageCodec(Codec):
         of = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}[self.channels]
         return f"images of {self.height}×{self.width} {of}"
 
+    def suits(self, other: Codec) -> bool:
+        """Whatever the range of the pixels: -1 is black and 1 is white. Of the size the nets tell."""
+        return isinstance(other, ImageCodec)
+
+    def settings(self) -> dict[str, Any]:
+        """The size and the channels."""
+        return {"data.size": f"{self.height}x{self.width}", "data.channels": self.channels}
+
     def html(self, samples: np.ndarray) -> str:
         """Samples as a grid in a notebook."""
         file = io.BytesIO()
@@ -84,7 +92,7 @@ class ImageCodec(Codec):
         self.grid(samples, columns).save(path, format="PNG")
 
     def decode(
-        self, x: torch.Tensor, places: object = None, bounds: object = None, *, start: int = 0
+        self, x: torch.Tensor, places: object = None, allowed: object = None, *, start: int = 0
     ) -> np.ndarray:
         """(b, C, H, W) → stored (b, H, W, C): clamped, and rounded to nearest if integer.
 

@@ -23,7 +23,7 @@ from ganwright.modalities.images.content import (
     range_of,
 )
 from ganwright.modalities.images.options import ImageOptions
-from ganwright.modalities.images.read.source import PICTURE_FILES, Source
+from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
 from ganwright.modalities.images.spec import AXES, ImageSpec
 
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
@@ -31,7 +31,7 @@ _MANY = 10  # pictures, before classes of one each are no classes
 _USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
 
 
-def dataset(source: Source, options: DataOptions) -> Dataset:
+def dataset(source: ImageSource, options: DataOptions) -> Dataset:
     """Images surveyed, decoded and split; what `open_data` does once it has a source of them."""
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
@@ -81,12 +81,14 @@ def dataset(source: Source, options: DataOptions) -> Dataset:
     )
 
 
-def _unreadable(source: Source, indices: np.ndarray, reasons: np.ndarray) -> tuple[Skipped, ...]:
+def _unreadable(
+    source: ImageSource, indices: np.ndarray, reasons: np.ndarray
+) -> tuple[Skipped, ...]:
     pairs = zip(indices, reasons, strict=True)
     return tuple(Skipped(source.name_of(int(i)), str(reason)) for i, reason in pairs)
 
 
-def _refuse(source: Source, options: DataOptions, skipped: tuple[Skipped, ...]) -> None:
+def _refuse(source: ImageSource, options: DataOptions, skipped: tuple[Skipped, ...]) -> None:
     if skipped and (options.bad == "refuse" or len(skipped) == source.count):
         first = f"{skipped[0].name} {skipped[0].reason}"
         share = "none" if len(skipped) == source.count else f"{len(skipped):,} can't"
@@ -96,13 +98,15 @@ def _refuse(source: Source, options: DataOptions, skipped: tuple[Skipped, ...]) 
         )
 
 
-def _enough(source: Source, usable: int, skipped: tuple[Skipped, ...]) -> None:
+def _enough(source: ImageSource, usable: int, skipped: tuple[Skipped, ...]) -> None:
     if usable < 2:
         culprit = f"; {skipped[0].name} {skipped[0].reason}" if skipped else ""
         raise DataError(f"'{source.path}' has {usable} usable example; 2 are the least{culprit}")
 
 
-def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tuple[cache.Plan, str]:
+def plan_for(
+    source: ImageSource, survey: cache.Survey, options: DataOptions
+) -> tuple[cache.Plan, str]:
     """What every example becomes by its file's head, and the rule that says so, in words."""
     good = survey.usable
     heights, widths = survey.heights[good], survey.widths[good]
@@ -116,7 +120,7 @@ def plan_for(source: Source, survey: cache.Survey, options: DataOptions) -> tupl
 
 
 def _decoded(
-    source: Source, survey: cache.Survey, options: DataOptions
+    source: ImageSource, survey: cache.Survey, options: DataOptions
 ) -> tuple[cache.Plan, cache.Rows, list[str]]:
     """The examples as they are learned: by the files' heads, then by their content.
 
@@ -170,7 +174,7 @@ def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, i
 
 
 def _labels(
-    source: Source, kept: np.ndarray, options: DataOptions
+    source: ImageSource, kept: np.ndarray, options: DataOptions
 ) -> tuple[np.ndarray | None, tuple[str, ...], str]:
     if source.labels is None or not options.labels:
         return None, (), ""

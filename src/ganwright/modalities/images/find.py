@@ -10,7 +10,7 @@ from ganwright.base.paths import readable
 from ganwright.data.options import AUTO, DataOptions
 from ganwright.data.source import NotHere
 from ganwright.modalities.images.options import ImageOptions
-from ganwright.modalities.images.read.source import PICTURE_FILES, SUFFIXES, Source
+from ganwright.modalities.images.read.source import PICTURE_FILES, SUFFIXES, ImageSource
 
 NAMES = ("digits", "shapes")  # data that comes along
 UNDERSTOOD = (
@@ -20,7 +20,7 @@ UNDERSTOOD = (
 _LISTINGS = (".csv", ".tsv")
 
 
-def find(given: object, options: DataOptions) -> Source | None:
+def find(given: object, options: DataOptions) -> ImageSource | None:
     """The images at a path or of a built-in name, or None. Raises DataError where they can't be used."""
     label = options.of(ImageOptions).label
     if isinstance(given, str):
@@ -40,7 +40,7 @@ def find(given: object, options: DataOptions) -> Source | None:
     return _unlabelled(replace(found, name=name, path=place), label)
 
 
-def _unlabelled(found: Source, label: str | None) -> Source:
+def _unlabelled(found: ImageSource, label: str | None) -> ImageSource:
     """Raises DataError where a column of labels is named and there are no such columns."""
     if label is None or found.kind in PICTURE_FILES:
         return found
@@ -48,7 +48,7 @@ def _unlabelled(found: Source, label: str | None) -> Source:
     raise DataError(f"data.label='{label}' names a column of {where}: there is none")
 
 
-def _find(path: Path, label: str | None, *, listed: bool) -> Source | None:
+def _find(path: Path, label: str | None, *, listed: bool) -> ImageSource | None:
     from ganwright.modalities.images.read.idx import idx_files, idx_source, is_idx
 
     suffix = path.suffix.lower()

@@ -17,7 +17,7 @@ from ganwright.modalities.images.content import class_counts, class_doubts
 from ganwright.modalities.images.dataset import dataset
 from ganwright.modalities.images.duplicates import Near, chunks, near, shares_of
 from ganwright.modalities.images.options import ImageOptions
-from ganwright.modalities.images.read.source import Source
+from ganwright.modalities.images.read.source import ImageSource
 
 _FEW, _MANY = 500, 0.05
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGB+alpha"}
@@ -95,7 +95,7 @@ def _counts(counts: dict[str, int], most: int = 12) -> str:
     return ", ".join([*shown, f"and {len(counts) - most} more"] if len(counts) > most else shown)
 
 
-def inspect(found: Source, options: DataOptions) -> ImageInspection:
+def inspect(found: ImageSource, options: DataOptions) -> ImageInspection:
     """Looks through images as `open_data` would open them.
 
     Near duplicates are 16×16 grey thumbnails with a root mean square difference under 0.02; beyond

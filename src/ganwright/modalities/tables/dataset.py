@@ -43,10 +43,9 @@ from ganwright.modalities.tables.columns.schema import infer_columns, parse_kind
 from ganwright.modalities.tables.options import TableOptions
 from ganwright.modalities.tables.read.tables import mapped, stem_of, write_canonical
 from ganwright.modalities.tables.read.typed import table_of
-from ganwright.modalities.tables.rows import take
 
 if TYPE_CHECKING:
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
 _VERSION = 4  # of reading and encoding: raise it when what lies in the cache would be another
 _BLOCK_ROWS = 1 << 16
@@ -68,6 +67,25 @@ class TableSource:
     notes: tuple[str, ...] = ()
     kind: str = "table"
     modality = "table"
+
+
+def take(table: pa.Table, indices: np.ndarray) -> pa.Table:
+    """Rows by number, in any order, from a table on disk: no more than they come into memory."""
+    wanted = np.asarray(indices, np.int64)
+    order = np.argsort(wanted, kind="stable")
+    sorted_rows = wanted[order]
+    found, start = [], 0
+    for batch in table.to_batches():
+        low, high = np.searchsorted(sorted_rows, [start, start + batch.num_rows])
+        if high > low:
+            found.append(batch.take(pa.array(sorted_rows[low:high] - start)))
+        start += batch.num_rows
+    if len(wanted) and (sorted_rows[0] < 0 or sorted_rows[-1] >= start):
+        raise IndexError(f"rows {sorted_rows[0]} … {sorted_rows[-1]} of {start}")
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    picked = pa.Table.from_batches(found, table.schema).combine_chunks()
+    return picked.take(pa.array(back))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -248,7 +266,7 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> T
         skipped_rows=written.skipped_rows,
     )
     parts = _parts(found, options)
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
     learned = np.sort(np.concatenate([parts.train, parts.heldout]))
     seen = table.take(pa.array(learned if whole else parts.train))
@@ -407,7 +425,7 @@ def _encoded(
 
 
 def _encode(found: Canonical, train: np.ndarray, options: DataOptions, aside: Path) -> None:
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
     training = np.zeros(found.table.num_rows, bool)
     training[train] = True
@@ -426,7 +444,7 @@ def _encode(found: Canonical, train: np.ndarray, options: DataOptions, aside: Pa
 
 
 def _open_codes(folder: Path, found: Canonical) -> tuple[TableCodec, np.ndarray]:
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
     codec = TableCodec.from_json(json.loads((folder / "codec.json").read_text(encoding="utf-8")))
     codes = np.load(folder / "codes.npy", mmap_mode="r", allow_pickle=False)

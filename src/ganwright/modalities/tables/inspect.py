@@ -23,7 +23,7 @@ from ganwright.modalities.tables.dataset import TableDataset, TableSource, canon
 from ganwright.modalities.tables.options import TableOptions
 
 if TYPE_CHECKING:
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
 _WIDTH, _NAME, _LEAST_VALUES = 100, 24, 20  # of what is printed, in letters
 _FREQUENT, _SHOWN, _LONG = 8, 200, 24

@@ -6,8 +6,8 @@ holes, or says how odd a cell is. Drawing one field after the other, each from i
 those drawn before, makes the row's joint distribution exact in the model: an orderless autoregressive
 estimator (Uria et al. 2014, "A deep and tractable density estimator"), trained here as one player.
 
-A cell is an integer: its code, or, where it is hidden, ~code (negative), so that a loss still knows
-what stood there. The discriminator sees which cells were made, as in GAIN (Yoon et al. 2018).
+A cell is an integer: its code, or negative where it is hidden (see `hidden`). The discriminator sees
+which cells were made, as in GAIN (Yoon et al. 2018).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch.nn.functional import embedding_bag, leaky_relu, linear, silu
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
+from ganwright.modalities.tables.hidden import HIDDEN, hide, is_hidden, revealed
 from ganwright.modalities.tables.spec import TableSpec
 from ganwright.nets.bfloat16 import to_bf16
 from ganwright.nets.layers import (
@@ -333,22 +334,22 @@ class TableGenerator(Generator):
         return self.marginal + self.shift
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor:
-        """Hides some cells of each row: (b, C) codes to the same with ~code where hidden.
+        """Hides some cells of each row: (b, C) codes to the same, hidden as `hide` does it.
 
         Any subset is as likely as its size allows: the share hidden is uniform, and one row in ten
         is hidden whole, as rows made from nothing are.
         """
         codes = stored.to(torch.int64)
         if self.options.whole:
-            return ~codes
+            return hide(codes, torch.ones_like(codes, dtype=torch.bool))
         share = torch.rand(len(codes), 1, device=codes.device)
         whole = torch.rand(len(codes), 1, device=codes.device) < ALL_HIDDEN
         hidden = (torch.rand(codes.shape, device=codes.device) < share) | whole
-        return torch.where(hidden, ~codes, codes)
+        return hide(codes, hidden)
 
     def start(self, count: int, labels: Tensor | None) -> Tensor:
         """Nothing known: (count, C)."""
-        return torch.full((count, self.uniforms), -1, device=self.bias.device)
+        return torch.full((count, self.uniforms), HIDDEN, device=self.bias.device)
 
     def forward(self, z: Tensor, condition: Tensor) -> Made:
         """z (b, latent), condition (b, C): rows (b, ΣK) whose hidden cells are drawn anew.
@@ -359,9 +360,9 @@ class TableGenerator(Generator):
             features, head = self._features(z, condition), self.logits()
             nll = self._nll(features, head, condition)
             logits = linear(features, head, self.bias)
-        hidden = condition < 0
-        truth = torch.where(hidden, ~condition, condition)
-        real = torch.zeros_like(logits).scatter_(1, truth + self.fields.offsets, 1.0)
+        hidden = is_hidden(condition)
+        places = revealed(condition) + self.fields.offsets
+        real = torch.zeros_like(logits).scatter_(1, places, 1.0)
         made = self.fields.relaxed(logits, self.options.temperature)
         return Made(torch.where(self.fields.each(hidden), made, real), nll)
 
@@ -371,9 +372,8 @@ class TableGenerator(Generator):
             return self._nll(self._features(z, condition), self.logits(), condition)
 
     def _nll(self, features: Tensor, head: Tensor, condition: Tensor) -> Tensor:
-        hidden = condition < 0
-        truth = torch.where(hidden, ~condition, condition)
-        cost = self.fields.negative_log_likelihood(features, head, self.bias, truth) * hidden
+        hidden, codes = is_hidden(condition), revealed(condition)
+        cost = self.fields.negative_log_likelihood(features, head, self.bias, codes) * hidden
         # Per hidden cell of the batch: rows with little hidden would outweigh the others otherwise.
         return cost.sum(1) * (len(cost) / hidden.sum().clamp(min=1))
 
@@ -384,7 +384,7 @@ class TableGenerator(Generator):
 
     def _features(self, z: Tensor, known: Tensor) -> Tensor:
         if self.options.whole:
-            known = torch.full_like(known, -1)
+            known = torch.full_like(known, HIDDEN)
         return self._trunk(self._sum(z, known))
 
     def _sum(self, z: Tensor, known: Tensor) -> Tensor:
@@ -421,7 +421,7 @@ class TableGenerator(Generator):
         cells, head, bias = self.cells(), to_bf16(self.logits()), self.bias
         h = self._sum(z, known)
         for c in self._order(uniforms, allowed):
-            hidden = known[:, c] < 0
+            hidden = is_hidden(known[:, c])
             if not bool(hidden.any()):
                 continue
             span = self.fields.spans[c]
@@ -443,7 +443,7 @@ class TableGenerator(Generator):
             draw(logits[:, span].T, uniforms[:, c], None if allowed is None else allowed[span])
             for c, span in enumerate(self.fields.spans)
         ]
-        return torch.where(known < 0, torch.stack(codes, 1), known)
+        return torch.where(is_hidden(known), torch.stack(codes, 1), known)
 
     def _order(self, uniforms: Tensor, allowed: Tensor | None) -> list[int]:
         """All fields: those with a condition first, then by the block's own uniforms, `last` last."""
@@ -491,7 +491,7 @@ class TableDiscriminator(Discriminator):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(b, ΣK) and (b, C) to logits (b / pack,)."""
-        hidden = (condition < 0).to(x.dtype)
+        hidden = is_hidden(condition).to(x.dtype)
         h = self.cells(x) + self.hidden(hidden)
         h = self.mix(leaky_relu(h, LEAK).reshape(len(h) // self.pack, -1))
         for layer in self.layers:

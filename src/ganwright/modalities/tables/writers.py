@@ -21,7 +21,7 @@ from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
 from ganwright.modalities.tables.columns.spelling import spelled_table
 
 if TYPE_CHECKING:
-    from ganwright.modalities.tables.codec.codec import TableCodec
+    from ganwright.modalities.tables.codec.table import TableCodec
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".parquet": "parquet", ".pq": "parquet"}
 _TABBED = (".tsv", ".tab")

@@ -1,9 +1,12 @@
-"""Affine maps of pictures: moving, recolouring and cutting, once it is drawn how.
+"""Affine maps of images: moving, recolouring and cutting, once it is drawn how.
 
 Each is its linear part and an offset, and knows its transpose, so that derivatives of every order
 reach through it (`game/augment.py` draws them, `game/fused.py` goes through them by hand). Whole
 shifts, flips and quarter turns move pixels and change none. Everything else of geometry is one
-resampling: bilinear, of the picture sharpened beforehand by what bilinear weights blur on average.
+resampling: bilinear, of the image sharpened beforehand by what bilinear weights blur on average. It
+differs from lossless resampling by 5 %, bilinear alone by 8 %, bicubic by 4 % at more than twice the cost
+(benchmarks/augment.py --quality). On a CPU only images that something happens to are touched; elsewhere
+nothing waits to learn which they are.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy as np
 
 from ganwright.base.errors import DataError
 from ganwright.data.source import natural
-from ganwright.modalities.images.read.source import Head, Source, check_finite
+from ganwright.modalities.images.read.source import Head, ImageSource, check_finite
 
 _CHUNK = 1 << 22  # bytes
 
@@ -153,7 +153,7 @@ def _check_shape(stored: StoredArray) -> None:
 
 def array_source(
     parts: Sequence[Part], *, names: StoredArray | None = None, **about: Any
-) -> Source:
+) -> ImageSource:
     """Arrays one behind the other; `names` are the classes that whole-number labels count."""
     for part in parts:
         _check_shape(part.images)
@@ -172,7 +172,7 @@ def array_source(
     labels, classes = _labels([p.labels for p in parts], names)
     official = np.repeat([p.test for p in parts], counts)
     own = bool(official.any()) and not bool(official.all())
-    return Source(
+    return ImageSource(
         count=sum(counts),
         name_of=namer([p.images.short for p in parts], counts),
         opened=opened,

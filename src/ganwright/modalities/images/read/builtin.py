@@ -9,17 +9,19 @@ import numpy as np
 
 from ganwright.base.names import Names
 from ganwright.modalities.images.read.arrays import ArrayReader, namer
-from ganwright.modalities.images.read.source import Source
+from ganwright.modalities.images.read.source import ImageSource
 
 
-def _source(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Source:
+def _source(
+    name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]
+) -> ImageSource:
     """Images (n, …) that lie in memory, with a number into `classes` (n,) each."""
 
     @contextmanager
     def opened() -> Iterator[ArrayReader]:
         yield ArrayReader([images])
 
-    return Source(
+    return ImageSource(
         name=name,
         kind="built-in",
         path=name,
@@ -32,7 +34,7 @@ def _source(name: str, images: np.ndarray, labels: np.ndarray, classes: tuple[st
     )
 
 
-def digits_source() -> Source:
+def digits_source() -> ImageSource:
     """1,797 scans of handwritten digits, 8×8 grey: values 0 … 16 as 0 … 255; classes "0" … "9"."""
     from sklearn.datasets import load_digits
 
@@ -42,7 +44,7 @@ def digits_source() -> Source:
     return _source("digits", images, bunch.target, tuple(str(i) for i in range(10)))
 
 
-def shapes_source() -> Source:
+def shapes_source() -> ImageSource:
     """4,000 drawings of 32×32 in colour, of known factors (`data/shapes.py`); classes: the forms."""
     from ganwright.modalities.images.read import shapes
 
@@ -50,6 +52,6 @@ def shapes_source() -> Source:
     return _source("shapes", shapes.draw(what), what.form, shapes.FORMS)
 
 
-BUILTIN: Names[Callable[[], Source]] = Names(
+BUILTIN: Names[Callable[[], ImageSource]] = Names(
     "data", {"digits": digits_source, "shapes": shapes_source}
 )

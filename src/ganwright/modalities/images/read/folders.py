@@ -20,7 +20,7 @@ from ganwright.base.paths import readable
 from ganwright.data.source import name_classes, natural, tally
 from ganwright.modalities.images.read.pictures import read_head, read_pixels
 from ganwright.modalities.images.read.sidecar import NAMES, Read, Sidecar, read_sidecar
-from ganwright.modalities.images.read.source import SUFFIXES, Head, Source, Unreadable
+from ganwright.modalities.images.read.source import SUFFIXES, Head, ImageSource, Unreadable
 
 _TRAIN = frozenset({"train", "training"})
 _TEST = frozenset({"test", "testing", "val", "valid", "validation"})
@@ -214,7 +214,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def folder_source(path: Path, label: str | None = None) -> Source:
+def folder_source(path: Path, label: str | None = None) -> ImageSource:
     """The pictures under a folder. Links are followed, each folder once.
 
     `label` names the column of labels in a metadata.csv.
@@ -224,7 +224,7 @@ def folder_source(path: Path, label: str | None = None) -> Source:
     raw = dict(zip(readable(given), given, strict=True))
     found = arrange(list(raw), lambda name: (path / raw[name]).read_bytes(), label)
     (root,) = readable([str(path.resolve())])
-    return Source(
+    return ImageSource(
         name=root.rpartition("/")[2] or "pictures",
         kind="folder",
         path=root,
@@ -287,7 +287,7 @@ def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
     return (stat.st_size, stat.st_mtime_ns)
 
 
-def zip_source(path: Path, label: str | None = None) -> Source:
+def zip_source(path: Path, label: str | None = None) -> ImageSource:
     """The pictures in a zip, read where they lie. Raises DataError for a damaged zip."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -313,7 +313,7 @@ def zip_source(path: Path, label: str | None = None) -> Source:
             yield FileReader(lambda index: _member(archive, raw[found.paths[index]]))
 
     stat = path.stat()
-    return Source(
+    return ImageSource(
         name=path.stem,
         kind="zip",
         path=str(path.resolve()),

@@ -14,7 +14,7 @@ import numpy as np
 from ganwright.base.errors import DataError
 from ganwright.base.paths import file_identity
 from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source
-from ganwright.modalities.images.read.source import Source
+from ganwright.modalities.images.read.source import ImageSource
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
@@ -35,7 +35,7 @@ def idx_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda p: (_is_test(p), p.name))
 
 
-def idx_source(path: Path) -> Source:
+def idx_source(path: Path) -> ImageSource:
     """A folder of idx files, or one idx file of images; labels are found beside it.
 
     In a folder, t10k-… and test-… are the test part.

@@ -13,7 +13,7 @@ from ganwright.base.paths import readable
 from ganwright.data.dialect import delimiter_of
 from ganwright.data.source import name_classes
 from ganwright.modalities.images.read.sidecar import label_column
-from ganwright.modalities.images.read.source import SUFFIXES, Source
+from ganwright.modalities.images.read.source import SUFFIXES, ImageSource
 
 _LOOKED_AT = 100  # entries, before it is said that they are pictures or not
 _FILE = ("file", "path", "filename", "file_name", "image")
@@ -82,7 +82,7 @@ def _is_picture(folder: Path, entry: str) -> bool:
     return False
 
 
-def csv_source(path: Path, label: str | None = None) -> Source:
+def csv_source(path: Path, label: str | None = None) -> ImageSource:
     """The pictures a CSV lists: a column file (or path, filename, …) and maybe one of labels.
 
     That is `label`, or one named label, class or category. Paths are relative to the CSV. Raises
@@ -94,7 +94,7 @@ def csv_source(path: Path, label: str | None = None) -> Source:
     paths = [_file(path.parent, name) for name in files]
     names = readable(files)
     labels, classes = name_classes(readable(words)) if words else (None, ())
-    return Source(
+    return ImageSource(
         name=path.stem,
         kind="csv",
         path=str(path.resolve()),

@@ -13,7 +13,7 @@ import numpy as np
 from ganwright.base.errors import DataError
 from ganwright.base.paths import file_identity
 from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source
-from ganwright.modalities.images.read.source import Source
+from ganwright.modalities.images.read.source import ImageSource
 
 _IMAGES = ("images", "image", "x", "X", "samples", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "Y", "targets", "target", "arr_1")
@@ -32,7 +32,7 @@ def is_sparse(path: Path) -> bool:
         return False
 
 
-def npy_source(path: Path) -> Source:
+def npy_source(path: Path) -> ImageSource:
     """One .npy of images. Raises DataError."""
     stored = _npy(f"'{path}'", path.stem, lambda: path.open("rb"), path)
     return array_source(
@@ -44,7 +44,7 @@ def npy_source(path: Path) -> Source:
     )
 
 
-def npz_source(path: Path) -> Source:
+def npz_source(path: Path) -> ImageSource:
     """Images and maybe labels in one .npz; x_train, y_train, x_test, y_test are a split of its own.
 
     Raises DataError when no array in it has a name of images.

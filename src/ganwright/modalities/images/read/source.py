@@ -71,7 +71,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ImageSource:
     """Images found but not decoded.
 
     `labels` (n,) are numbers into `classes`; `official` (n,) is True for the examples of a test

@@ -403,18 +403,18 @@ class Constraints:
         known: pa.Table,
         made: Mapping[str, pa.Array],
         fields: Mapping[str, Field],
-        chances: Mapping[str, np.ndarray] | None = None,
+        uniforms: Mapping[str, np.ndarray] | None = None,
     ) -> Arrays:
         """`made` with the cells that are missing in `known` in agreement with those that are not.
 
         Rules are kept wherever the known cells allow it at all, a range where it does not hinder.
-        `chances` (n,), by column, draw combinations; without, the most frequent is taken.
+        `uniforms` (n,), by column, draw combinations; without, the most frequent is taken.
         """
         found = {name: flat(array) for name, array in made.items()}
         for rule in self.rules:
             if isinstance(rule, Fixed):
                 joint = self.joint(rule, fields)
-                drawn = None if chances is None else chances[joint.field.name]
+                drawn = None if uniforms is None else uniforms[joint.field.name]
                 found |= joint.complete(known, {n: found[n] for n in rule.names}, drawn)
         hole = {n: ~self._known(known, n) for n in self.measured}
         for rule in self.rules:

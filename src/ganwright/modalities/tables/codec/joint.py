@@ -110,11 +110,11 @@ class Joint:
         )
 
     def complete(
-        self, known: pa.Table, made: Mapping[str, pa.Array], chances: np.ndarray | None
+        self, known: pa.Table, made: Mapping[str, pa.Array], uniforms: np.ndarray | None
     ) -> dict[str, pa.Array]:
         """`made` with combinations that hold the `known` cells, where any combination does.
 
-        They are drawn by `chances` (n,) with their shares of training, or the most frequent one.
+        They are drawn by `uniforms` (n,) with their shares of training, or the most frequent one.
         """
         count = known.num_rows
         seen = self.field.seen
@@ -139,7 +139,7 @@ class Joint:
             key = _numbered([side + 2 for side in sides])
             fit = weights * np.all(free, axis=0)
             picked[rows] = _pick(
-                key[:seen], fit, key[seen:], None if chances is None else chances[rows]
+                key[:seen], fit, key[seen:], None if uniforms is None else uniforms[rows]
             )
         chosen = picked >= 0
         found = dict(made)
@@ -152,7 +152,7 @@ class Joint:
 
 
 def _pick(
-    keys: np.ndarray, weights: np.ndarray, wanted: np.ndarray, chances: np.ndarray | None
+    keys: np.ndarray, weights: np.ndarray, wanted: np.ndarray, uniforms: np.ndarray | None
 ) -> np.ndarray:
     """For each of `wanted` one of the places where `keys` is equal, by weight; −1 if there is none."""
     order = np.lexsort((-weights, keys))
@@ -160,9 +160,9 @@ def _pick(
     start, end = (np.searchsorted(keys, wanted, side=side) for side in ("left", "right"))
     before = np.append(0.0, np.cumsum(weights))
     total = before[end] - before[start]
-    if chances is None:
+    if uniforms is None:
         at = start  # the heaviest comes first
     else:
-        at = np.searchsorted(before, before[start] + chances * total, side="right") - 1
+        at = np.searchsorted(before, before[start] + uniforms * total, side="right") - 1
     at = np.clip(at, start, np.maximum(end - 1, start))
     return np.where(total > 0, order[np.minimum(at, len(order) - 1)], -1)

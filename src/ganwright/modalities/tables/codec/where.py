@@ -44,17 +44,17 @@ _FALSE = frozenset(["false", "f", "no", "n", "off", "0"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Condition:
+class Allowed:
     """What rows must be like, as the nets and the codec need it.
 
     `text` says it for people. `fields` are the places of the conditioned fields. Of the codes of
-    all fields `allowed` (ΣK,) bool are left, and of each a `share` (ΣK,) in 0 … 1 of its training
+    all fields `codes` (ΣK,) bool are left, and of each a `share` (ΣK,) in 0 … 1 of its training
     rows. `pieces` are, by field, what is left of codes that are allowed in part.
     """
 
     text: str
     fields: tuple[int, ...]
-    allowed: np.ndarray
+    codes: np.ndarray
     share: np.ndarray
     pieces: Mapping[int, Pieces]
 
@@ -82,7 +82,7 @@ class Coded(Protocol):
     def width(self) -> int: ...
 
 
-def condition(codec: Coded, where: str | Mapping[str, Any]) -> Condition:
+def allowed(codec: Coded, where: str | Mapping[str, Any]) -> Allowed:
     """The condition that `where` says. Raises OptionError in one line (see `TableCodec`)."""
     names = [column.name for column in codec.columns]
     if isinstance(where, str):
@@ -112,10 +112,10 @@ def condition(codec: Coded, where: str | Mapping[str, Any]) -> Condition:
         by_field[c] = []
         if part is not None:
             pieces[c] = part
-    return Condition(
+    return Allowed(
         text=where if isinstance(where, str) else ", ".join(clause.text for clause in clauses),
         fields=tuple(sorted(by_field)),
-        allowed=share > 0,
+        codes=share > 0,
         share=share,
         pieces=pieces,
     )

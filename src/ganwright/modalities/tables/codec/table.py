@@ -28,7 +28,7 @@ from ganwright.modalities.tables.codec.fit import fit_fields
 from ganwright.modalities.tables.codec.hashing import row_hashes
 from ganwright.modalities.tables.codec.remade import Remade, remade_from_json, remade_of
 from ganwright.modalities.tables.codec.rules import Fixed
-from ganwright.modalities.tables.codec.where import Condition, condition
+from ganwright.modalities.tables.codec.where import Allowed, allowed
 from ganwright.modalities.tables.columns.axis import type_of
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.spelling import spelled_table, spelled_type
@@ -154,7 +154,7 @@ class TableCodec(Codec):
         return str(samples.head(_HEAD).to_html(index=False))
 
     @property
-    def chances(self) -> int:
+    def uniforms(self) -> int:
         """Uniforms that decoding a row takes: a place in its bin for each field."""
         return len(self.fields)
 
@@ -273,13 +273,13 @@ class TableCodec(Codec):
         self,
         x: torch.Tensor,
         places: np.ndarray,
-        bounds: Condition | None = None,
+        allowed: Allowed | None = None,
         *,
         start: int = 0,
     ) -> pa.Table:
         """Codes (b, C), or one-hots, logits or probabilities (b, ΣK) → rows; see `table`."""
         codes = self.best(x) if x.is_floating_point() else x.cpu().numpy()
-        return self.table(codes, places, bounds, start=start)
+        return self.table(codes, places, allowed, start=start)
 
     # --- codes to tables ---------------------------------------------------------------------
 
@@ -296,7 +296,7 @@ class TableCodec(Codec):
         self,
         codes: np.ndarray,
         places: np.ndarray,
-        bounds: Condition | None = None,
+        allowed: Allowed | None = None,
         *,
         start: int = 0,
         plain: bool = False,
@@ -304,13 +304,13 @@ class TableCodec(Codec):
         """Codes (b, C) → rows with all the user's columns.
 
         `places` (b, C) in [0, 1) say where in its bin (or among the members of a tail code) a
-        value lies. `bounds`, a condition that the codes already fulfil, keeps values within its
+        value lies. `allowed`, a condition that the codes already fulfil, keeps values within its
         ranges. Row i is number ``start + i``, from which identifiers are made. Text comes as a
         dictionary, which is fast to make; `plain` gives the column's own type.
         """
         codes, places = np.asarray(codes), np.asarray(places)
         blocks = [
-            self._table(codes[at : at + _ROWS], places[at : at + _ROWS], bounds, start + at, plain)
+            self._table(codes[at : at + _ROWS], places[at : at + _ROWS], allowed, start + at, plain)
             for at in range(0, max(1, len(codes)), _ROWS)
         ]
         return pa.concat_tables(blocks)
@@ -319,12 +319,12 @@ class TableCodec(Codec):
         self,
         codes: np.ndarray,
         places: np.ndarray,
-        bounds: Condition | None,
+        allowed: Allowed | None,
         start: int,
         plain: bool,
     ) -> pa.Table:
         places = np.clip(places, 0, np.nextafter(1.0, 0))
-        pieces = {} if bounds is None else bounds.pieces
+        pieces = {} if allowed is None else allowed.pieces
         made: dict[str, pa.Array] = {}
         numbers = self._of_numbers
         positions = self._numbers.positions(codes[:, numbers], places[:, numbers])
@@ -342,7 +342,7 @@ class TableCodec(Codec):
                 at = one.places(codes[:, c], places[:, c], pieces.get(c))
                 hidden = None if one.missing is None else codes[:, c] == one.missing
                 made[one.name] = one.array(at, hidden, plain=plain)
-        settled = frozenset(() if bounds is None else (self.names[c] for c in bounds.fields))
+        settled = frozenset(() if allowed is None else (self.names[c] for c in allowed.fields))
         return self._assemble(made, start, len(codes), plain=plain, settled=settled)
 
     @cached_property
@@ -399,8 +399,8 @@ class TableCodec(Codec):
         if self.constraints is None:
             return made
         own = {name: made.column(name).combine_chunks() for name in self.learned}
-        chances = None if places is None else dict(zip(self.names, places.T, strict=True))
-        found = self.constraints.agree(known, own, self.by_name, chances)
+        uniforms = None if places is None else dict(zip(self.names, places.T, strict=True))
+        found = self.constraints.agree(known, own, self.by_name, uniforms)
         for name, array in found.items():
             made = made.set_column(made.column_names.index(name), name, array)
         return made
@@ -462,13 +462,13 @@ class TableCodec(Codec):
 
     # --- conditions --------------------------------------------------------------------------
 
-    def condition(self, where: str | Mapping[str, Any]) -> Condition:
+    def allowed(self, where: str | Mapping[str, Any]) -> Allowed:
         """What rows must be like: ``"age=40..60, sex=Female"`` or a mapping.
 
         See `ganwright.modalities.tables.codec.where`. Raises OptionError in one line when it can't be read or
         no row could be like that.
         """
-        return condition(self, where)
+        return allowed(self, where)
 
     # --- the user's edge ---------------------------------------------------------------------
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.codec import TableCodec
 from ganwright.modalities.tables.codec.fields import CategoryField
+from ganwright.modalities.tables.codec.table import TableCodec
+from ganwright.modalities.tables.hidden import HIDDEN, is_hidden
 from ganwright.modalities.tables.read.tables import conform, read_table, write_canonical
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
@@ -111,9 +112,9 @@ def given_codes(
     """
     find = codec.codes if missing else codec.known
     near, seen = find(table, unseen="nearest"), find(table, unseen="hidden")
-    odd = (near >= 0) & (seen < 0)
+    odd = ~is_hidden(near) & is_hidden(seen)
     words = np.array([isinstance(one, CategoryField) for one in codec.fields])
-    return np.where(words & odd, -1, near), odd
+    return np.where(words & odd, HIDDEN, near), odd
 
 
 def block_size(codec: TableCodec, most: int) -> int:
@@ -131,7 +132,7 @@ def calm(model: Model, count: int) -> Tensor:
 
 
 @torch.inference_mode()
-def chances(model: Model, known: np.ndarray) -> np.ndarray:
+def probabilities(model: Model, known: np.ndarray) -> np.ndarray:
     """What the cells of rows `known` (b, C) may be: probabilities (b, ΣK); −1 is a hidden cell."""
     codes = torch.from_numpy(known.astype(np.int64)).to(model.device)
     logits = model.generator.predict(calm(model, len(codes)), codes)

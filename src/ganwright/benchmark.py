@@ -18,7 +18,7 @@ from ganwright.evaluate.compare import judge_alike, table, table_of_seeds
 from ganwright.evaluate.features import check_features
 from ganwright.evaluate.judge import check_count
 from ganwright.evaluate.scorer import scoring
-from ganwright.report.versus import Contestant, render_comparison
+from ganwright.report.versus import Candidate, render_comparison
 from ganwright.train.loop import Observer
 from ganwright.train.run import (
     Prepared,
@@ -335,12 +335,12 @@ def _judged(
 def _page(found: Comparison, command: str) -> Path:
     recipes = {name: recipe for recipe, names in found.seeds.items() for name in names}
     order = [name for names in found.seeds.values() for name in names if name in found.runs]
-    contestants = [
-        Contestant(
+    candidates = [
+        Candidate(
             name=name, path=found.runs[name].path, card=found.cards[name], recipe=recipes[name]
         )
         for name in order
     ]
     page = found.path / PAGE
-    write_text(page, render_comparison(contestants, found.left_out, command))
+    write_text(page, render_comparison(candidates, found.left_out, command))
     return page
