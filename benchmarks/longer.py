@@ -1,6 +1,6 @@
 """Is a longer run better than a shorter one? The image recipe that `train` chooses, by γ and length.
 
-    python benchmarks/longer.py NAME=PATH … --kimg 60 800 [--gammas 1 0.3] [--seeds 2] [--wide]
+    python benchmarks/longer.py NAME=PATH … --kimg 60 800 [--gammas 1 0.3] [--seeds 0 1] [--wide]
 
 Each run is `relativistic` with classes where there are any: the narrow nets that a short time on a CPU
 gets, or those of the recipe (`--wide`), at their own rates, and pictures of at most 32 pixels. Scores in
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", help="NAME=PATH of images")
     parser.add_argument("--kimg", type=float, nargs="+", default=[60, 800])
     parser.add_argument("--gammas", type=float, nargs="+", default=[1, 0.3])
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--wide", action="store_true", help="nets and rate as in the recipe")
     parser.add_argument("--out", type=Path, default=Path("benchmark-runs/longer"))
     o = parser.parse_args()
@@ -73,7 +73,7 @@ def main() -> None:
     for name, _, path in (item.partition("=") for item in o.sets):
         for kimg in o.kimg:
             found: dict[float, list[float]] = {gamma: [] for gamma in o.gammas}
-            for seed in range(o.seeds):
+            for seed in o.seeds:
                 for gamma in o.gammas:
                     nets = "wide-" if o.wide else ""
                     out = o.out / f"{name}-{nets}gamma-{gamma:g}-seed-{seed}-kimg-{kimg:g}"
@@ -84,7 +84,7 @@ def main() -> None:
             first, *others = (statistics.mean(values) for values in found.values())
             told += [
                 f"{name}, {kimg:g} kimg: FID at γ = {gamma:g} is {value / first:.2f} times that at "
-                f"γ = {o.gammas[0]:g} (means of {o.seeds})"
+                f"γ = {o.gammas[0]:g}; seeds {', '.join(map(str, o.seeds))}"
                 for gamma, value in zip(o.gammas[1:], others, strict=True)
             ]
     print("\n" + "\n".join(told))
