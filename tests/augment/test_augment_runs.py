@@ -134,7 +134,7 @@ def test_tables_are_refused_by_the_command_too(tmp_path: Path) -> None:
 
 
 def test_what_would_do_nothing_is_refused(tiny: Any) -> None:
-    with pytest.raises(OptionError, match=r"^game.augment.p: changes nothing while .*mode is off"):
+    with pytest.raises(OptionError, match=r"^game.augment.p: has no effect while .*mode is off"):
         tiny.trainer("mlp", **{"game.augment.p": 0.5})
     few = RECIPES["mlp"].make()
     for settings in (FEW, {"game.augment.mode": "off"}):  # off again, where it was chosen

@@ -118,7 +118,7 @@ def test_wrong_words(refuses: Callable[..., str], arguments: str, words: str) ->
         ("--truncation 2", "truncation: must lie between 0 and 1; got 2.0"),
         ("--format pgn --out x", "--format: can't be 'pgn'; allowed: png, npz, grid.*'png'"),
         ("--format npz --out x.png", "--format: 'npz' doesn't match 'x.png'"),
-        ("--out x.jpg", "says no format"),
+        ("--out x.jpg", "has no known suffix"),
         ("--out .", "exists and is not an empty folder|is a folder"),
         ("--out full", "'full' exists and is not an empty folder"),
         ("--out /dev/null/x", "'/dev/null/x' can't be written|can't be made"),
@@ -283,14 +283,17 @@ def refused_if_asked(folder: Path) -> Path:
         (empty, "contains no pictures"),
         (one, "has 1 usable example; at least 2 are needed"),
         (other_files, r"contains no pictures \(but 1 .txt\)"),
-        (all_corrupt, "of 3 examples none can be read; the first: 0.png is not a picture"),
+        (
+            all_corrupt,
+            "of 3 examples none can be read; the first: 0.png can't be read as a picture",
+        ),
         (bombs, "of 2 examples none can be read; the first: 0.png has more than .* pixels"),
         (nan, "of 9 examples none can be read; .* NaN or infinity"),
         (numbers_without_pictures, ""),
         (objects, ""),
         (unmatched_labels, "7.*9|9.*7"),
         (unmatched_idx, "7.*9|9.*7"),
-        (cut_zip, "is not a zip that can be read"),
+        (cut_zip, "can't be read as a zip"),
         (a_listing_of_nothing, "none can be read"),
         (a_single_picture, "is a single picture: give the folder it is in"),
     ],
@@ -310,7 +313,9 @@ def test_bad_data(
 def test_bad_data_refused_if_asked(refuses: Callable[..., str], inside: Path) -> None:
     data = refused_if_asked(inside / "data")
     line = refuses("train", data, *QUICK, "--set", "data.bad=refuse")
-    assert "of 9 examples 1 can't be read; the first: bad.png is not a picture" in line, line
+    assert "of 9 examples 1 can't be read; the first: bad.png can't be read as a picture" in line, (
+        line
+    )
 
 
 @pytest.mark.parametrize("verb", ["train", "inspect"])

@@ -174,7 +174,7 @@ def test_combinations_that_are_none_are_refused(case: Case) -> None:
     tree = json.loads(json.dumps(case.codec.to_json()))
     joined = next(f for f in tree["fields"] if f["name"] == "city, country")
     joined["values"][0] = '["city1"]'
-    with pytest.raises(ModelError, match="holds no combinations"):
+    with pytest.raises(ModelError, match="contains no combinations"):
         TableCodec.from_json(tree)
 
 
@@ -199,7 +199,7 @@ def test_conditions_on_what_is_joined_or_compared_are_kept(case: Case) -> None:
             "where: column 'end' is computed by the constraint 'start <= end', so a condition ",
         ),
         ("total>3", "can't be met exactly; use 'a' and 'b'"),
-        ("country=land3, city=city1", "no combination of city, country that was seen is left"),
+        ("country=land3, city=city1", "no combination of city, country seen in training satisfies"),
         ("country=lnd3", "has no value 'lnd3'"),
         ("cty=x", "no column 'cty'"),
     ],
@@ -256,12 +256,12 @@ def test_rows_that_break_a_rule_are_left_out_and_named() -> None:
         ("strat <= end", "no column 'strat' in 'strat <= end'; allowed: start, end"),
         ("total = a + nme", "no column 'nme'"),
         ("start <= a", "compares dates with numbers"),
-        ("a <= b, b <= a", "both columns are decided"),
-        ("total = a + b, a <= total", "both columns are decided"),
-        ("total = a + b, total = a + low", "both decide 'total'"),
+        ("a <= b, b <= a", "both columns are already determined"),
+        ("total = a + b, a <= total", "both columns are already determined"),
+        ("total = a + b, total = a + low", "both determine 'total'"),
         ("a <= a", "names a column twice"),
         ("fixed(city)", "can't read 'fixed(city)'; allowed: a <= b"),
-        ("fixed(city, country), fixed(city, y)", "both decide 'city'"),
+        ("fixed(city, country), fixed(city, y)", "both determine 'city'"),
         ("city <= a", "column 'city' is category"),
         ("a + b <= total", "can't read"),
         ("a != b", "no column 'a !'"),

@@ -77,7 +77,7 @@ def test_what_follows_from_chains() -> None:
     rules = parse_rules(["lo <= mid", "mid < hi"], columns)
     assert [(o.low, o.high, o.strict) for o in implied_orders(rules)] == [("lo", "hi", True)]
     assert len(parse_rules(["lo <= mid", "mid <= hi", "lo <= hi"], columns)) == 2
-    with pytest.raises(OptionError, match="both columns are decided"):  # it says more
+    with pytest.raises(OptionError, match="both columns are already determined"):  # it says more
         parse_rules(["lo <= mid", "mid <= hi", "lo < hi"], columns)
 
 

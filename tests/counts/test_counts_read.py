@@ -74,7 +74,7 @@ def test_columns_are_left_out(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "a.csv", index=False)
     data = gw.open_data(tmp_path / "a.csv", form="counts", counts={"leave_out": "name"})
     assert data.codec.words == tuple(table.columns[1:])
-    with pytest.raises(DataError, match=r"'n0' is no count; data.counts.leave_out leaves"):
+    with pytest.raises(DataError, match=r"'n0' is not a count; data.counts.leave_out leaves"):
         gw.open_data(tmp_path / "a.csv", form="counts")
     with pytest.raises(OptionError, match=r"no column 'nam'.*Did you mean 'name'"):
         gw.open_data(tmp_path / "a.csv", form="counts", counts={"leave_out": "nam"})
@@ -131,9 +131,9 @@ DAMAGED = {
     "infinite": (changed(data=draw().data * np.inf), "it is not a number"),
     "words": (changed(data=draw().data.astype(str)), "counts are whole numbers"),
     "huge": (changed(data=draw().data.astype(np.int64) + 2**40), "is the largest count"),
-    "zeros": (changed(data=draw().data * 0), "nothing but zeros"),
-    "outside": (changed(indices=draw().indices + WORDS), "outside of the matrix"),
-    "before": (changed(indices=draw().indices - WORDS), "outside of the matrix"),
+    "zeros": (changed(data=draw().data * 0), "only zeros"),
+    "outside": (changed(indices=draw().indices + WORDS), "outside the matrix"),
+    "before": (changed(indices=draw().indices - WORDS), "outside the matrix"),
     "rows": (changed(indptr=draw().indptr[::-1]), "don't begin where they should"),
     "short": (changed(data=draw().data[:-1]), "don't begin where they should"),
     "shape": (changed(shape=np.array([-1, 4])), "its shape"),
@@ -166,10 +166,10 @@ def test_a_cut_off_npz_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
-        ("-3", "column 'w7' holds -3: counts can't be negative; data.form=table"),
-        ("2.5", "column 'w7' holds 2.5: counts are whole numbers; data.form=table"),
+        ("-3", "column 'w7' contains -3: counts can't be negative; data.form=table"),
+        ("2.5", "column 'w7' contains 2.5: counts are whole numbers; data.form=table"),
         ("", "column 'w7', row 111 is missing; counts can't be missing"),
-        ("many", "'many' is no count"),
+        ("many", "'many' is not a count"),
     ],
 )
 def test_a_bad_csv_is_one_line(tmp_path: Path, cell: str, says: str) -> None:

@@ -231,7 +231,7 @@ def test_a_list_with_backslashes(tmp_path: Path) -> None:
 def test_a_label_for_every_picture_is_no_class(flat: Path) -> None:
     (flat / "l.csv").write_text(table(["file", "label"], NAMES, range(30)))
     data = open_data(flat / "l.csv")
-    assert data.labels is None and note(data, "30 classes for 30 pictures: are they?")
+    assert data.labels is None and note(data, "30 classes for 30 pictures: labels are not used")
 
 
 def test_what_is_odd_about_classes_is_a_note_and_a_warning(flat: Path) -> None:

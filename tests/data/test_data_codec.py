@@ -178,7 +178,7 @@ def test_png_without_labels_into_an_empty_folder(tmp_path: Path) -> None:
 
 def test_what_png_cannot_hold(tmp_path: Path) -> None:
     for of in (codec("float32", 3), codec("float32", 1)):
-        with pytest.raises(UsageError, match=r"png can't hold .* write npz"):
+        with pytest.raises(UsageError, match=r"png can't store .* use npz"):
             writer_for(of, tmp_path / "out", "png", 3)
 
 

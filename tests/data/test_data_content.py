@@ -188,7 +188,7 @@ def test_a_few_stray_sizes_are_brought_to_that_of_all(
     save(folder, RNG.integers(0, 256, (strays, 200, 40, 3), np.uint8), first=60)
     data = open_data(folder)
     assert (data.rows[: len(most)] == most).all() and len(data) == 60
-    assert any(f"{strays} of " in note and "fitted" in note for note in data.notes)
+    assert any(f"{strays} of " in note and "resized" in note for note in data.notes)
 
 
 def test_many_sizes_are_brought_to_the_median(tmp_path: Path) -> None:

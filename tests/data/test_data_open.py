@@ -285,7 +285,7 @@ def test_nan_images_are_skipped_by_index(tmp_path: Path) -> None:
     assert {s.reason for s in data.skipped} == {"contains NaN or infinity"}
     assert data.labels.tolist() == [0, 1, 0, 1, 1, 2]
     with pytest.raises(
-        DataError, match=r"of 9 examples 3 can't be read; the first: x\[2\] holds NaN"
+        DataError, match=r"of 9 examples 3 can't be read; the first: x\[2\] contains NaN"
     ):
         open_data(tmp_path / "d.npz", bad="refuse")
 
@@ -334,15 +334,18 @@ def bad_inputs(at: Path) -> dict[str, tuple[str, str]]:
         "empty": ("empty", "contains no pictures"),
         "texts": ("texts", "contains no pictures (but 1 .txt)"),
         "one": ("one", "has 1 usable example; at least 2 are needed"),
-        "broken": ("broken", "of 2 examples none can be read; the first: a.png is not a picture"),
-        "zip": ("bad.zip", "is not a zip that can be read"),
-        "npy": ("bad.npy", "is not an array that can be read"),
+        "broken": (
+            "broken",
+            "of 2 examples none can be read; the first: a.png can't be read as a picture",
+        ),
+        "zip": ("bad.zip", "can't be read as a zip"),
+        "npy": ("bad.npy", "can't be read as an array"),
         "objects": ("objects.npy", "contains Python objects, which are never loaded"),
         "names": ("names.npz", "has the arrays weights, bias; images are looked for as images"),
-        "counts": ("counts.npz", "holds 5 labels, but"),
-        "halves": ("halves.npz", "labels are whole"),
+        "counts": ("counts.npz", "has 5 labels, but"),
+        "halves": ("halves.npz", "labels that are not whole"),
         "onehot": ("onehot.npz", "labels are one per image"),
-        "idx": ("cut-images-idx3-ubyte", "is cut off"),
+        "idx": ("cut-images-idx3-ubyte", "is truncated"),
         "idx.gz": ("cut-images-idx3-ubyte.gz", "is damaged"),
         "table": ("table.csv", "has one usable row; at least 2 are needed"),
         "half": ("half.csv", "'b.png' has no label"),

@@ -128,7 +128,7 @@ def test_unknown_names_and_misplaced_weights() -> None:
     with pytest.raises(UnknownName, match=r"unknown features 'incepton'.*Did you mean 'inception'"):
         choose_extractor("incepton", data)
     for name in ("learned", "pixels"):
-        with pytest.raises(OptionError, match=f"features '{name}': takes no file of weights"):
+        with pytest.raises(OptionError, match=f"features '{name}': takes no weights file"):
             choose_extractor(name, data, FeatureOptions(weights=Path("w.pth")))
     with pytest.raises(OptionError, match="features: 'columns' is not for data of kind image"):
         choose_extractor("columns", data)

@@ -256,7 +256,9 @@ def test_another_file_is_refused(tiny: tuple[Path, Published]) -> None:
 def test_a_missing_file_is_one_line(own_cache: Path, tiny: tuple[Path, Published]) -> None:
     with pytest.raises(OptionError, match=r"there is no file of weights '/nowhere\.pth'"):
         load_weights("x", tiny[1], Path("/nowhere.pth"))
-    with pytest.raises(OptionError, match=r"not on this machine: allow the download, or get file:"):
+    with pytest.raises(
+        OptionError, match=r"not on this machine: allow the download, or fetch file:"
+    ):
         load_weights("x", tiny[1])
     assert not own_cache.exists()
 
@@ -313,7 +315,7 @@ def test_nothing_in_a_file_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         ({"weight": torch.ones(2, 3)}, "the weights lack 'bias'"),
         ({"weight": torch.ones(3, 2), "bias": torch.ones(2)}, r"'weight' has shape \(3, 2\), not"),
-        ({"weight": torch.ones(2, 3) / 0, "bias": torch.ones(2)}, "'weight' holds what are no fin"),
+        ({"weight": torch.ones(2, 3) / 0, "bias": torch.ones(2)}, "'weight' contains non-fin"),
         (
             {"weight": torch.ones(2, 3), "bias": torch.ones(2), "more": torch.ones(1)},
             "unknown tensor 'more'",

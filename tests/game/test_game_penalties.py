@@ -162,8 +162,8 @@ def test_batch_statistics_and_penalties_exclude_each_other(name: str) -> None:
     with pytest.raises(OptionError) as caught:
         check(o, nn.Identity(), discriminator)
     assert str(caught.value) == (
-        f"game.penalty.{name.replace('-', '_')}: needs a discriminator that treats examples one by "
-        "one; discriminator.norm must be none, layer or spectral; got 'batch'"
+        f"game.penalty.{name.replace('-', '_')}: needs a discriminator that treats examples "
+        "independently; discriminator.norm must be none, layer or spectral; got 'batch'"
     )
 
 

@@ -388,7 +388,7 @@ def test_instance_noise_falls_with_what_was_seen() -> None:
 
 
 def test_a_fall_of_no_instance_noise_is_refused(tiny: Any) -> None:
-    with pytest.raises(OptionError, match=r"^game.instance_noise_kimg: changes nothing without"):
+    with pytest.raises(OptionError, match=r"^game.instance_noise_kimg: has no effect without"):
         tiny.trainer("mlp", **{"game.instance_noise_kimg": 5.0, "game.instance_noise": 0.0})
 
 

@@ -134,7 +134,7 @@ def test_nan_is_named_and_left_out(write: Write) -> None:
     card = evaluate(write(fake), data)
     assert card.n == 78
     assert any("2 of 80 samples can't be used" in text and "[3]" in text for text in card.warnings)
-    assert any("what is beyond is cut off" in text for text in card.warnings)
+    assert any("values beyond are clipped" in text for text in card.warnings)
     with pytest.raises(DataError, match="none can be read"):
         evaluate(write(np.full((5, 6, 6, 1), np.nan)), data)
 

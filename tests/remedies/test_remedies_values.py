@@ -123,7 +123,9 @@ def test_minibatch_std_of_copies_is_nought_and_can_be_differentiated_twice() -> 
 def test_minibatch_std_of_none_is_nothing() -> None:
     x = torch.randn(4, 3)
     assert MinibatchStd(0)(x) is x
-    with pytest.raises(OptionError, match=r"^discriminator\.minibatch_std: one has no spread"):
+    with pytest.raises(
+        OptionError, match=r"^discriminator\.minibatch_std: a group of one has no deviation"
+    ):
         MinibatchStd(1)
 
 

@@ -5,19 +5,19 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 
 | part | what it holds | who asks |
 |---|---|---|
-| `options` | `Options`: how its data is opened, the group `data.<name>` | data |
+| `options` | optional: `Options`, how its data is opened, the group `data.<name>` | data |
 | `find` | `find(given, options)`: is that path, name or object yours? | data |
 | `dataset` | `dataset(source, options)`: read, split, and with a codec | data |
 | `inspect` | `inspect(source, options)`: what is in it | data |
-| `codec` | `CODEC`: its class; stored examples ↔ what the nets see | model |
-| `writers` | `WRITERS` and `format_for`: samples to files | uses |
-| `nets` | `GENERATORS`, `DISCRIMINATORS`: options that build nets | model |
-| `augment` | `Options`, `Views`: what D sees of few examples; may be absent | game |
+| `codec` | `CODEC`: its class; stored examples ↔ what the nets see | data |
+| `writers` | `WRITERS` and `format_for`: samples to files | data |
+| `nets` | optional: `GENERATORS`, `DISCRIMINATORS`, options that build nets | model |
 | `recipes` | `RECIPES`, and `choose`: which suits this data | train |
+| `augment` | optional: `Options`, `Views`, what D sees of few examples | train |
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
-| `measures` | `MEASURES` of its own, `UNFIT` general ones; may be absent | evaluate |
-| `look` | `LOOK`: what its reports show; may be absent | report |
+| `measures` | optional: `MEASURES` of its own, `UNFIT` general ones | evaluate |
+| `look` | optional: `LOOK`, what its reports show | report |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

@@ -50,6 +50,17 @@ def blocks(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[pa.RecordBa
         raise DataError(f"'{path}' is damaged: {error}") from None
 
 
+def numbers(path: Path, dialect: Dialect) -> Iterator[pa.RecordBatch]:
+    """Rows as float64; empty cells are null. Raises DataError for what is no number, or a ragged row."""
+    size = max(_BLOCK_BYTES, 64 * sum(map(len, dialect.names)))
+    try:
+        for block in _arrow(path, dialect, None, size, pa.float64()):
+            yield pa.record_batch(block, names=list(dialect.names))
+    except (pa.ArrowException, *DAMAGED) as error:
+        text = str(error).partition("\n")[0]
+        raise DataError(f"'{path}': {text}") from None
+
+
 def _tidy(array: pa.Array) -> pa.Array:
     array = pc.utf8_trim_whitespace(array)
     empty = pc.equal(pc.binary_length(array), 0)
@@ -72,8 +83,14 @@ def _fast(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[list[pa.Arra
                 raise DataError(_told(path, dialect, text)) from None
 
 
-def _arrow(path: Path, dialect: Dialect, ragged: Ragged, size: int) -> Iterator[list[pa.Array]]:
+def _arrow(
+    path: Path, dialect: Dialect, ragged: Ragged | None, size: int, kind: pa.DataType | None = None
+) -> Iterator[list[pa.Array]]:
+    """Columns of the kind (text), block by block; without `ragged` a row of a wrong length is an error."""
+
     def wrong(row: Any) -> str:
+        if ragged is None:
+            return "error"
         ragged.count += 1
         return "skip"
 
@@ -92,7 +109,7 @@ def _arrow(path: Path, dialect: Dialect, ragged: Ragged, size: int) -> Iterator[
                 delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=wrong
             ),
             pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(places, pa.string()),
+                column_types=dict.fromkeys(places, kind or pa.string()),
                 strings_can_be_null=False,
                 include_columns=[str(i) for i in dialect.places],
             ),

@@ -14,6 +14,7 @@ from ganwright.data.packing import DAMAGED, opened
 
 DELIMITERS = ",;\t|"
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 1000
+_SAMPLE_CELLS = 100_000  # that are looked at: of a table with very many columns, fewer rows
 _BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 1 << 23, 1 << 28
 _SLOW_ROWS = 1 << 14
 _NAMED = 5
@@ -63,7 +64,8 @@ def sniff(path: Path, first: str = "") -> Dialect:
     names = [cell.strip() for cell in records[head]]
     if whole and not any(records[head + 1 :]):
         raise DataError(f"'{path}' has a header but no rows; at least 2 are needed")
-    rows = [r for r in records[head + 1 :] if len(r) == len(names)]
+    looked_at = max(20, _SAMPLE_CELLS // len(names))
+    rows = [r for r in records[head + 1 :] if len(r) == len(names)][:looked_at]
     _check_single(path, names, rows)
     places, dropped = _unnamed(path, names, rows)
     names = [names[i] for i in places]

@@ -137,7 +137,7 @@ def _path(text: str, finders: Sequence[Finding]) -> Path:
         return path
     names = [name for one in finders for name in one.NAMES]
     if nearest(text, names):
-        problem = f"no file, folder or built-in data '{text}'"
+        problem = f"no file or folder '{text}', and no built-in data of that name"
         raise DataError(message("", problem, allowed=names, got=text).removeprefix(": "))
     raise DataError(f"no file or folder '{text}'; allowed: {_understood(finders)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -60,6 +61,13 @@ class OptimiserOptions:
     def changes(self) -> bool:
         """Whether anything follows the schedule."""
         return self.final_rate is not None or self.final_beta2 is not None
+
+    @property
+    def begins_kimg(self) -> float:
+        """How many thousand examples are seen before anything changes."""
+        if not self.changes:
+            return math.inf
+        return 0.0 if self.final_beta2 is not None else (1 - self.decay_last) * self.decay_kimg
 
     def _along(self, base: float, final: float | None, seen: int, last: float = 1.0) -> float:
         if final is None or self.decay_kimg == 0:

@@ -1,8 +1,9 @@
 """Regularisers against mode collapse and for small data sets; all of them off by default.
 
-Pure functions of logits, and the one small state, LeCam's anchors. Packs and the
-minibatch standard deviation are parts of discriminators (`nets.layers`); that each player has a rate
-and a number of steps of its own (two time scales, Heusel et al. 2017) is in their options.
+Pure functions of logits, and the one small state, LeCam's anchors. They move after each whole batch, so
+that LeCam is the same number with microbatches. Packs and the minibatch standard deviation are parts of
+discriminators (`nets.layers`); that each player has a rate and a number of steps of its own (two time
+scales, Heusel et al. 2017) is in their options.
 """
 
 from __future__ import annotations

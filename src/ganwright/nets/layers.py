@@ -1,4 +1,10 @@
-"""The parts that several nets share: activations, normalisation, heads, initialisation."""
+"""The parts that several nets share: activations, normalisation, heads, initialisation.
+
+A discriminator says on which examples its logits depend. Packs of consecutive examples have one logit
+(PacGAN, Lin et al. 2018); within groups they depend on each other (minibatch standard deviation, Karras
+et al. 2018). Real examples and fakes both fill whole groups, so they can be judged in one pass, and a
+loss sees only that there are fewer logits. Batch statistics mix all examples: then it takes two passes.
+"""
 
 from __future__ import annotations
 

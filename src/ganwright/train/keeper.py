@@ -38,7 +38,7 @@ class Keeper(Protocol):
     def snapshot(self, trainer: Trainer) -> tuple[Path, float] | None:
         """Keeps samples to look at; returns their path and variety, None where nobody looks."""
 
-    def end(self, recipe: Recipe, trainer: Trainer) -> None:
+    def recipe(self, recipe: Recipe, trainer: Trainer) -> None:
         """Keeps the recipe that repeats the run."""
 
 
@@ -79,7 +79,7 @@ class OnDisk:
             codec.save_snapshot(aside, samples, columns)
         return path, variety(trainer, samples, labels)
 
-    def end(self, recipe: Recipe, trainer: Trainer) -> None:
+    def recipe(self, recipe: Recipe, trainer: Trainer) -> None:
         write_text(self.folder.recipe, to_toml(recipe, heading=recipe_heading(trainer)))
 
 

@@ -12,6 +12,7 @@ from ganwright.base.errors import Diverged, Interrupted
 from ganwright.model import Model
 from ganwright.train.guard import COLLAPSED
 from ganwright.train.keeper import Keeper
+from ganwright.train.plan import at_speed
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
@@ -67,11 +68,13 @@ def train(
     observer: Observer,
     stopped: Callable[[], bool],
     scorer: Scorer | None = None,
+    planned: float | None = None,
 ) -> None:
     """Trains until the recipe's budget is used, keeping the run as it goes.
 
     `stopped` is called after every round; when it returns True, the checkpoint is written and
     Interrupted raised. `scorer` selects the best model and, with patience, ends the run early.
+    Schedules of `planned` kimg, the expected length of a run by the clock, follow its real speed.
     Raises Diverged when training keeps diverging; the last good model is kept then.
     """
     recipe = trainer.recipe
@@ -128,6 +131,13 @@ def train(
                 log("patience", scores_without_improvement=trainer.stale)
                 done = True
 
+        if regular and planned is not None and not trainer.rollbacks:  # those depend on past rates
+            recipe, planned = at_speed(recipe, planned, trainer.seen, trainer.seconds)
+            if recipe is not trainer.recipe:
+                trainer.recipe = recipe
+                keeper.recipe(recipe, trainer)  # first: a resume from this checkpoint needs it
+                log("plan", planned_kimg=planned)
+
         if regular or done or stop:
             save(regular=regular)
 
@@ -146,7 +156,7 @@ def train(
 
     # A run ended by the clock becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
-    keeper.end(ended, trainer)
+    keeper.recipe(ended, trainer)
     log("done", **trainer.spent())
 
 

@@ -1,7 +1,12 @@
-"""Before a run: which recipe, how fast, how much memory, and how often to write."""
+"""Before a run: how fast it is, how much memory it takes, and how often to write.
+
+A few rounds are measured, and what follows from them is written into the recipe: number of threads,
+intervals, length of schedules. So a run can be repeated bit for bit even if a clock set its length.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass, replace
@@ -188,6 +193,28 @@ def with_decay(recipe: Recipe, kimg: float, *, instead_of: float = 0) -> Recipe:
         generator_optimiser=decaying(recipe.generator_optimiser),
         discriminator_optimiser=decaying(recipe.discriminator_optimiser),
     )
+
+
+def at_speed(recipe: Recipe, planned: float, seen: int, seconds: float) -> tuple[Recipe, float]:
+    """The recipe with schedules as long as the clock will let the run be, and that length in kimg.
+
+    They were to last `planned` kimg, and the run has seen `seen` examples in `seconds`. Nothing changes
+    once a schedule has begun, by the old length or the new one: until then the run is the same with
+    either, so that its recipe still repeats it.
+    """
+    o = recipe.train
+    if o.minutes is None or not seen:
+        return recipe, planned
+    kimg = round(min(seen / 1000 / seconds * 60 * o.minutes, o.kimg or math.inf), 3)
+    found = with_decay(recipe, kimg, instead_of=planned)
+    begun = any(
+        seen / 1000 > player.begins_kimg
+        for one in (recipe, found)
+        for player in (one.generator_optimiser, one.discriminator_optimiser)
+    )
+    if begun or found == recipe or found.game.gamma != recipe.game.gamma:  # γ falls from the start
+        return recipe, planned
+    return found, kimg
 
 
 def with_threads(recipe: Recipe, trials: Trials) -> Recipe:

@@ -240,7 +240,7 @@ def begin(
             seen=0, kimg=0.0, seconds=0.0, event="transfer", model=source.path,
             fingerprint=source.fingerprint, taken=len(found.whole), part=found.part, new=found.new,
         )  # fmt: skip
-    return _train(trainer, folder, observer, scoring)
+    return _train(trainer, folder, observer, scoring, round(plan.expected_kimg, 3))
 
 
 def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
@@ -293,7 +293,7 @@ def go_on(
         event="resume", damaged=damaged, planned_kimg=planned,
     )  # fmt: skip
     write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
-    return _train(trainer, folder, observer, scoring)
+    return _train(trainer, folder, observer, scoring, planned)
 
 
 def _lasting(recipe: Recipe, folder: RunFolder) -> tuple[Recipe, float | None]:
@@ -381,7 +381,11 @@ def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:
 
 
 def _train(
-    trainer: Trainer, folder: RunFolder, observer: Observer | None, scoring: Scoring | None
+    trainer: Trainer,
+    folder: RunFolder,
+    observer: Observer | None,
+    scoring: Scoring | None,
+    planned: float | None,
 ) -> Run:
     scorer = None
     if scoring is not None and trainer.recipe.train.score_features != "off":
@@ -390,7 +394,7 @@ def _train(
         )
     recipe = trainer.recipe
     with _stop_signals() as stopped, on_threads(recipe.train.threads), room_for(recipe):
-        loop(trainer, OnDisk(folder), observer or Silent(), stopped, scorer)
+        loop(trainer, OnDisk(folder), observer or Silent(), stopped, scorer, planned)
     return Run(folder.path)
 
 

@@ -1,4 +1,9 @@
-"""The moving parts of training: players, optimisers, moving average and progress."""
+"""The moving parts of training: players, optimisers, moving average and progress.
+
+Networks are laid out channels-last and, unless the recipe says otherwise, compute in bfloat16 where the
+hardware does. With `nets.layers.Dropout` this is most of what makes a round fast on a CPU
+(benchmarks/throughput.py).
+"""
 
 from __future__ import annotations
 

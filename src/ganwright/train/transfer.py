@@ -3,7 +3,11 @@
 The nets and the latent must be the source's, except for the number of classes. An embedding of other
 classes starts new. A layer that sees the class embedding beside its features keeps its columns for the
 features, and those for the embedding start at 0: a generator that is given classes for the first time
-starts out as the source's, whatever the class.
+starts out as the source's, whatever the class. Rows of another table are refused: their codes stand for
+other values.
+
+The recipe records the source's path and the fingerprint of its weights. A repetition checks it; a
+resumed run doesn't need the source any more.
 """
 
 from __future__ import annotations

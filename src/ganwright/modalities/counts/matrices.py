@@ -6,13 +6,12 @@ Every error is one line that names the row and the value that is not a count.
 from __future__ import annotations
 
 import codecs
-import csv as plain_csv
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data.dialect import delimiter_of
+from ganwright.data.delimited import numbers
+from ganwright.data.dialect import delimiter_of, sniff
 from ganwright.data.packing import DAMAGED, inner, is_table_name, opened
 from ganwright.modalities.counts.options import MOST_WORDS
 from ganwright.modalities.counts.sparse import LARGEST
@@ -30,7 +30,6 @@ SPARSE_KEYS = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo"
 LEAST_COLUMNS, LEAST_ZEROS = 50, 0.5  # for data to be taken as counts without being told
 _SNIFFED_BYTES, _SNIFFED_ROWS = 4 << 20, 200
 _WHOLE = re.compile(r'"?\s*\d+(?:\.0*)?\s*"?')
-_BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -220,29 +219,17 @@ def _within(places: np.ndarray, size: int, owner: str) -> None:
 
 def from_csv(path: Path, leave_out: Sequence[str] = ()) -> Read:
     """A CSV whose columns are words and whose rows are counts. Raises DataError, OptionError."""
-    from pyarrow import csv
-
     owner = f"'{path}'"
+    dialect = sniff(path)
+    kept = _kept(dialect.names, leave_out, owner)
+    places = tuple(
+        i for i, name in zip(dialect.places, dialect.names, strict=True) if name in set(kept)
+    )
+    chosen = replace(dialect, names=tuple(kept), places=places)
     try:
-        header = _head(path).partition("\n")[0].rstrip("\r")
-        mark = delimiter_of(header)
-        names = [name.strip() for name in next(plain_csv.reader([header], delimiter=mark), [])]
-        kept = _kept(names, leave_out, owner)
-        reading = csv.ReadOptions(
-            block_size=max(_BLOCK_BYTES, 64 * len(header)), column_names=names, skip_rows=1
-        )
-        converting = csv.ConvertOptions(
-            column_types=dict.fromkeys(kept, pa.float64()), include_columns=kept
-        )
-        parsing = csv.ParseOptions(delimiter=mark)
-        with opened(path) as file, csv.open_csv(file, reading, parsing, converting) as batches:
-            blocks = [_block(batch, owner) for batch in batches]
-    except UnicodeDecodeError:
-        raise DataError(f"{owner} is not UTF-8") from None
-    except (pa.ArrowException, *DAMAGED) as error:
-        raise DataError(f"{owner}: {_said(error)}") from None
-    if not blocks:
-        raise DataError(f"{owner} has no rows")
+        blocks = [_block(batch, owner) for batch in numbers(path, chosen)]
+    except DataError as error:
+        raise DataError(_said(owner, str(error))) from None
     return Read(checked(sp.vstack(blocks, format="csr"), owner), tuple(kept), "int64", True)
 
 
@@ -303,7 +290,7 @@ def _kept(names: Sequence[str], leave_out: Sequence[str], owner: str) -> list[st
 
 
 def _block(batch: pa.RecordBatch, owner: str) -> sp.csr_matrix:
-    dense = np.empty((batch.num_rows, batch.num_columns))
+    dense = np.empty((batch.num_rows, batch.num_columns), order="F")  # filled by columns
     for at, column in enumerate(batch.columns):
         values = column.to_numpy(zero_copy_only=False)
         _refuse_missing(values, batch.schema.names[at], 0, owner)
@@ -334,15 +321,15 @@ def _refuse_missing(values: np.ndarray, name: str, start: int, owner: str) -> No
         raise DataError(f"{owner}: column '{name}', row {row} is missing; counts can't be missing")
 
 
-def _said(error: Exception) -> str:
-    text = str(error).partition("\n")[0]
+def _said(owner: str, text: str) -> str:
+    """What is wrong with a cell, and what to do about it; other texts as they are."""
     found = re.search(r"CSV conversion error to double: invalid value '(.*?)'", text)
-    if found:
-        return (
-            f"'{found[1]:.40}' is not a count; data.counts.leave_out leaves a column out, "
-            "data.form=table reads it as a table"
-        )
-    return text
+    if found is None:
+        return text
+    return (
+        f"{owner}: '{found[1]:.40}' is not a count; data.counts.leave_out leaves a column out, "
+        "data.form=table reads it as a table"
+    )
 
 
 def _head(path: Path) -> str:

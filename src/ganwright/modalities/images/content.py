@@ -78,6 +78,6 @@ def class_doubts(counts: Mapping[str, int]) -> list[str]:
         doubts.append(f"unbalanced: the largest class has {many / few:.0f} times the smallest")
     if len(counts) > total / 5:
         doubts.append(
-            f"{len(counts):,} classes for {total:,} examples: real classes? data.labels=false ignores them"
+            f"{len(counts):,} classes for {total:,} examples: are they? data.labels=false ignores them"
         )
     return doubts

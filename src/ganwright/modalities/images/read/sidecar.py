@@ -1,4 +1,8 @@
-"""Label files beside images: StyleGAN's `dataset.json`, Hugging Face's `metadata.csv` or `.jsonl`."""
+"""Label files beside images: StyleGAN's `dataset.json`, Hugging Face's `metadata.csv` or `.jsonl`.
+
+Such a file takes precedence over folders, and folders that are numbered like the shards of an archive
+are not classes (`folders`). Every decision, and every doubt, becomes a note.
+"""
 
 from __future__ import annotations
 
