@@ -226,7 +226,7 @@ class CategoryField:
     `values` are all different values: those with a code of their own, then the rest by falling
     frequency, cut into tail codes at `tails` (T + 1,), then what was never seen. `levels` (L,) is
     the order of the values in the user's own category set, if there was one, which may be `ordered`.
-    `cut` of the rarest values were too large to be kept; if any were, unknown values get the last
+    `cut` of the rarest values were too long to be kept; if any were, unknown values get the last
     tail code.
     """
 

@@ -258,7 +258,7 @@ class TableCodec(Codec):
         return hot.scatter_(1, codes.clamp(min=0) + offsets, (codes >= 0).to(torch.float32))
 
     def best(self, x: torch.Tensor) -> np.ndarray:
-        """The largest code in each field: (b, ΣK) → (b, C) int32.
+        """The code with the largest value in each field: (b, ΣK) → (b, C) int32.
 
         Raises WorkError when `x` holds NaN.
         """
