@@ -113,7 +113,7 @@ def test_resume_keeps_what_is_complete_and_goes_on(finished: tuple[Path, str]) -
     ("line", "text"),
     [
         ("digits --recipes mlp-small,dcgam", "unknown recipe 'dcgam'"),
-        ("digits --recipes mlp-small", "--recipes: takes two at least, a comma between; got 1"),
+        ("digits --recipes mlp-small", "--recipes: needs at least two, separated by commas; got 1"),
         ("digits --recipes mlp-small,mlp-small", "--recipes: 'mlp-small' is given twice"),
         ("digits --recipes mlp-small,table", "table: table nets: need rows"),
         ("digits digits --recipes mlp-small,mlp", "needs one data set to train on; got 2"),
@@ -190,7 +190,7 @@ def test_ctrl_c_keeps_what_is_finished(inside: Path) -> None:
     going.send_signal(signal.SIGINT)
     _, err = going.communicate(timeout=60)
     assert going.returncode == 130, err
-    assert "comparing what is finished" in err
+    assert "comparing the finished runs" in err
     assert "interrupted in mlp-small-minimax; 1 of 2 runs are finished" in err.splitlines()[-1]
     page = Path("both/compare.html").read_text(encoding="utf-8")
     assert "<strong>mlp-small-minimax</strong> is not compared: interrupted" in page

@@ -74,7 +74,7 @@ def test_arrays_of_objects() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*comes back nearly empty")
-@pytest.mark.filterwarnings("ignore:.*missing in every row of training")
+@pytest.mark.filterwarnings("ignore:.*missing in every training row")
 def test_a_column_that_is_all_missing_stays_so() -> None:
     array = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, np.nan]] * 5)
     whole = GANImputer(**QUICK).fit_transform(array)
@@ -131,9 +131,9 @@ def test_words_as_labels_and_numbers_as_strategy() -> None:
 @pytest.mark.parametrize(
     ("strategy", "said"),
     [
-        (0.01, "would take rows away"),
+        (0.01, "would remove rows"),
         ({5: 100}, "are not classes of the data"),
-        ({1: 1}, "to over-sample means at least as many"),
+        ({1: 1}, "over-sampling needs at least as many"),
     ],
 )
 def test_strategies_that_are_none(strategy: Any, said: str) -> None:

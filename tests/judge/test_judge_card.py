@@ -115,7 +115,7 @@ def test_a_model_on_too_little_data_is_warned(tiny: Any, tmp_path: Path) -> None
 
 def test_other_sizes_and_channels_by_a_stated_rule(judged: Judged) -> None:
     card = judged(noise(60, (12, 12, 3)))
-    (rule,) = [note for note in card.notes if "brought to" in note]
+    (rule,) = [note for note in card.notes if "resized to" in note]
     assert rule == (
         "the samples are 12×12×3: resized to the data's 8×8×1 (fit: crop), as the data is"
     )
@@ -180,4 +180,4 @@ def test_a_damaged_extractor_is_learned_anew(
     first = card()
     (kept,) = (tmp_path / "cache" / "features").glob("*.safetensors")
     kept.write_bytes(kept.read_bytes()[:500])
-    assert card() == first and "trained anew" in caplog.text
+    assert card() == first and "being retrained" in caplog.text

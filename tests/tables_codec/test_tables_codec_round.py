@@ -314,7 +314,7 @@ def test_preview(everything: Everything) -> None:
 
 def test_numbers_without_room_are_one_line() -> None:
     table = pa.table({"v": [0.0, 1.5, -1.2e308, 3.5], "w": [True, False, True, False]})
-    with pytest.raises(DataError, match=r"^column 'v' holds -1\.2e\+308: beyond 1e\+300"):
+    with pytest.raises(DataError, match=r"^column 'v' contains -1\.2e\+308, beyond .* 1e\+300"):
         make_codec(table)
 
 

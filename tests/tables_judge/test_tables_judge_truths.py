@@ -130,7 +130,7 @@ def test_columns_in_another_order_and_more_of_them(
     rows = people(N, 1)[["income", "since", "gift", "pay", "job", "age"]]
     card = judged(rows.assign(extra=1), "reordered")
     assert card.measures == fresh.measures
-    assert any("not looked at: extra" in note for note in card.notes)
+    assert any("are ignored: extra" in note for note in card.notes)
 
 
 def test_the_same_again_is_the_same(judged: Judged, people: People) -> None:
@@ -147,7 +147,7 @@ def test_what_is_wrong_is_said_in_a_line(
         judged(people(100, 1).assign(age="old"), "words")
     pictures = tmp_path / "pictures.npz"
     np.savez(pictures, samples=np.zeros((60, 8, 8, 1), np.uint8))
-    with pytest.raises(DataError, match="is no table"):
+    with pytest.raises(DataError, match="is not a table"):
         evaluate(pictures, source)
     rows = tmp_path / "rows.csv"
     people(100, 1).to_csv(rows, index=False)

@@ -39,7 +39,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "header": ("a.csv", "a,b\n", "has a header but no rows; at least 2 are needed"),
     "header, no newline": ("a.csv", "a,b", "has a header but no rows; at least 2 are needed"),
     "one row": ("a.csv", "a,b\n1,2\n", "has one usable row; at least 2 are needed"),
-    "same names": ("a.csv", "a,b,a\n1,2,3\n4,5,6\n", "several columns of one name: 'a'"),
+    "same names": ("a.csv", "a,b,a\n1,2,3\n4,5,6\n", "duplicate column names: 'a'"),
     "no name": ("a.csv", "a,,c\n1,2,3\n4,5,7\n", "column 2 has no name; give it one"),
     "no header": (
         "a.csv",
@@ -54,7 +54,7 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     ),
     "spaces": ("a.txt", "a b\n1 2\n3 4\n", "is its delimiter 'space'? Allowed are , ; tab and |"),
     "no encoding": ("a.csv", GOOD.encode() + b"1,2,\x81\x8d\n", "neither UTF-8 nor Windows-1252"),
-    "binary": ("a.csv", bytes(range(256)) * 20, "it holds binary data"),
+    "binary": ("a.csv", bytes(range(256)) * 20, "it contains binary data"),
     "picture": ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(9), "is not a text table but a picture"),
     "spreadsheet": ("a.csv", b"PK\x03\x04xx", "a spreadsheet: save it as CSV"),
     "parquet by name": ("a.csv", PLAIN, "a Parquet file: give it the suffix .parquet"),
@@ -77,7 +77,11 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     "spoilt parquet": ("a.parquet", PLAIN[:40] + b"\xff" * 300 + PLAIN[340:], "is damaged"),
     "no arrow": ("a.arrow", "hello there", "is damaged or not a valid Arrow file"),
     "empty arrow": ("a.feather", "", "is damaged or not a valid Arrow file"),
-    "nested": ("a.parquet", NESTED, "column 'a' holds list<element: int64>, which is no number"),
+    "nested": (
+        "a.parquet",
+        NESTED,
+        "column 'a' contains list<element: int64>, which is not a number",
+    ),
 }
 
 
@@ -113,7 +117,7 @@ FRAMES = {
         "column 'a' contains values of several types: int ('1'), str ('x'); convert them to one",
     ),
     "complex": ({"a": [1j, 2j], "b": [1, 2]}, "column 'a' contains values of type complex ('1j')"),
-    "bytes": ({"a": [b"x", b"y"], "b": [1, 2]}, "the table: column 'a' holds binary data"),
+    "bytes": ({"a": [b"x", b"y"], "b": [1, 2]}, "the table: column 'a' contains binary data"),
     "periods": (
         {"a": pd.period_range("2020-01", "2020-02", freq="M"), "b": [1, 2]},
         "leave_out=['a'] leaves it out",
@@ -134,7 +138,7 @@ def test_a_frame_that_can_not_be_learned_is_one_line(name: str) -> None:
 
 def test_columns_of_several_levels_or_one_name() -> None:
     levels = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])
-    with pytest.raises(DataError, match="columns of several levels"):
+    with pytest.raises(DataError, match="multi-level columns"):
         open_data(pd.DataFrame(np.eye(3), columns=levels))
     with pytest.raises(DataError, match="the table has duplicate column names: 'a'"):
         open_data(pd.DataFrame(np.eye(3), columns=["a", "a", "b"]))
@@ -152,7 +156,7 @@ def test_what_is_no_data() -> None:
         ("target=aa", "data.table.target: no column 'aa' that is learned; allowed: a, b, c."),
         ("kinds=d=category", "data.table.kinds: no column 'd'; allowed: a, b, c"),
         ("kinds=a=catgory", "data.table.kinds: no kind 'catgory'; allowed: number"),
-        ("kinds=c=number", "data.table.kinds: 'c' can't be number: 'w0' is no number"),
+        ("kinds=c=number", "data.table.kinds: 'c' can't be number: 'w0' is not a number"),
         ("kinds=b=integer", "data.table.kinds: 'b' can't be integer"),
         ("leave_out=d", "data.table.leave_out: no column 'd'; allowed: a, b, c"),
         ("bins=1", "table.bins should be greater than or equal to 2"),

@@ -169,7 +169,7 @@ def test_where_it_can_not_be_told_it_stays_text_and_is_asked(tmp_path: Path) -> 
     path = table(tmp_path, WHOLE, ";")
     column, values, notes = first(path)
     assert values == WHOLE and column.written == ""
-    assert any("data.table.decimal=point or =comma says which" in note for note in notes)
+    assert any("set data.table.decimal=point or =comma" in note for note in notes)
     assert first(path, decimal="point")[1][-1] == 59_821
     assert first(path, decimal="comma")[1][-1] == 59.821
     assert first(path, kinds=["a=number"])[1][-1] == 59.821
@@ -198,7 +198,7 @@ def test_a_kind_may_be_asked_for_where_some_cells_are_none(tmp_path: Path, kind:
     odd = [f"see {n}" for n in range(20)]
     column, values, notes = first(table(tmp_path, good + odd), kinds=[f"a={kind}"])
     assert column.kind == kind and values.count(None) == 20
-    assert any(f"20 cells are no {kind}" in note and "missing" in note for note in notes)
+    assert any(f"20 cells are not of kind {kind}" in note and "missing" in note for note in notes)
     with pytest.raises(DataError):
         open_data(tmp_path / "a.csv", table={"kinds": [f"a={kind}"]}, bad="refuse")
     with pytest.raises(OptionError, match=f"can't be {kind}"):
@@ -248,4 +248,6 @@ def test_models_hold_values_of_their_own() -> None:
 def test_a_column_of_which_little_could_be_read_is_warned_of(tmp_path: Path) -> None:
     cells = [f"${n}.50" for n in range(1, 20)] + [f"see {n}" for n in range(60)]
     notes = first(table(tmp_path, cells), kinds=["a=number"])[2]
-    assert any(n.startswith("warning: 'a': 60 cells are no number ('see 0'") for n in notes)
+    assert any(
+        n.startswith("warning: 'a': 60 cells are not of kind number ('see 0'") for n in notes
+    )

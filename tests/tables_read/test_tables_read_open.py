@@ -206,8 +206,8 @@ def test_a_column_that_is_nearly_of_numbers(write) -> None:
     assert any("'a' is 99.7% numbers, but not 'oops': read as a category" in n for n in data.notes)
     wished = open_data(path, table={"kinds": ["a=number"]})
     assert wished.codec.columns[0].kind == "number" and wished.codec.columns[0].missing == 1
-    assert "'a': 1 cell is no number ('oops'): missing" in wished.notes
-    with pytest.raises(DataError, match=r"'a': 1 cell is no number \('oops'\)"):
+    assert "'a': 1 cell is not of kind number ('oops'): missing" in wished.notes
+    with pytest.raises(DataError, match=r"'a': 1 cell is not of kind number \('oops'\)"):
         open_data(path, table={"kinds": ["a=number"]}, bad="refuse")
 
 
@@ -250,7 +250,7 @@ def test_an_index_that_was_written_along_is_left_out(people: pd.DataFrame, write
     assert data.codec.columns[0].name == "age"
     assert "column 1 has no name and numbers the rows: left out" in data.notes
     named = open_data(people.set_index("city"))
-    assert any("the index 'city' is no column: left out" in note for note in named.notes)
+    assert any("the index 'city' is not a column: left out" in note for note in named.notes)
 
 
 def test_many_categories() -> None:

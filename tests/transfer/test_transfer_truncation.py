@@ -126,8 +126,16 @@ def test_samples_vary_the_less_the_more_is_truncated(model: gw.Model, how: Any) 
             (0.5, "shrinc"),
             "truncate: can't be 'shrinc'; allowed: .* Did you mean 'shrink'",
         ),
-        ("hypersphere", (0.5, "resample"), "truncate: a hypersphere latent has no coordinates to"),
-        ("bernoulli", (0.5, "resample"), "truncate: a bernoulli latent has no coordinates to draw"),
+        (
+            "hypersphere",
+            (0.5, "resample"),
+            "truncate: coordinates of a hypersphere latent can't be redrawn",
+        ),
+        (
+            "bernoulli",
+            (0.5, "resample"),
+            "truncate: coordinates of a bernoulli latent can't be redrawn",
+        ),
     ],
 )
 def test_impossible_truncations(kind: Any, wish: tuple[float, Any], words: str) -> None:

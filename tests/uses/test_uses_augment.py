@@ -104,7 +104,7 @@ def test_the_verb(run: Any, table: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["RUN", "mixed.csv"], "needs one of balance"),
         (["RUN", "mixed.csv", "--balance", "colour"], "Did you mean 'color'?"),
-        (["RUN", "mixed.csv", "-n", "5", "--out", "a.xyz"], "says no format of tables"),
+        (["RUN", "mixed.csv", "-n", "5", "--out", "a.xyz"], "has no known suffix for tables"),
         (["RUN", "none.csv", "-n", "5"], "no file 'none.csv'"),
         (["none", "mixed.csv", "-n", "5"], "holds no model"),
     ],
@@ -127,4 +127,4 @@ def test_sample_honours_conditions(
     assert len(rows) == 200 and set(rows["color"]) <= {"red", "green"}
     assert rows["x"].between(0, 2).all() and (rows["count"] >= 2).all()
     assert command(["sample", str(run.path), "--where", "x=900.."]) == 2
-    assert "where: 'x' went from" in capsys.readouterr().err
+    assert "where: 'x' ranged from" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_the_verb(run: Any, table: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "said"),
     [
         (["RUN", "other.csv"], "'other.csv': no column 'color'"),
-        (["RUN", "mixed.csv", "--out", "a.xyz"], "says no format of tables"),
+        (["RUN", "mixed.csv", "--out", "a.xyz"], "has no known suffix for tables"),
         (["RUN", "mixed.csv", "--json", "."], "--json: '.' can't be written"),
         (["none", "mixed.csv"], "holds no model"),
     ],

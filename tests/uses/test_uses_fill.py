@@ -211,13 +211,13 @@ def test_the_verb_with_a_run(run: Any, table: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["RUN"], "is a folder: name the table to fill after it"),
+        (["RUN"], "is a folder: give the table to fill as well"),
         (["RUN", "none.csv"], "no file 'none.csv'"),
         (["mixed.csv", "--out", "mixed.csv"], "--out: 'mixed.csv' is the table itself"),
         (["mixed.csv", "--out", "filled.parquet"], "text into text only"),
         (["mixed.csv", "--out", "filled.png"], "'filled.png' is not the name of a table"),
         (["RUN", "mixed.csv", "--draws", "0"], "draws: must lie between 1 and 1000"),
-        (["RUN", "mixed.csv", "--minutes", "1"], "with a run nothing is learned"),
+        (["RUN", "mixed.csv", "--minutes", "1"], "only for training without a run"),
         (["none.csv"], "none.csv"),
         (["RUN", "other.csv"], "'other.csv': no column 'color'"),
     ],

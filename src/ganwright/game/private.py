@@ -44,7 +44,9 @@ class PrivateGame(Game):
         )
 
     def _generate(self, batch: Batch) -> Made:
-        return super()._generate(batch)._replace(nll=None)  # there are no true values for a likelihood
+        return (
+            super()._generate(batch)._replace(nll=None)
+        )  # there are no true values for a likelihood
 
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o = self.options
