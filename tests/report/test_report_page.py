@@ -148,9 +148,7 @@ def test_a_whole_run_shows_all(whole: Page) -> None:
 
 def test_standings_are_drawn_with_words(whole: Page) -> None:
     labels = [str(s["aria-label"]) for s in whole.all("svg") if s["class"] == "standing"]
-    assert len(labels) > 8 and all(
-        "from real data to the simplest model" in text for text in labels
-    )
+    assert len(labels) > 8 and all("from real data to the baseline" in text for text in labels)
 
 
 def test_the_same_run_gives_the_same_page(copy: Path) -> None:

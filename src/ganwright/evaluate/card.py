@@ -98,7 +98,7 @@ class Card:
 
     def _repr_html_(self) -> str:
         """The card for a notebook: the verdict, and the measures as a table."""
-        names = ("measure", "value", "95 % interval", "real", "simplest", "better")
+        names = ("measure", "value", "95 % interval", "real", "baseline", "better")
         head = "".join(f"<th>{name}</th>" for name in names)
         rows = []
         for name, entry in self.measures.items():
@@ -121,7 +121,7 @@ class Card:
             f"({self.against['fingerprint']}); features {self.features['name']} "
             f"({self.features['hash']})",
             "",
-            f"{'':24}{'value':>10}  {'95 % interval':^22}{'real':>10}{'simplest':>10}"
+            f"{'':24}{'value':>10}  {'95 % interval':^22}{'real':>10}{'baseline':>10}"
             + "".join(f"{other:>10}" for other in self.others)
             + "   better",
         ]

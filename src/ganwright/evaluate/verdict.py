@@ -12,7 +12,7 @@ from ganwright.evaluate.measures import MEASURES, Grade, Measure
 FEWEST = 50  # examples a side, for a verdict
 LEVELS = (
     (0.05, "Very good: by these features the samples are close to as good as real data"),
-    (0.15, "Good: the samples are much nearer to real data than to the simplest model"),
+    (0.15, "Good: the samples are much nearer to real data than to the baseline"),
     (0.40, "Fair: the samples resemble the data, with faults that show"),
     (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
 )
@@ -29,7 +29,7 @@ Classes = dict[str, dict[str, float]]
 
 
 def gap(entry: Entry) -> float:
-    """Where a number stands between real data (0) and the simplest model (1)."""
+    """Where a number stands between real data (0) and the baseline (1)."""
     if entry.floor is None or entry.baseline is None or entry.baseline == entry.floor:
         return math.nan
     return (entry.value - entry.floor) / (entry.baseline - entry.floor)
@@ -64,19 +64,19 @@ def _level(measures: dict[str, Entry], classes: Classes, reference: int, width: 
         best, worst = max(best, FAIR), max(worst, FAIR)
     numbers = (
         f"(FID {short(fid.value)}, where real data has {short(fid.floor)} "
-        f"and the simplest model {short(fid.baseline)})."
+        f"and the baseline {short(fid.baseline)})."
     )
     weakest = max(falls, key=lambda name: falls[name])
     if weakest != "fid" and _rank({weakest: falls[weakest]}) > 0:
         entry = measures[weakest]
         numbers += (
             f" The weakest measure is {title(weakest)}: {short(entry.value)}, where real data has "
-            f"{short(entry.floor)} and the simplest model {short(entry.baseline)}."
+            f"{short(entry.floor)} and the baseline {short(entry.baseline)}."
         )
     if blurred:
         numbers += (
             f" FID's interval, {short(fid.low)} … {short(fid.high)}, is too wide to tell real data from "
-            "the simplest model."
+            "the baseline."
         )
     if best == worst:
         return f"{LEVELS[best][1]} {numbers}"
@@ -137,7 +137,7 @@ def _gap(entry: Entry, doubting: bool) -> float:
 
 
 def _way(entry: Entry, doubting: bool) -> float:
-    """`gap` where the interval is short enough to tell real data from the simplest model; else 0.
+    """`gap` where the interval is short enough to tell real data from the baseline; else 0.
 
     Taken at the end that favours the samples, or (`doubting`) at the value itself where even that end is
     worse than real data. Capped at the level "Fair": one such number alone doesn't make a model poor.
@@ -150,7 +150,7 @@ def _way(entry: Entry, doubting: bool) -> float:
 
 
 def _tells(entry: Entry) -> bool:
-    """Whether the interval is shorter than the distance from real data to the simplest model."""
+    """Whether the interval is shorter than the distance from real data to the baseline."""
     numbers = (entry.low, entry.high, entry.floor, entry.baseline)
     if any(number is None for number in numbers):
         return False

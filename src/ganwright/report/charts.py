@@ -241,7 +241,7 @@ def heat_map(
 
 
 def standing(place: float, low: float, high: float, tone: str, says: str) -> Markup:
-    """A bar from real data (0) to the simplest model (1), with a value and its interval on it."""
+    """A bar from real data (0) to the baseline (1), with a value and its interval on it."""
 
     def x(value: float) -> float:
         return 14 + min(1.08, max(-0.08, value)) * 112

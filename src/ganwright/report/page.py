@@ -106,13 +106,13 @@ def _standing(name: str, entry: Entry) -> Markup | None:
     tone = TONES[next(i for i, (most, _) in enumerate(LEVELS) if place < most)]
     if name == "ct" and entry.value < COPYING:
         tone = "poor"
-    where = f"{min(max(place, 0.0), 9.99):.0%} of the way from real data to the simplest model"
+    where = f"{min(max(place, 0.0), 9.99):.0%} of the way from real data to the baseline"
     low, high = min(low, high), max(low, high)
     return charts.standing(place, low, high, tone, where)
 
 
 def _upside_down(entry: Entry) -> bool:
-    """Whether the simplest model does better than real data: then there is no scale between them."""
+    """Whether the baseline does better than real data: then there is no scale between them."""
     if entry.floor is None or entry.baseline is None:
         return True
     worse = entry.baseline - entry.floor

@@ -33,7 +33,7 @@ def _useful(entry: Entry) -> str:
         return ""
     return (
         f"A model trained on them predicts real rows with {entry.value:.2f}, where one trained on real "
-        f"rows reaches {entry.floor:.2f} and one on the simplest model's {entry.baseline:.2f}."
+        f"rows reaches {entry.floor:.2f} and one on the baseline's {entry.baseline:.2f}."
     )
 
 
