@@ -47,9 +47,9 @@ NARROW = {
     "generator_optimiser.rate": 2e-3,
     "discriminator_optimiser.rate": 2e-3,
 }
-# Of small images, by how many numbers they have, these nets need a weaker penalty: at γ = 1 their
-# discriminator saw no difference any more after some 400 kimg of MNIST, and the digits got worse from then
-# on. Flowers of 3,072 numbers did better at 1; where between the two it turns is a guess.
+# On images of few numbers these nets need a weaker penalty: at γ = 1 their discriminator could no longer
+# tell real digits of MNIST from generated ones after some 500 kimg, and the generator got worse. Flowers of
+# 3,072 numbers gained nothing by it; where between the two it should change is a guess.
 SMALL, WEAK = 32 * 32, {"game.penalty.r1": 0.3, "game.penalty.r2": 0.3}
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in an image: the most that the small dense recipe learns
 # Fewer different images than these are learned by heart in the end unless they are changed. 200 flowers
