@@ -41,13 +41,13 @@ def command(
     import pyarrow as pa
 
     from ganwright.data.writers import format_for
+    from ganwright.modalities.tables.cells import extend, table_in, write_table
     from ganwright.modalities.tables.columns.spelling import spelled_table
+    from ganwright.modalities.tables.given import codec_of, rows_of
     from ganwright.modalities.tables.read.tables import is_text
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
     from ganwright.uses.augment import joined, plan, rows
-    from ganwright.uses.cells import extend, table_in, write_table
-    from ganwright.uses.tables import codec_of, rows_of
 
     model = Model.load(run, device=pick_device(device))
     codec = codec_of(model, "augment", fills=False)

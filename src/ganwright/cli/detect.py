@@ -42,12 +42,12 @@ def command(
     """Finds unusual rows, with p-values and the columns responsible."""
     from ganwright.cli.evaluate import check, put
     from ganwright.data.writers import format_for
+    from ganwright.modalities.tables.cells import write_table
+    from ganwright.modalities.tables.given import codec_of, rows_of
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
-    from ganwright.uses.cells import write_table
     from ganwright.uses.detect import Detector, ranks
     from ganwright.uses.learned import kept_out
-    from ganwright.uses.tables import codec_of, rows_of
 
     check(as_json)
     model = Model.load(run, device=pick_device(device))

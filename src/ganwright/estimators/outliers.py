@@ -110,8 +110,8 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return [tuple(own[name] for name in names) for names in found]
 
     def _look(self, X: Any) -> Any:
+        from ganwright.modalities.tables.given import rows_of, unread_notes
         from ganwright.modalities.tables.read.unread import Unread
-        from ganwright.uses.tables import rows_of, unread_notes
 
         check_is_fitted(self)
         codec, unread = self.detector_.codec, Unread()

@@ -19,8 +19,8 @@ from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.frames import is_frame
 from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.spelling import spelled, spelled_table
+from ganwright.modalities.tables.given import codec_of, rows_of, texts_in
 from ganwright.model import Model
-from ganwright.uses.tables import codec_of, rows_of, texts_in
 
 MARK = "synthetic"
 MOST_CLASSES = 1000

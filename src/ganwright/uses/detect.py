@@ -27,10 +27,10 @@ from ganwright.base import seeds
 from ganwright.modalities.tables.codec.fields import CategoryField, NumberField
 from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import flat, raw_numbers
+from ganwright.modalities.tables.given import block_size, codec_of, given_codes
 from ganwright.modalities.tables.hidden import HIDDEN, is_hidden
 from ganwright.modalities.tables.read.unread import Unread
 from ganwright.model import Model
-from ganwright.uses.tables import block_size, codec_of, given_codes
 
 LOOKS = 4  # pairs of halves
 UNSEEN = 30.0  # nats that a value never seen costs
@@ -267,7 +267,7 @@ def detect(
     """
     import pandas as pd
 
-    from ganwright.uses.tables import rows_of
+    from ganwright.modalities.tables.given import rows_of
 
     codec = codec_of(model, "detect")
     unread = Unread()
