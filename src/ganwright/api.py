@@ -19,7 +19,7 @@ from ganwright.train.run import Run, begin, default_out, go_on, prepare, startin
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import fill as filling
-from ganwright.uses.learned import kept_out, learn
+from ganwright.uses.learned import learn
 
 
 def train(
@@ -163,25 +163,29 @@ def augment(
 
 def detect(
     model: Model | Run | str | os.PathLike[str],
-    table: Any,
+    examples: Any,
     *,
     normal: Any = None,
     most: int = 3,
+    heatmaps: str | os.PathLike[str] | None = None,
 ) -> Any:
-    """How odd each row of `table` is: a pandas DataFrame with score, p_value and columns.
+    """How odd each row of a table or each image is: a pandas DataFrame with score and p_value.
 
-    p-values compare with `normal`, rows known to be so that the model was not trained on (None:
-    what a run held out, or else rows that the model makes). `most` columns are named of each row.
-    Raises OptionError, DataError, ModelError.
+    For rows (a file or frame) `columns` names those that make it odd, at most so many; for images (a
+    folder, zip, .npy or .npz; the index has their names) `heatmap` is a file in the new folder
+    `heatmaps` that shows where. p-values compare with `normal`, examples known to be so that the model
+    was not trained on (None: what a run held out, or, for rows, some that the model makes). Raises
+    OptionError, DataError, ModelError.
 
     >>> import ganwright as gw
     >>> gw.detect("runs/payments", frame).nsmallest(10, "p_value")      # doctest: +SKIP
     """
-    known, usual = _model(model), None
-    if normal is None and not isinstance(model, Model):
-        path = model.path if isinstance(model, Run) else model
-        usual, normal = kept_out(path, known) or (None, None)
-    return detecting.detect(known, table, usual=usual, normal=normal, most=most)
+    known, run = _model(model), None
+    if not isinstance(model, Model):
+        run = model.path if isinstance(model, Run) else model
+    folder = None if heatmaps is None else Path(heatmaps)
+    found = detecting.detect(known, examples, run=run, normal=normal, most=most, heatmaps=folder)
+    return found.frame()
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:
