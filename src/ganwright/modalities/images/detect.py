@@ -238,7 +238,7 @@ def _by_discriminator(model: Model, known: np.ndarray) -> View:
         x = model.codec.encode(torch.tensor(pixels)).to(model.device)
         x = x.repeat_interleave(network.group, 0)  # a group of its own for each
         labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        seen = _inputs(network.head, lambda: network(x, labels if model.spec.classes else None))
+        seen = inputs(network.head, lambda: network(x, labels if model.spec.classes else None))
         own = seen.unflatten(0, (len(pixels), -1))[:, 0]
         return functional.normalize(own.float(), dim=1).cpu()
 
@@ -249,7 +249,7 @@ def _by_discriminator(model: Model, known: np.ndarray) -> View:
     return View(see=see, points=points, usual=_positive(near.values[:, 1:]))
 
 
-def _inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
+def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
     """What `layer` is given while `run` runs."""
     caught: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: caught.append(given[0]))
