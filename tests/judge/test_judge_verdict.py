@@ -52,7 +52,7 @@ def test_an_interval_as_wide_as_the_way_to_the_simplest_model_tells_nothing() ->
     wide = entry(1.1, 0.0, 9.0, 1.0, 9.0)
     assert headline(fid=wide).startswith("Good to very good:")
     said = verdict(SURE | {"fid": wide}, {}, 10_000, 64)
-    assert "FID's interval, 0 … 9, is too wide to tell real data from the simplest model." in said
+    assert "FID's interval, 0 … 9, is too wide to tell real data from the baseline." in said
     assert "too wide" not in verdict(SURE, {}, 10_000, 64)
 
 
@@ -91,7 +91,7 @@ def test_the_weakest_measure_decides() -> None:
 def test_the_weakest_measure_is_named() -> None:
     half = entry(0.65, 0.64, 0.66, 0.90, 0.40)
     said = verdict(SURE | {"recall": half}, {}, 10_000, 64)
-    assert "The weakest measure is Recall: 0.65, where real data has 0.9 and the simplest" in said
+    assert "The weakest measure is Recall: 0.65, where real data has 0.9 and the baseline" in said
     assert "weakest" not in verdict(SURE, {}, 10_000, 64)
 
 
@@ -101,7 +101,7 @@ def test_few_real_examples_are_said() -> None:
 
 
 def test_digits_are_not_called_very_good() -> None:
-    """172 held-out pictures, FID 2.09 (0 … 4.21), recall .82 of .91, half way to the simplest model."""
+    """172 held-out pictures, FID 2.09 (0 … 4.21), recall .82 of .91, half way to the baseline."""
     said = headline(
         172,
         fid=entry(2.09, 0, 4.21, 1.4, 60, n=172),

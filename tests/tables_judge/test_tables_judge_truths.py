@@ -79,7 +79,7 @@ def test_independent_columns_have_shapes_and_no_trends(fresh: Card, shuffled: Ca
     assert value("correlation") > 3 * fresh.measures["correlation"].value
     assert value("detection") > 0.8 and value("fid") > 5 * fresh.measures["fid"].value
     assert value("utility") < fresh.measures["utility"].value - 0.1
-    # They are the simplest model, and all of its numbers are near to it.
+    # They are the baseline, and all of its numbers are near to it.
     for name in ("shapes", "trends", "quality", "utility", "detection"):
         near = 0.1 if name == "utility" else 0.05  # what trees learn from noise varies
         assert value(name) == pytest.approx(shuffled.measures[name].baseline, abs=near)
@@ -91,7 +91,7 @@ def test_copies_are_found_by_every_measure_of_memory(copied: Card) -> None:
     assert values["copies"] == 1 and values["unique_copies"] > 0.8
     assert values["nearer"] > 0.55 and values["membership"] > 0.6
     assert any("copy the training data" in text for text in copied.warnings)
-    assert "learned by heart" in copied.verdict
+    assert "memorised" in copied.verdict
 
 
 def test_smote_stands_between_real_rows_and_independent_columns(fresh: Card) -> None:

@@ -1,7 +1,7 @@
-"""Which modalities there are: name → package, of which each part is loaded when it is asked for.
+"""The registry of modalities: name → package, whose parts are loaded on first use.
 
-A modality is a kind of data: images, tables, counts. The rooms below the modalities never import one;
-they ask for a part of it by name, and say themselves, as a protocol, what they want of that part.
+A modality is a kind of data: images, tables, counts. The core never imports one; it asks for a part by
+name, and the package that asks defines, as a protocol, what it expects of that part.
 
 | part | what it holds | who asks |
 |---|---|---|
@@ -34,7 +34,7 @@ from ganwright.base.errors import ModelError
 from ganwright.base.names import Names
 
 GROUP = "ganwright.modalities"
-# In the order in which they are asked whether data is theirs.
+# In the order in which they are asked whether they can read given data.
 PACKAGES = {
     "image": "ganwright.modalities.images",
     "counts": "ganwright.modalities.counts",

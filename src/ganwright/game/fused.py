@@ -29,7 +29,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Unfit(Exception):
-    """A discriminator does something that isn't linear between kinks; the message says what."""
+    """The discriminator isn't piecewise linear; the message says where."""
 
 
 Map = Callable[[Tensor], Tensor]

@@ -1,4 +1,4 @@
-"""A model for a use, learned from the table itself."""
+"""A model for a use, trained on the table itself."""
 
 from __future__ import annotations
 
