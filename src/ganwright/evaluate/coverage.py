@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -141,16 +140,3 @@ def _error(counts: Tensor) -> float:
 
 def _zeros(n: int, like: Manifold) -> Tensor:
     return torch.zeros(n, dtype=torch.bool, device=like.rows.device)
-
-
-def inside(real: Manifold, rows: AnyFeatures) -> np.ndarray:
-    """Which rows lie in a ball of the manifold, with its whole k; bool (n,). A ball is closed."""
-    asked = FeatureMatrix(rows, "rows")
-    same_width(real.rows.d, asked.d, ("the manifold", "rows"))
-    found, limits = _zeros(asked.n, real), real.squared_radii(real.k)
-    for block in squared_blocks(real.rows, asked, real.centre):
-        height, width = block.squared.shape
-        limit = limits[block.i : block.i + height, None]
-        close = within(real.rows, asked, block, limit, closed=True)
-        found[block.j : block.j + width] |= close.any(0)
-    return found.cpu().numpy()

@@ -1,13 +1,13 @@
 """Which new images are let in: those that look like their class and are no copies.
 
 agreement      a classifier learned from the training images says the class that was asked for
-density        the image lies within the manifold of the training images of its class: in the ball
-               around one of them that reaches its K-th neighbour (Kynkäänniemi et al. 2019)
-memorisation   its nearest training image, of any class, is not nearer than that of all but NEAR of the
+density        the ball around the image that reaches its K-th nearest training image of the class is no
+               wider than those of all but TAIL of the held-out images of the class
+memorisation   its nearest training image, of any class, is not nearer than those of all but TAIL of the
                held-out images of the class, and is not the image itself
 
-All are made from the training part of the data; the held-out part sets the threshold of the last, and
-says of each filter how many unseen real images it would let in.
+Where a class has few held-out images, its training images stand in for them, each held against the
+others. The held-out part also says how many unseen real images each filter would let in.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from ganwright.data import Dataset
-from ganwright.evaluate.coverage import Manifold, inside
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.matrix import FeatureMatrix
@@ -29,10 +27,10 @@ from ganwright.modalities.images.features import usual
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
 K = 5
-NEAR = 0.05
-LEAST_HELD = 20  # held-out images of a class; with fewer its training images stand in for them
+TAIL = 0.05
+LEAST_HELD = 20  # held-out images of a class
 LEAST_OF_CLASS = 10  # training images on average that a classifier takes
-MOST = 5000  # training images of a class that make its manifold
+MOST = 5000  # training images of a class, and held-out ones, that are looked at
 BLOCK = 500
 
 
@@ -40,8 +38,10 @@ BLOCK = 500
 class Gate:
     """What an image of one class is held against."""
 
-    manifold: Manifold
-    nearest: float  # to a training image, in pixel components
+    training: FeatureMatrix  # features of the class's training images
+    k: int
+    farthest: float  # a K-th neighbour in features
+    nearest: float  # a training image in pixels
 
 
 class Filters:
@@ -57,10 +57,10 @@ class Filters:
     def passes(self, images: np.ndarray, label: int | None) -> dict[str, np.ndarray]:
         """Of images as stored (b, H, W, C), which pass each filter, (b,) bool."""
         gate, seen = self.gate(label), self.features.see(images)
-        reach = self._reach(self.pixels.features(images))
+        near = _distances(self.training, self.pixels.features(images), 1)
         found = {
-            "density": inside(gate.manifold, seen.features),
-            "memorisation": (reach > 0) & (reach >= gate.nearest),
+            "density": _distances(gate.training, seen.features, gate.k) <= gate.farthest,
+            "memorisation": (near > 0) & (near >= gate.nearest),
         }
         if seen.probabilities is None or label is None:
             return found
@@ -98,32 +98,26 @@ class Filters:
             )
         return [
             *lines,
-            f"density: within reach of the {K}th neighbour of a training image of its class "
-            f"({self.features.name} features)",
-            f"memorisation: nearest training image no nearer than for {NEAR:.0%} of the held-out "
-            f"images of its class, or of the training images among each other where fewer than "
-            f"{LEAST_HELD} are held out (pixels)",
+            f"density: its {K}th nearest training image of the class no farther than for "
+            f"{1 - TAIL:.0%} of the class's held-out images ({self.features.name} features)",
+            f"memorisation: its nearest training image no nearer than for {1 - TAIL:.0%} of them "
+            f"(pixels); with fewer than {LEAST_HELD} held out, training images among each other "
+            "stand in for them",
         ]
 
     def _gate(self, label: int | None) -> Gate:
-        own = self.of_class(self.data.train, label)
-        some = own[:: -(-len(own) // MOST)]
-        held = self.of_class(self.data.heldout, label)
-        if len(held) >= LEAST_HELD:
-            reach = self._reach(self._seen(self.pixels, held))
-        else:  # the nearest to a training image is that itself
-            rows = FeatureMatrix(self._seen(self.pixels, own))
-            reach = nearest(self.training, rows, k=2).distances[:, 1].cpu().numpy()
+        own, held = (self.of_class(p, label)[:MOST] for p in (self.data.train, self.data.heldout))
+        itself = int(len(held) < LEAST_HELD)  # the nearest to a training image
+        like = own if itself else held
+        training = FeatureMatrix(self._seen(self.features, own))
+        k = min(K, len(own) - 1)
+        far = _distances(training, self._seen(self.features, like), k + itself)
+        near = _distances(self.training, self._seen(self.pixels, like), 1 + itself)
         return Gate(
-            Manifold(self._seen(self.features, some), min(K, len(some) - 1)),
-            float(np.quantile(reach, NEAR, method="lower")),
-        )
-
-    def _reach(self, pixels: np.ndarray) -> np.ndarray:
-        found: np.ndarray = (
-            nearest(self.training, FeatureMatrix(pixels)).distances[:, 0].cpu().numpy()
-        )
-        return found
+            training, k,
+            float(np.quantile(far, 1 - TAIL, method="higher")),
+            float(np.quantile(near, TAIL, method="lower")),
+        )  # fmt: skip
 
     def _seen(self, extractor: Extractor, indices: np.ndarray) -> np.ndarray:
         parts = (
@@ -131,6 +125,12 @@ class Filters:
             for start in range(0, len(indices), BLOCK)
         )
         return np.concatenate([seen.features for seen in extractor.stream(parts)])
+
+
+def _distances(reference: FeatureMatrix, rows: np.ndarray, k: int) -> np.ndarray:
+    """Of each row, to its k-th nearest."""
+    found = nearest(reference, FeatureMatrix(rows), k=k).distances[:, k - 1]
+    return found.cpu().numpy()
 
 
 def _features(data: Dataset) -> str:
@@ -152,6 +152,3 @@ def told(name: str, given: int, new: int, drawn: int, dropped: Counted) -> str:
         f"{own}{given:,} originals, {new:,} new of {drawn:,} drawn; dropped by {reasons}"
         f"{' (some by several)' if several else ''}"
     )
-
-
-__all__: list[Any] = ["Filters", "told"]
