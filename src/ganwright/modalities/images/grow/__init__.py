@@ -16,14 +16,14 @@ from ganwright.data.open import dataset_of, find_source
 from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.grow import folder
-from ganwright.modalities.images.grow.filters import Filters, told
+from ganwright.modalities.images.grow.filters import Filters, K, reasons, told
 from ganwright.modalities.images.judge import fits
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
 
 THINGS = "images"
 LABEL = "label"  # what images are balanced by: they have no other column
-LEAST_TRAINED = 6  # of a class: their neighbours are what new images are held against
+LEAST_TRAINED = K + 1  # of a class
 DRAWS, LEAST_DRAWS = 20, 400  # at most, for each image asked for; and for a class
 NAMED = 5  # images that can't be read, in words
 
@@ -156,12 +156,11 @@ class Growth:
                 dropped[reason] = dropped.get(reason, 0) + int((~ok[:end]).sum())
             if not left:
                 return np.concatenate(kept), drawn, dropped
-        reasons = ", ".join(f"{reason} {number:,}" for reason, number in dropped.items())
         what = f"class '{name}'" if name else "the data"
         raise WorkError(
             f"{what} can't be grown: of {drawn:,} images drawn {count - left:,} pass and "
-            f"{count:,} were asked for (dropped by {reasons}); nothing was written. A longer training "
-            "may help"
+            f"{count:,} were asked for{reasons(drawn - count + left, dropped)}. Nothing was written; a longer "
+            "training may help"
         )
 
     def _judged(

@@ -24,12 +24,12 @@ from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.neighbours import nearest
 from ganwright.modalities.images.features import usual
+from ganwright.modalities.images.features.learned import LEAST_PER_CLASS, LEAST_PICTURES
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
 K = 5
 TAIL = 0.05
 LEAST_HELD = 20  # held-out images of a class
-LEAST_OF_CLASS = 10  # training images on average that a classifier takes
 MOST = 5000  # training images of a class, and held-out ones, that are looked at
 BLOCK = 500
 
@@ -39,7 +39,6 @@ class Gate:
     """What an image of one class is held against."""
 
     training: FeatureMatrix  # features of the class's training images
-    k: int
     farthest: float  # a K-th neighbour in features
     nearest: float  # a training image in pixels
 
@@ -59,7 +58,7 @@ class Filters:
         gate, seen = self.gate(label), self.features.see(images)
         near = _distances(self.training, self.pixels.features(images), 1)
         found = {
-            "density": _distances(gate.training, seen.features, gate.k) <= gate.farthest,
+            "density": _distances(gate.training, seen.features, K) <= gate.farthest,
             "memorisation": (near > 0) & (near >= gate.nearest),
         }
         if seen.probabilities is None or label is None:
@@ -94,7 +93,7 @@ class Filters:
             lines.append(f"agreement: a classifier learned from the training images, {right}")
         elif self.data.labels is not None:
             lines.append(
-                f"agreement: not checked, as a classifier takes {LEAST_OF_CLASS} training images a class"
+                f"agreement: not checked, as a classifier takes {LEAST_PER_CLASS} training images a class"
             )
         return [
             *lines,
@@ -110,11 +109,10 @@ class Filters:
         itself = int(len(held) < LEAST_HELD)  # the nearest to a training image
         like = own if itself else held
         training = FeatureMatrix(self._seen(self.features, own))
-        k = min(K, len(own) - 1)
-        far = _distances(training, self._seen(self.features, like), k + itself)
+        far = _distances(training, self._seen(self.features, like), K + itself)
         near = _distances(self.training, self._seen(self.pixels, like), 1 + itself)
         return Gate(
-            training, k,
+            training,
             float(np.quantile(far, 1 - TAIL, method="higher")),
             float(np.quantile(near, TAIL, method="lower")),
         )  # fmt: skip
@@ -129,26 +127,29 @@ class Filters:
 
 def _distances(reference: FeatureMatrix, rows: np.ndarray, k: int) -> np.ndarray:
     """Of each row, to its k-th nearest."""
-    found = nearest(reference, FeatureMatrix(rows), k=k).distances[:, k - 1]
-    return found.cpu().numpy()
+    found: np.ndarray = (
+        nearest(reference, FeatureMatrix(rows), k=k).distances[:, k - 1].cpu().numpy()
+    )
+    return found
 
 
 def _features(data: Dataset) -> str:
     """Learned ones where they come with a classifier, else what is usual."""
-    enough = len(data.train) >= max(20, LEAST_OF_CLASS * len(data.spec.classes))
+    enough = len(data.train) >= max(LEAST_PICTURES, LEAST_PER_CLASS * len(data.spec.classes))
     large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
     return "learned" if data.labels is not None and enough and large else usual(data)
 
 
-Counted = Mapping[str, int]
-
-
-def told(name: str, given: int, new: int, drawn: int, dropped: Counted) -> str:
+def told(name: str, given: int, new: int, drawn: int, dropped: Mapping[str, int]) -> str:
     """What became of the images drawn of a class, in words."""
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in dropped.items())
     own = f"{name}: " if name else ""
-    several = drawn - new < sum(dropped.values())
     return (
-        f"{own}{given:,} originals, {new:,} new of {drawn:,} drawn; dropped by {reasons}"
-        f"{' (some by several)' if several else ''}"
+        f"{own}{given:,} originals, {new:,} new of {drawn:,} drawn{reasons(drawn - new, dropped)}"
     )
+
+
+def reasons(lost: int, dropped: Mapping[str, int]) -> str:
+    """Which filters dropped how many of the images that were lost."""
+    found = ", ".join(f"{reason} {count:,}" for reason, count in dropped.items() if count)
+    several = " (some by several)" if lost < sum(dropped.values()) else ""
+    return f"; dropped by {found}{several}" if found else ""
