@@ -18,6 +18,7 @@ they ask for a part of it by name, and say themselves, as a protocol, what they 
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
 | `measures` | `MEASURES` of its own, `UNFIT` general ones; may be absent | evaluate |
 | `look` | `LOOK`: what its reports show; may be absent | report |
+| `grow` | `growth` and `default_out`: data with new examples beside; may be absent | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

@@ -156,11 +156,10 @@ class Growth:
                 dropped[reason] = dropped.get(reason, 0) + int((~ok[:end]).sum())
             if not left:
                 return np.concatenate(kept), drawn, dropped
-        what = f"class '{name}'" if name else "the data"
+        what, passed = f"class '{name}'" if name else "the data", count - left
         raise WorkError(
-            f"{what} can't be grown: of {drawn:,} images drawn {count - left:,} pass and "
-            f"{count:,} were asked for{reasons(drawn - count + left, dropped)}. Nothing was written; a longer "
-            "training may help"
+            f"{what} can't be grown: of {drawn:,} images drawn {passed:,} pass and {count:,} were asked "
+            f"for{reasons(drawn - passed, dropped)}. Nothing was written; a longer training may help"
         )
 
     def _judged(
