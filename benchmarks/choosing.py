@@ -372,7 +372,7 @@ def put_amounts(group: list[dict[str, Any]]) -> None:
 
 
 def mean(number: str, own: list[dict[str, Any]]) -> str:
-    """The mean of the seeds ± half of their range, and how many diverged or are not there."""
+    """The mean over seeds ± half their range, and how many diverged or are not there."""
     values = [line[number] for line in own if number in line]
     lost = sum(line["state"] == "diverged" for line in own)
     form = COLUMNS[number][1]

@@ -60,6 +60,7 @@ class Plane:
     points: Tensor  # (n, 2) in [-1, 1]
     labels: None = None
     spec = Spec(axes=("coordinate",), shape=(2,))
+    kind = "table"  # a row of two numbers
 
     @property
     def train(self) -> np.ndarray:

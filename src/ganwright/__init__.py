@@ -1,4 +1,4 @@
-"""Ganwright learns to make more of your data, and says honestly how good its samples are.
+"""Ganwright trains GANs on images, tables and counts, and reports how good their samples are.
 
 >>> import ganwright as gw
 >>> gw.open_data("digits").spec.shape
@@ -46,7 +46,7 @@ __all__ = [
     "write_report",
 ]
 
-# Names are fetched when they are first used: importing the package must not import torch.
+# Names are loaded on first use: importing the package must not import torch.
 _HOMES = {
     "augment": "ganwright.api",
     "detect": "ganwright.api",
@@ -70,9 +70,9 @@ _HOMES = {
 
 
 class _Face(ModuleType):
-    """Rooms and functions may share a name (train): the package shows the function.
+    """A subpackage and a function may share a name (train): the package exposes the function.
 
-    Python would put the room in its place as soon as anything imports it.
+    Otherwise Python would replace it by the subpackage as soon as anything imports that.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The Python face: where training and judging, which don't know each other, are brought together."""
+"""The Python API: brings together training and evaluation, which are independent of each other."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def train(
 
     `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
     a TOML file (None chooses one); `out` the run folder (default ``runs/<data>``), which must not exist
-    unless `resume` goes on with it. `start_from`, a run or a model's folder, gives the weights to begin
-    with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound the
-    training; `settings` maps dotted option paths to values. Scores on held-out examples select the model
-    in ``best/``. Raises a GanwrightError: OptionError, DataError, ModelError and RunError for wrong input,
-    Interrupted on Ctrl-C (resumable), Diverged when training could not be saved.
+    unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
+    with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
+    the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
+    model in ``best/``. Raises a GanwrightError: OptionError, DataError, ModelError and RunError for
+    wrong input, Interrupted on Ctrl-C (resumable), Diverged when rolling back did not help.
 
     >>> import ganwright as gw
     >>> run = gw.train("digits", minutes=1)     # doctest: +SKIP
@@ -56,7 +56,7 @@ def train(
     if resume:
         if out is None and not isinstance(data, str | os.PathLike):
             raise OptionError(
-                "out: a table in memory has no name to find its run by; give the folder"
+                "out: a table in memory has no name to derive a run folder from; give the folder"
             )
         folder = RunFolder(default_out(data) if out is None else out)
         with shown(progress if observer is None else False) as bar:
@@ -84,7 +84,7 @@ def evaluate(
     features: str | None = None,
     seed: int = 0,
 ) -> Card:
-    """Judges a model's samples, or any pictures, against real data; a run keeps its card.
+    """Evaluates a model's samples, or any other, against real data; a run keeps its card.
 
     `samples` is a Model, a Run, a run folder, or anything `open_data` reads; `against` the data (a
     run knows its own). `n` samples are judged; `features` names the extractor. Raises DataError or
@@ -121,7 +121,7 @@ def fill(
     device: str = "auto",
     progress: bool | None = None,
 ) -> Any:
-    """The table with its missing cells filled from what is known of each row; the rest untouched.
+    """Returns the table with its missing cells filled from each row's known cells; the rest is untouched.
 
     ``fill(model, table)`` uses a Model, a Run or a run folder; ``fill(table)`` learns from the
     table itself first, for `minutes` (None: by its rows). `table` is a DataFrame of pandas or

@@ -1,4 +1,4 @@
-"""Several recipes on the same data, each for the same time, judged by the same features at equal n."""
+"""Compares recipes on the same data: equal training time, the same features, equal n."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What became of each recipe. Prints as the table of scores."""
+    """The outcome of each recipe. Prints as the table of scores."""
 
     path: Path
     runs: dict[str, Run]  # those that were judged, by recipe; of several seeds ``recipe-seed``
@@ -77,7 +77,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What holds for every recipe."""
+    """Settings that hold for every recipe."""
 
     data: str | os.PathLike[str]
     minutes: float | None = None
@@ -127,17 +127,16 @@ def compare_recipes(
 ) -> Comparison:
     """Trains each recipe on `data` for the same time, judges all at equal n, and writes a page.
 
-    `recipes` are names or TOML files, two at least, "auto" the one that Ganwright would choose; each
-    has `minutes` of training, or `kimg` (thousand real examples shown), 10 minutes if neither is
-    given. With `seeds`, each is trained so many times, from `seed` on, and scores are the mean of its
-    seeds ± half of their range. `settings` hold for all. Runs go to ``out/<recipe>`` (`out`:
-    ``runs/<data>-compare``), the page to ``out/compare.html``; with `resume`, what is complete there
-    is taken as it is, and the rest gone on with. `n` samples of each are judged, `features` names
-    the extractor.
+    `recipes` are at least two names or TOML files ("auto" is the one that Ganwright would choose); each
+    has `minutes` of training, or `kimg` (thousand real examples shown), 10 minutes if neither is given.
+    With `seeds`, each is trained that many times, from `seed` on, and scores are means over seeds ±
+    half their range. `settings` hold for all. Runs go to ``out/<recipe>`` (`out`:
+    ``runs/<data>-compare``), the page to ``out/compare.html``; with `resume`, complete runs there are
+    kept and the rest continued. `n` samples of each are judged, `features` names the extractor.
 
     A recipe that diverges is named in `left_out`, and the others still compared. Ctrl-C compares what
     is finished, then raises Interrupted. Raises OptionError, UnknownName, DataError or RunError before
-    anything is trained; Diverged where nothing is left to compare.
+    anything is trained; Diverged when nothing is left to compare.
 
     >>> import ganwright as gw
     >>> print(gw.compare_recipes("digits", ["relativistic", "dcgan"], minutes=2))  # doctest: +SKIP
@@ -155,7 +154,7 @@ def compare_recipes(
     ready = _prepare_all(rules, entries, folders)
     runs, left_out, interrupted = _train_all(rules, entries, folders, ready, observer, progress)
     if interrupted and runs:
-        progress("comparing what is finished; Ctrl-C again ends")
+        progress("comparing the finished runs; press Ctrl-C again to quit")
     found = _judged(runs, left_out, place, rules, progress)
     found = replace(found, seeds=groups)
     if found.cards:
@@ -165,7 +164,7 @@ def compare_recipes(
     if interrupted:
         raise Interrupted(
             f"interrupted in {interrupted}; {len(runs)} of {len(entries)} runs are finished, "
-            "go on with the same command and --resume"
+            "continue with the same command and --resume"
         )
     if not runs:
         raise Diverged(f"no recipe is left to compare; {found}")
@@ -175,7 +174,7 @@ def compare_recipes(
 def _with_seeds(
     labels: Mapping[str, str], seed: int | None, seeds: int
 ) -> tuple[dict[str, Entry], dict[str, tuple[str, ...]]]:
-    """Runs by name, and the names of each recipe's; one seed after the other, so that all get on alike."""
+    """Runs by name, and the names of each recipe's; seed by seed, so that all recipes advance alike."""
     if not 1 <= seeds <= MOST_SEEDS:
         raise OptionError(f"--seeds: takes 1 to {MOST_SEEDS}; got {seeds}")
     if seeds == 1:
@@ -193,7 +192,7 @@ def _default_out(data: str | os.PathLike[str]) -> Path:
 def _labels(recipes: Sequence[str]) -> dict[str, str]:
     """Recipes by the name of their folder and column. Raises for unknown names and repetitions."""
     if len(recipes) < FEWEST:
-        raise OptionError(f"--recipes: takes two at least, a comma between; got {len(recipes)}")
+        raise OptionError(f"--recipes: needs at least two, separated by commas; got {len(recipes)}")
     found: dict[str, str] = {}
     for recipe in recipes:
         path = Path(recipe)
@@ -203,7 +202,7 @@ def _labels(recipes: Sequence[str]) -> dict[str, str]:
         if recipe != CHOSEN:
             named(recipe)
         if label in found:
-            raise OptionError(f"--recipes: '{label}' is there twice")
+            raise OptionError(f"--recipes: '{label}' is given twice")
         found[label] = str(recipe)
     return found
 
@@ -214,9 +213,9 @@ def _labels(recipes: Sequence[str]) -> dict[str, str]:
 def _prepare_all(
     rules: Rules, entries: Mapping[str, Entry], folders: Mapping[str, RunFolder]
 ) -> dict[str, Prepared]:
-    """The runs that are still to begin, so that what is wrong with one is told before any trains.
+    """The runs still to begin, prepared first, so that errors surface before any training.
 
-    Scores in training look at the same features in all, or their curves could not be compared.
+    Scores in training use the same features in all, or their curves would not be comparable.
     """
     check_count(rules.n)
     ready: dict[str, Prepared] = {}
@@ -237,7 +236,7 @@ def _prepare_all(
         asked = rules.asked(entry) | {"settings": settings}
         try:
             one = prepare(rules.data, **asked, device=rules.device)
-        except OptionError as error:  # what is no flag of the command is of the recipe
+        except OptionError as error:  # options without a flag come from the recipe
             raise (
                 error if str(error).startswith("--") else OptionError(f"{name}: {error}")
             ) from None
@@ -248,17 +247,17 @@ def _prepare_all(
         first = first or one
         if one.data.fingerprint != first.data.fingerprint:
             raise OptionError(
-                f"--recipes: {next(iter(ready))} and {name} read the data differently, so their scores "
-                "would not compare; --set data.… says how to read it for all"
+                f"--recipes: {next(iter(ready))} and {name} read the data differently, so their "
+                "scores are not comparable; --set data.… sets how all read it"
             )
         if one.data.options == first.data.options:
-            one = replace(one, data=first.data)  # not in memory once a recipe
+            one = replace(one, data=first.data)  # so that memory holds it once, not per recipe
         ready[name] = one
     return ready
 
 
 def _clear_unbegun(folder: RunFolder) -> None:
-    """Removes a run that was stopped before its first checkpoint: there is nothing to go on with."""
+    """Removes a run that was stopped before its first checkpoint, as it can't be continued."""
     if folder.recipe.is_file() and not folder.checkpoint.exists():
         for file in (folder.recipe, folder.log):
             file.unlink(missing_ok=True)
@@ -275,7 +274,7 @@ def _train_all(
     observer: Observer | None,
     progress: Say,
 ) -> tuple[dict[str, Run], dict[str, str], str | None]:
-    """The complete runs, why others are none, and in which one somebody pressed Ctrl-C."""
+    """The complete runs, why others are not, and the one in which Ctrl-C was pressed."""
     runs: dict[str, Run] = {}
     left_out: dict[str, str] = {}
     for number, (name, entry) in enumerate(entries.items(), start=1):
@@ -289,7 +288,7 @@ def _train_all(
                 progress(f"{told}: complete already")
                 runs[name] = Run(folder.path)
             else:
-                progress(f"{told}: going on")
+                progress(f"{told}: continuing")
                 runs[name] = go_on(
                     rules.data, folder, **asked, device=rules.device, observer=observer,
                     scoring=scoring,
@@ -302,11 +301,11 @@ def _train_all(
                 elif is_complete(rules.data, folders[other], **rules.asked(entries[other])):
                     runs[other] = Run(folders[other].path)
                 else:
-                    left_out[other] = "not gone on with"
+                    left_out[other] = "not continued"
             return runs, left_out, name
         except (Diverged, WorkError) as error:
             left_out[name] = str(error)
-            progress(f"{name}: {error}; going on without it")
+            progress(f"{name}: {error}; continuing without it")
     return runs, left_out, None
 
 

@@ -1,7 +1,7 @@
-"""The artefact: everything that using a trained model takes, and nothing that training it took.
+"""The model artefact: everything needed to use a trained model, and nothing that only training needs.
 
 Two files: `model.safetensors` (weights) and `model.json` (what they mean). Neither can run code, and
-both are checked before memory is taken, so a model from a stranger is safe to load.
+both are checked before memory is allocated, so a model from a stranger is safe to load.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from ganwright.nets import PlayerOptions, count_parameters
 
 FORMAT, VERSION = "ganwright-model", 1
 WEIGHTS, FACTS = "model.safetensors", "model.json"
-LIKELIHOOD = "surprise"  # what its seeds are derived by: other words would hide other parts
+LIKELIHOOD = "surprise"  # purpose of its seeds: another word would hide other parts
 SHOWN = 32  # samples in a notebook
-LARGEST_FACTS = 32 << 20  # bytes of model.json; more is no model
-# Samples are made in blocks cut at multiples of the generator's `block`, whatever the caller asks
-# for: the same sample then always comes out of the same arithmetic, to the last bit.
+LARGEST_FACTS = 32 << 20  # bytes of model.json; anything larger is no model
+# Samples are made in blocks that begin at multiples of the generator's `block`, whatever the caller asks
+# for, so that the same sample always results from the same arithmetic, bit for bit.
 Where = str | Mapping[str, Any]
-_TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all that our nets have
+_TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all types of our nets' tensors
 
 
 def _by_kind(part: str) -> Any:
-    """The options of all nets, of any modality, told apart by their `kind`."""
+    """The options of all nets of all modalities, distinguished by `kind`."""
     own = [getattr(module, part) for module in parts("nets").values()]
     classes = (*getattr(nets, part), *chain.from_iterable(own))
     return Annotated[Union[classes], Field(discriminator="kind")]  # noqa: UP007
@@ -61,7 +61,7 @@ else:
 
 @options
 class NetOptions:
-    """The two nets and the latent that they play with."""
+    """The two nets and their latent."""
 
     latent: LatentOptions
     generator: GeneratorOptions
@@ -75,11 +75,11 @@ class NetOptions:
 
 
 class Allowed(Protocol):
-    """What a codec's `allowed` makes of `where`: which values examples may have."""
+    """A codec's reading of `where`: which values examples may have."""
 
     @property
     def share(self) -> np.ndarray:
-        """Of each code, in 0 … 1, how much of it is allowed."""
+        """How much of each code is allowed, 0 … 1."""
 
 
 class Samples(NamedTuple):
@@ -104,7 +104,7 @@ class Model:
     seen: int
 
     def __repr__(self) -> str:
-        """What it makes, by which nets, how large and how far trained."""
+        """What it makes, its generator and size, and how long it was trained."""
         weights = count_parameters(self.generator)
         return (
             f"Model({self.codec.makes}, {self.net.generator.kind} generator of {weights:,} weights, "
@@ -128,21 +128,21 @@ class Model:
     ) -> Any:
         """`n` samples in the data's own form.
 
-        Of pictures uint8 (n, height, width, channels); of a table a DataFrame with the columns,
-        order and types of the data; of counts a scipy CSR matrix, or a DataFrame where one came in.
+            Of pictures uint8 (n, height, width, channels); of a table a DataFrame with the columns,
+            order and types of the data; of counts a scipy CSR matrix, or a DataFrame where one came in.
 
-        Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
-        place in `spec.classes` (int), or one for each sample; None draws classes with the shares of
-        the data. `truncation` trades variety for typicality: with `truncate` "shrink" it is the
-        share ψ in [0, 1] that is kept of each latent's way from the mean (1: all of it), with
-        "resample" the bound of |z| beyond which coordinates are drawn again (2 is mild, 0.5 strong).
-        `where` says what columns must be, in every row: ``"age=40..60, sex=Female"`` or a mapping.
-        Raises OptionError for an impossible value.
+            Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
+            place in `spec.classes` (int), or one for each sample; None draws classes with the shares of
+            the data. `truncation` trades variety for typicality: with `truncate` "shrink" it is the
+            share ψ in [0, 1] that is kept of each latent's distance from the mean (1: all of it), with
+        "resample" the bound of |z| beyond which coordinates are redrawn (2 is mild, 0.5 strong).
+            `where` sets conditions on columns, for every row: ``"age=40..60, sex=Female"`` or a mapping.
+            Raises OptionError for an impossible value.
 
-        >>> import ganwright as gw
-        >>> model = gw.load("runs/digits")      # doctest: +SKIP
-        >>> model.sample(64, seed=0).shape      # doctest: +SKIP
-        (64, 8, 8, 1)
+            >>> import ganwright as gw
+            >>> model = gw.load("runs/digits")      # doctest: +SKIP
+            >>> model.sample(64, seed=0).shape      # doctest: +SKIP
+            (64, 8, 8, 1)
         """
         blocks = self.stream(
             n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where
@@ -167,7 +167,7 @@ class Model:
         allowed = None if where is None else self.codec.allowed(where)
         if allowed is not None and not self.generator.fills:
             raise OptionError(
-                f"where: the nets '{self.net.generator.kind}' take no conditions; the recipe table does"
+                f"where: the nets '{self.net.generator.kind}' don't support conditions; the recipe table does"
             )
         return self._stream(n, seed, fixed, (truncation, truncate), allowed)
 
@@ -200,7 +200,7 @@ class Model:
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
         allowed: Allowed | None = None,
     ) -> Tensor:
-        """Samples `start` … `start + count` of a seed as the generator gives them, not decoded."""
+        """Samples `start` … `start + count` of a seed as the generator gives them, undecoded."""
         device = self.device
         latents = self.net.latent.draw_truncated(
             seeds.derive(seed, "sample", "latent"), start, count, *truncation
@@ -221,7 +221,7 @@ class Model:
     def negative_log_likelihood(
         self, stored: Tensor, seed: int = 0, *, times: int = 1
     ) -> tuple[float, float] | None:
-        """−log p, in nats, of hidden parts of examples as stored (n, …), of the same parts each time.
+        """−log p, in nats, of hidden parts of examples as stored (n, …); the same parts each time.
 
         The mean and its standard error, of examples that `stored` holds so many `times` each, one batch
         after the other; None where the generator gives no likelihood.
@@ -268,7 +268,9 @@ class Model:
         if isinstance(label, str):
             if label in classes:
                 return classes.index(label)
-        elif 0 <= label < len(classes):  # a place, though a class may have the number as its name
+        elif (
+            0 <= label < len(classes)
+        ):  # a position, though a class may have the number as its name
             return int(label)
         raise OptionError(message("label", f"no class {label!r}", allowed=classes, got=label))
 
@@ -326,7 +328,7 @@ class Model:
 
 
 def _empty_nets(facts: Any, spec: Spec, path: Path) -> tuple[NetOptions, nn.Module, nn.Module]:
-    """The nets that `facts` describe, without memory for their weights."""
+    """The nets that `facts` describe, without allocating their weights."""
     try:
         net = build(NetOptions, facts, owner=f"{path}: net")
         with torch.device("meta"):
@@ -353,7 +355,7 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 
 
 def weights_of(generator: nn.Module, discriminator: nn.Module) -> dict[str, Tensor]:
-    """Every tensor of an artefact, by its name there."""
+    """Every tensor of an artefact, by its name."""
     return {
         f"{name}.{key}": tensor.detach().contiguous()
         for name, network in (("generator", generator), ("discriminator", discriminator))
@@ -366,7 +368,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"'{folder}' holds no model: there is no {FACTS} in it")
     if path.stat().st_size > LARGEST_FACTS:
-        raise ModelError(f"'{path}' is {path.stat().st_size} bytes: not one of our models")
+        raise ModelError(f"'{path}' is {path.stat().st_size} bytes: not a Ganwright model")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -408,12 +410,12 @@ def _check_weights(path: Path, expected: dict[str, Tensor]) -> None:
         raise ModelError(f"'{path}' is damaged: {error}") from None
     if names != set(expected):
         odd = sorted(names ^ set(expected))[0]
-        raise ModelError(f"'{path}' doesn't fit {FACTS}: {odd!r} is in one of them only")
+        raise ModelError(f"'{path}' doesn't match {FACTS}: {odd!r} is in only one of them")
     for name, tensor in expected.items():
         if shapes[name] != tuple(tensor.shape):
             raise ModelError(
-                f"'{path}' doesn't fit {FACTS}: {name!r} has shape {shapes[name]}, "
+                f"'{path}' doesn't match {FACTS}: {name!r} has shape {shapes[name]}, "
                 f"not {tuple(tensor.shape)}"
             )
         if types[name] != _TYPES[tensor.dtype]:
-            raise ModelError(f"'{path}' doesn't fit {FACTS}: {name!r} has type {types[name]}")
+            raise ModelError(f"'{path}' doesn't match {FACTS}: {name!r} has type {types[name]}")

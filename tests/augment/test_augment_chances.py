@@ -133,32 +133,32 @@ def test_its_state_goes_on_where_it_was() -> None:
         (
             {"mode": "fixed"},
             TableSpec(axes=("choice",), shape=(4,), choices=(2, 2)),
-            r"^game.augment.mode: there is no augmentation of rows of a table$",
+            r"^game.augment.mode: rows of a table can't be augmented$",
         ),
         (
             {"p": 0.5},
             CountsSpec(axes=("word",), shape=(4,)),
-            r"^game.augment.p: there is no augmentation of rows of counts$",
+            r"^game.augment.p: rows of counts can't be augmented$",
         ),
         (
             {"operations": "flip, shift"},
             PICTURE,
-            r"^game.augment.operations: changes nothing while game.augment.mode is off; it is for fixed,",
+            r"^game.augment.operations: has no effect while game.augment.mode is off; it is for fixed,",
         ),
         (
             {"mode": "adaptive", "p": 0.5},
             PICTURE,
-            r"^game.augment.p: changes nothing while game.augment.mode is adaptive; it is for fixed, sch",
+            r"^game.augment.p: has no effect while game.augment.mode is adaptive; it is for fixed, sch",
         ),
         (
             {"mode": "diffaug", "colour_share": 1.0},
             PICTURE,
-            r"^game.augment.colour_share: changes nothing while game.augment.mode is diffaug; it is for ",
+            r"^game.augment.colour_share: has no effect while game.augment.mode is diffaug; it is for ",
         ),
         (
             {"mode": "fixed", "most": 0.5},
             PICTURE,
-            r"^game.augment.most: changes nothing while game.augment.mode is fixed; it is for adaptive$",
+            r"^game.augment.most: has no effect while game.augment.mode is fixed; it is for adaptive$",
         ),
         (
             {"mode": "diffaug", "operations": ("shift", "rotate")},

@@ -129,7 +129,7 @@ def test_tables_are_refused_by_the_command_too(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *line], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert "ganwright: error: game.augment.mode: there is no augmentation of" in done.stderr
+    assert "ganwright: error: game.augment.mode: rows of a table can't be augmented" in done.stderr
     assert not (tmp_path / "run").exists()
 
 

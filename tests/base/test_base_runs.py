@@ -90,7 +90,7 @@ def test_making_a_run(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_place_where_nothing_may_be_written_is_told_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(RunError, match=r"can't be made: nothing may be written in '.*closed'$"):
+    with pytest.raises(RunError, match=r"can't be made: '.*closed' is not writable$"):
         RunFolder(tmp_path / "closed" / "a" / "b").must_be_free()
 
 

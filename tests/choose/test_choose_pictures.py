@@ -48,18 +48,33 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> gw.Dataset:
 
 
 @pytest.mark.parametrize(
-    ("images_per_s", "name", "width"),
-    [(9000.0, "relativistic", 64), (120.0, "relativistic", 32), (5.0, "mlp-small", None)],
+    ("images_per_s", "name", "width", "gamma"),
+    [
+        (9000.0, "relativistic", 64, 1),
+        (120.0, "relativistic", 32, 0.3),
+        (5.0, "mlp-small", None, 0),
+    ],
     ids=["time enough", "little time", "hardly any"],
 )
 def test_the_time_decides_how_wide(
-    many: gw.Dataset, speed: Any, images_per_s: float, name: str, width: int | None
+    many: gw.Dataset, speed: Any, images_per_s: float, name: str, width: int | None, gamma: float
 ) -> None:
     speed(images_per_s)
     recipe, reasons = chosen(many, 5, "cpu")
     assert recipe.name == name
     assert getattr(recipe.generator, "width", None) == width
+    assert recipe.game.penalty.r1 == recipe.game.penalty.r2 == gamma
     assert reasons[0].startswith(f"recipe {name}")
+
+
+@pytest.mark.parametrize(("channels", "gamma"), [(1, 0.3), (3, 1)], ids=["grey", "colour"])
+def test_small_grey_pictures_get_a_weaker_penalty(
+    tmp_path: Path, speed: Any, channels: int, gamma: float
+) -> None:
+    speed(120.0)
+    recipe, reasons = chosen(pictures(tmp_path, 30, 32, channels), 5)
+    assert recipe.game.penalty.r1 == recipe.game.penalty.r2 == gamma
+    assert f"γ = {gamma:g}: in 5 minutes it sees 72 kimg here" in reasons[0]
 
 
 def test_a_budget_in_examples_is_not_measured(

@@ -151,7 +151,7 @@ def test_a_recipe_shown_whole_can_be_used(capsys: Capture, name: str) -> None:
     assert run(["recipes", name]) == 0
     out = capsys.readouterr().out
     assert from_toml(Recipe, out, owner=name) == RECIPES[name].make()
-    assert out.startswith(f"# {name}: ") and "# Where it circulates, it " in out
+    assert out.startswith(f"# {name}: ") and "# A widely copied version " in out
     assert run(["recipes", name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == name
 

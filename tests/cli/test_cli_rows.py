@@ -227,7 +227,7 @@ def test_a_zip_of_several_tables_is_refused_in_one_line(folder: Path, capsys: Ca
         archive.writestr("a.csv", "x\n1\n2\n")
         archive.writestr("b.csv", "x\n1\n2\n")
     assert run(["inspect", "two.csv.zip"]) == 2
-    assert "must hold one table; it holds 'a.csv', 'b.csv'" in capsys.readouterr().err
+    assert "must contain one table; it contains 'a.csv', 'b.csv'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

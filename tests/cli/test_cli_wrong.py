@@ -91,9 +91,9 @@ def refuses(tiny: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ca
         ("train digits --resume --dry-run", "--dry-run: doesn't go with --resume"),
         ("train digit", "no file or folder 'digit'.*Did you mean 'digits'"),
         ("train /nowhere/at/all", "no file or folder '/nowhere/at/all'"),
-        ("train s3://bucket/photos", "addresses are not understood"),
+        ("train s3://bucket/photos", "URLs can't be opened"),
         ("inspect /nowhere", "no file or folder '/nowhere'"),
-        ("inspect ", "no data is named; understood: a folder or zip"),
+        ("inspect ", "no data is given; allowed: a folder or zip"),
         ("inspect digits --set data.size=-1", "size"),
         ("inspect digits --set train.batch=4", "unknown option"),
         ("recipes dcgam", "unknown recipe 'dcgam'.*'dcgan'"),
@@ -117,7 +117,7 @@ def test_wrong_words(refuses: Callable[..., str], arguments: str, words: str) ->
         ("--label seven", "label: no class 'seven'; allowed: 0, 1"),
         ("--truncation 2", "truncation: must lie between 0 and 1; got 2.0"),
         ("--format pgn --out x", "--format: can't be 'pgn'; allowed: png, npz, grid.*'png'"),
-        ("--format npz --out x.png", "--format: 'npz' does not go with 'x.png'"),
+        ("--format npz --out x.png", "--format: 'npz' doesn't match 'x.png'"),
         ("--out x.jpg", "says no format"),
         ("--out .", "exists and is not an empty folder|is a folder"),
         ("--out full", "'full' exists and is not an empty folder"),
@@ -152,7 +152,7 @@ def test_an_existing_run(refuses: Callable[..., str], digits_run: Path, tiny: An
     line = refuses("train", "/not/even/looked/at", "--out", digits_run)
     assert line.endswith("exists: continue it with --resume, or name another with --out")
     line = refuses("train", "digits", "--out", digits_run, "--resume", "--set", "train.batch=99")
-    assert "begun with other options" in line
+    assert "started with other options" in line
     assert tiny.tree(digits_run) == before
 
 
@@ -280,9 +280,9 @@ def refused_if_asked(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (empty, "holds no pictures"),
-        (one, "has 1 usable example; 2 are the least"),
-        (other_files, r"holds no pictures \(but 1 .txt\)"),
+        (empty, "contains no pictures"),
+        (one, "has 1 usable example; at least 2 are needed"),
+        (other_files, r"contains no pictures \(but 1 .txt\)"),
         (all_corrupt, "of 3 examples none can be read; the first: 0.png is not a picture"),
         (bombs, "of 2 examples none can be read; the first: 0.png has more than .* pixels"),
         (nan, "of 9 examples none can be read; .* NaN or infinity"),
@@ -292,7 +292,7 @@ def refused_if_asked(folder: Path) -> Path:
         (unmatched_idx, "7.*9|9.*7"),
         (cut_zip, "is not a zip that can be read"),
         (a_listing_of_nothing, "none can be read"),
-        (a_single_picture, "is one picture: name the folder it lies in"),
+        (a_single_picture, "is a single picture: give the folder it is in"),
     ],
     ids=lambda x: getattr(x, "__name__", ""),
 )
@@ -332,7 +332,10 @@ def test_bad_pictures_among_good_ones_are_skipped_counted_and_named(
     for name in ("bomb.png", "cut.jpg", "text.png", "empty.png"):
         assert name in shown, shown
     if verb == "train":
-        assert "warning: 4 of 36 examples can't be used: skipped" in shown and "good" not in shown
+        assert (
+            "warning: skipped 4 of 36 examples, which can't be used" in shown
+            and "good" not in shown
+        )
     else:
         assert "32 usable of 36" in shown and ".md: 1" in shown
 

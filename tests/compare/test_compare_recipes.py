@@ -77,7 +77,7 @@ def test_the_page_shows_samples_scores_and_curves(finished: tuple[Path, str]) ->
     assert len(set(re.findall(r'<img src="(data:image/[^"]+)"', page))) == 3
     assert "64 real examples that the model never saw in a grid" in page
     assert page.count("64 samples in a grid") == 2
-    for heading in ("by the clock", "by examples seen", "Variety"):
+    for heading in ("over time", "over examples seen", "Variety"):
         assert heading in page
     assert page.count("<svg") == 3 and page.count('class="line c0') == 3
     assert "--kimg 0.5 --seed 0 --features pixels --number 60 --set train.batch=64" in page
@@ -114,9 +114,9 @@ def test_resume_keeps_what_is_complete_and_goes_on(finished: tuple[Path, str]) -
     [
         ("digits --recipes mlp-small,dcgam", "unknown recipe 'dcgam'"),
         ("digits --recipes mlp-small", "--recipes: takes two at least, a comma between; got 1"),
-        ("digits --recipes mlp-small,mlp-small", "--recipes: 'mlp-small' is there twice"),
+        ("digits --recipes mlp-small,mlp-small", "--recipes: 'mlp-small' is given twice"),
         ("digits --recipes mlp-small,table", "table: table nets: need rows"),
-        ("digits digits --recipes mlp-small,mlp", "takes one data set to train on; got 2"),
+        ("digits digits --recipes mlp-small,mlp", "needs one data set to train on; got 2"),
         ("nowhere --recipes mlp-small,mlp", "'nowhere'"),
         ("digits --recipes mlp,dcgan --against digits", "--against: doesn't go with --recipes"),
         ("digits --recipes mlp,dcgan --minutes 0", "error: --minutes: minutes should be"),
@@ -125,8 +125,8 @@ def test_resume_keeps_what_is_complete_and_goes_on(finished: tuple[Path, str]) -
         ("digits --recipes mlp,mlp-small -n 1", "n: must be at least 2; got 1"),
         ("digits --recipes mlp,mlp-small --features pixel", "unknown features 'pixel'"),
         ("digits --recipes mlp,mlp-small --features columns", "'columns' is not for data of kind"),
-        ("runs/a runs/b --minutes 2", "--minutes: goes with --recipes"),
-        ("runs/a", "takes two runs at least; got 1"),
+        ("runs/a runs/b --minutes 2", "--minutes: needs --recipes"),
+        ("runs/a", "needs at least two runs; got 1"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_trained(
@@ -144,7 +144,7 @@ def test_an_existing_folder_or_another_run_is_refused(inside: Path, capsys: Capt
     assert run(["compare", *BOTH, *BRIEF, "--out", "runs/x"]) == 2
     assert "exists: continue it with --resume" in capsys.readouterr().err
     assert run(["compare", *BOTH, *BRIEF, "--out", "runs/x", "--resume", "--seed", "5"]) == 2
-    assert "was begun with other options" in capsys.readouterr().err
+    assert "was started with other options" in capsys.readouterr().err
     assert not (inside / "runs/x/mlp-small-minimax").exists()
     assert (inside / "runs/x/mlp-small/log.jsonl").read_bytes() == before
 
@@ -166,7 +166,7 @@ def test_a_diverged_recipe_is_named_and_the_rest_compared(
         "not compared: mlp-small-minimax: training diverged" in out
         and "*" not in out.split("\n")[3]
     )
-    assert "going on without it" in err
+    assert "continuing without it" in err
     page = (inside / "runs/digits-compare/compare.html").read_text(encoding="utf-8")
     assert "<strong>mlp-small-minimax</strong> is not compared: training diverged" in page
 
@@ -223,7 +223,7 @@ def test_seeds_are_compared_by_their_means(inside: Path, capsys: Capture) -> Non
     assert f"{(low + high) / 2:.4g} ± {(high - low) / 2:.2g}" in row
     page = (folder / "compare.html").read_text(encoding="utf-8")
     assert page.count("<img") == 3 and page.count('class="line c0') == 6  # two seeds, three charts
-    assert "--seeds 2" in page and "± half of their range" in page
+    assert "--seeds 2" in page and "± half their range" in page
 
 
 def test_the_command_on_the_page_makes_the_same_again() -> None:

@@ -194,8 +194,11 @@ def test_conditions_on_what_is_joined_or_compared_are_kept(case: Case) -> None:
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        ("end=2020", "where: column 'end' is made by the constraint 'start <= end': a condition "),
-        ("total>3", "can't be kept exactly; ask for 'a' and 'b'"),
+        (
+            "end=2020",
+            "where: column 'end' is computed by the constraint 'start <= end', so a condition ",
+        ),
+        ("total>3", "can't be met exactly; use 'a' and 'b'"),
         ("country=land3, city=city1", "no combination of city, country that was seen is left"),
         ("country=lnd3", "has no value 'lnd3'"),
         ("cty=x", "no column 'cty'"),
@@ -240,7 +243,7 @@ def test_rows_that_break_a_rule_are_left_out_and_named() -> None:
     frame.loc[[5, 700], ["mid", "high"]] = [10, 95]
     rules = TableOptions(constraints="low <= mid")  # type: ignore[arg-type]
     data = open_data(frame, options=DataOptions(table=rules))
-    assert "2 of 2,000 rows break 'low <= mid' (row 6, 701): not learned from" in data.notes
+    assert "2 of 2,000 rows break 'low <= mid' (row 6, 701): left out of training" in data.notes
     assert {5, 700} <= set(data.dropped.tolist())
     assert len(data.train) + len(data.heldout) + len(data.dropped) == len(data)
     with pytest.raises(DataError, match=r"2 of 2,000 rows break 'low <= mid' \(row 6, 701\)"):

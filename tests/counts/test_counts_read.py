@@ -128,7 +128,7 @@ def changed(**parts: Any) -> dict[str, Any]:
 DAMAGED = {
     "negative": (changed(data=-draw().data), "can't be negative"),
     "fractions": (changed(data=draw().data + 0.5), "counts are whole numbers"),
-    "infinite": (changed(data=draw().data * np.inf), "it is no number"),
+    "infinite": (changed(data=draw().data * np.inf), "it is not a number"),
     "words": (changed(data=draw().data.astype(str)), "counts are whole numbers"),
     "huge": (changed(data=draw().data.astype(np.int64) + 2**40), "is the largest count"),
     "zeros": (changed(data=draw().data * 0), "nothing but zeros"),
@@ -137,7 +137,7 @@ DAMAGED = {
     "rows": (changed(indptr=draw().indptr[::-1]), "don't begin where they should"),
     "short": (changed(data=draw().data[:-1]), "don't begin where they should"),
     "shape": (changed(shape=np.array([-1, 4])), "its shape"),
-    "wide": (changed(shape=np.array([120, 2**30])), "columns; counts have 2 to 65,536"),
+    "wide": (changed(shape=np.array([120, 2**30])), "columns; allowed are 2 to 65,536"),
     "format": (changed(format=np.array(b"bsr")), "format 'bsr'; allowed: csr, csc, coo"),
     "objects": (changed(data=np.array([{}] * 3, object)), "never loaded"),
 }
@@ -168,7 +168,7 @@ def test_a_cut_off_npz_is_one_line(tmp_path: Path) -> None:
     [
         ("-3", "column 'w7' holds -3: counts can't be negative; data.form=table"),
         ("2.5", "column 'w7' holds 2.5: counts are whole numbers; data.form=table"),
-        ("", "column 'w7', row 111 is missing; counts have no holes"),
+        ("", "column 'w7', row 111 is missing; counts can't be missing"),
         ("many", "'many' is no count"),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_bad_csv_is_one_line(tmp_path: Path, cell: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("... --- ...\n!!\n", "holds no words"),
+        ("... --- ...\n!!\n", "contains no words"),
         ("one two\nthree four\n", "lower data.counts.min_docu"),
     ],
 )

@@ -112,7 +112,7 @@ def test_pictures_that_dataset_json_does_not_name_are_left_out(shards: Path) -> 
     pairs = [(name, i % 3) for i, name in enumerate(SHARDS[:40])]
     (shards / "dataset.json").write_text(json.dumps({"labels": pairs}))
     data = open_data(zipped(shards))
-    assert len(data) == 40 and note(data, "10 pictures have no label there: left out")
+    assert len(data) == 40 and note(data, "10 pictures have no label in it: left out")
     (shards / "dataset.json").write_text(json.dumps({"labels": pairs[:4]}))
     data = open_data(shards)
     assert data.labels is None and len(data) == 50 and note(data, "names 4 of 50 pictures")
@@ -128,7 +128,7 @@ def test_a_test_part_without_classes_leaves_the_labels(flat: str, tmp_path: Path
     names = [*CLASSED, *(f"{flat}/{i}.png" for i in range(12))]
     data = open_data(pictures(tmp_path / "d", names))
     assert data.spec.classes == ("a", "b", "c") and len(data) == 30 and len(data.heldout) > 0
-    assert note(data, "12 test pictures lie in no class's folder: left out")
+    assert note(data, "12 test pictures are in no class folder: left out")
     assert not note(data, "test part is held out")
 
 

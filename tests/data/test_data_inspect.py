@@ -57,7 +57,7 @@ def test_warnings_and_text(mixed: Path) -> None:
         "3.3% can't be used (1)",
         "1 are blank",
         "nothing is held out",
-        "cat/rubbish.png is not a picture that can be read",
+        "cat/rubbish.png can't be read as a picture",
         "1 exact, in 1 groups",
         "cat: 27, dog: 2",
         "8×8, RGB, uint8, fit by crop",

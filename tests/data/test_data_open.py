@@ -282,7 +282,7 @@ def test_nan_images_are_skipped_by_index(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=array, y=np.arange(9) % 3)
     data = open_data(tmp_path / "d.npz")
     assert [s.name for s in data.skipped] == ["x[2]", "x[5]", "x[6]"]
-    assert {s.reason for s in data.skipped} == {"holds NaN or infinity"}
+    assert {s.reason for s in data.skipped} == {"contains NaN or infinity"}
     assert data.labels.tolist() == [0, 1, 0, 1, 1, 2]
     with pytest.raises(
         DataError, match=r"of 9 examples 3 can't be read; the first: x\[2\] holds NaN"
@@ -330,24 +330,27 @@ def bad_inputs(at: Path) -> dict[str, tuple[str, str]]:
     return {
         "nothing": ("/no/such", "no file or folder '/no/such'"),
         "mistyped": ("digts", "Did you mean 'digits'?"),
-        "address": ("s3://a/b", "'s3://a/b': addresses are not understood"),
-        "empty": ("empty", "holds no pictures"),
-        "texts": ("texts", "holds no pictures (but 1 .txt)"),
-        "one": ("one", "has 1 usable example; 2 are the least"),
+        "address": ("s3://a/b", "'s3://a/b': URLs can't be opened"),
+        "empty": ("empty", "contains no pictures"),
+        "texts": ("texts", "contains no pictures (but 1 .txt)"),
+        "one": ("one", "has 1 usable example; at least 2 are needed"),
         "broken": ("broken", "of 2 examples none can be read; the first: a.png is not a picture"),
         "zip": ("bad.zip", "is not a zip that can be read"),
         "npy": ("bad.npy", "is not an array that can be read"),
-        "objects": ("objects.npy", "holds Python objects, which are never loaded"),
+        "objects": ("objects.npy", "contains Python objects, which are never loaded"),
         "names": ("names.npz", "has the arrays weights, bias; images are looked for as images"),
         "counts": ("counts.npz", "holds 5 labels, but"),
         "halves": ("halves.npz", "labels are whole"),
         "onehot": ("onehot.npz", "labels are one per image"),
         "idx": ("cut-images-idx3-ubyte", "is cut off"),
         "idx.gz": ("cut-images-idx3-ubyte.gz", "is damaged"),
-        "table": ("table.csv", "has one usable row; 2 are the least"),
+        "table": ("table.csv", "has one usable row; at least 2 are needed"),
         "half": ("half.csv", "'b.png' has no label"),
-        "markdown": ("notes.md", "is not data that is understood: a folder or zip of pictures"),
-        "picture": ("one/a.png", "is one picture: name the folder it lies in"),
+        "markdown": (
+            "notes.md",
+            "is not a known kind of data; allowed: a folder or zip of pictures",
+        ),
+        "picture": ("one/a.png", "is a single picture: give the folder it is in"),
     }
 
 
@@ -385,7 +388,7 @@ def test_bad_files_are_named_and_skipped(pictures, tmp_path: Path) -> None:
     }
     assert "has more than 89,478,485 pixels" in reasons["bomb.png"]
     assert "truncated" in reasons["cut.jpg"]
-    assert reasons["text.png"] == "is not a picture that can be read"
+    assert reasons["text.png"] == "can't be read as a picture"
     assert reasons["zero.gif"] == "is empty"
     assert reasons["dangling.png"] == "can't be opened: No such file or directory"
     assert len(data) == 4 and len(data.hashes) == 4 and data.name_of(3) == "3.jpg"

@@ -38,10 +38,7 @@ def test_tiny_data_always_trains() -> None:
     parts = split(np.array([7, 7, 7], np.uint64), 0.1, None)
     assert parts.train.tolist() == [0, 1, 2] and "the largest hash" in parts.note
     parts = split(HASHES[HASHES > 2**63][:3], 0.1, None)
-    assert (
-        len(parts.heldout) == 0
-        and parts.note == "too few examples to hold any out: none is held out"
-    )
+    assert len(parts.heldout) == 0 and parts.note == "too few examples: none is held out"
     assert split(HASHES[:3], 0.0, None).note == ""
 
 

@@ -37,6 +37,7 @@ for name in {[f.stem for f in FILES]!r}:
 
 TINY = {  # those that need no data but what comes along
     "modes": "ring --seeds 1 --plain 0 --kimg 1",
+    "architecture": "--out imports.svg",
     "convolutions": "--side 4 --batch 2 --seconds 0.001",
 }
 

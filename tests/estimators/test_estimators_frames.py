@@ -218,7 +218,7 @@ def test_odd_cells_stay_and_the_rest_is_filled(
 
 def test_odd_cells_are_counted(known: GANImputer) -> None:
     new = KNOWN[:3].assign(f=["a", "b", 0.5])
-    with pytest.warns(DataNote, match="'f': 2 cells can't be read as number: taken as unknown"):
+    with pytest.warns(DataNote, match="'f': 2 cells can't be read as number: treated as unknown"):
         known.transform(new)
 
 
@@ -293,13 +293,13 @@ def test_growing_twice_repeats_no_key() -> None:
 @pytest.mark.filterwarnings("ignore::ganwright.estimators.DataNote")
 def test_a_type_without_room_for_more_keys_is_named() -> None:
     frame = pd.DataFrame({"id": np.arange(32_600, 32_600 + N, dtype="int16"), "x": X})
-    with pytest.raises(DataError, match="'id': int16 has no room for 90 above 32,719: give it a"):
+    with pytest.raises(DataError, match="'id': int16 has no room for 90 more above 32,719: use a"):
         gw.augment(fitted(frame).model_, frame, n=90)
 
 
 def test_estimators_warn_of_what_the_command_line_notes() -> None:
     frame = pd.DataFrame({"id": np.arange(N), "x": X})
-    with pytest.warns(UserWarning, match="identifiers, not learned but made anew: 'id'"):
+    with pytest.warns(UserWarning, match="identifiers, not learned but generated anew: 'id'"):
         model = fitted(frame)
     assert any("'id'" in note for note in model.notes_)
 

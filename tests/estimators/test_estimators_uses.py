@@ -42,7 +42,7 @@ def imputer() -> GANImputer:
     return GANImputer(**QUICK).fit(mixed()[0])
 
 
-@pytest.mark.filterwarnings("ignore:.*unseen in training, taken as the nearest")
+@pytest.mark.filterwarnings("ignore:.*unseen in training, treated as the nearest")
 def test_new_rows_are_filled(imputer: GANImputer) -> None:
     frame, _ = mixed(seed=1)
     whole = imputer.transform(frame)
@@ -53,7 +53,7 @@ def test_new_rows_are_filled(imputer: GANImputer) -> None:
     assert len(imputer.transform_draws(frame)) == imputer.draws
 
 
-@pytest.mark.filterwarnings("ignore:.*unseen in training, taken as the nearest")
+@pytest.mark.filterwarnings("ignore:.*unseen in training, treated as the nearest")
 def test_frames_of_polars(imputer: GANImputer) -> None:
     frame = pl.from_pandas(mixed(seed=1)[0])
     whole = imputer.transform(frame)
@@ -132,7 +132,7 @@ def test_words_as_labels_and_numbers_as_strategy() -> None:
     ("strategy", "said"),
     [
         (0.01, "would take rows away"),
-        ({5: 100}, "are no classes of the data"),
+        ({5: 100}, "are not classes of the data"),
         ({1: 1}, "to over-sample means at least as many"),
     ],
 )
@@ -175,7 +175,7 @@ def test_contamination_says_how_many() -> None:
     assert abs((detector.predict(frame) == -1).mean() - 0.1) < 0.02
 
 
-@pytest.mark.filterwarnings("ignore:.*unseen in training, taken as the nearest")
+@pytest.mark.filterwarnings("ignore:.*unseen in training, treated as the nearest")
 def test_copies_and_pickles_work(imputer: GANImputer) -> None:
     frame, _ = mixed(seed=1)
     expected = imputer.transform(frame)

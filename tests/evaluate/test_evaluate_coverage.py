@@ -184,7 +184,7 @@ def test_refusals() -> None:
         neighbourhood(a, a, k_precision=0)
     with pytest.raises(OptionError, match="k must lie between 1 and the manifold's 3; got 5"):
         neighbourhood(Manifold(a, 3), a)
-    with pytest.raises(DataError, match="4 nearest neighbours take at least 5 rows; got 4"):
+    with pytest.raises(DataError, match="4 nearest neighbours need at least 5 rows; got 4"):
         search.nearest(FeatureMatrix(a[:4]), k=4)
 
 

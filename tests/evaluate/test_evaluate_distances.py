@@ -241,13 +241,13 @@ def test_refusals() -> None:
         fid_infinite(a, b, points=2)
     with pytest.raises(DataError, match="real: needs at least 1000 rows; got 20"):
         kid_subsets(a, b)
-    with pytest.raises(DataError, match="10 splits take at least 20 rows; got 10"):
+    with pytest.raises(DataError, match="10 splits need at least 20 rows; got 10"):
         inception_score(np.full((10, 2), 0.5))
     with pytest.raises(DataError, match="each row must be ≥ 0 and sum to 1; got sums 2 … 2"):
         inception_score(np.ones((30, 2)))
     with pytest.raises(OptionError, match="histograms of 2 fake and 3 real classes"):
         class_kl(np.ones(2), np.ones(3))
-    with pytest.raises(OptionError, match="fake needs one count a class, not all zero"):
+    with pytest.raises(OptionError, match="fake needs one count per class, not all zero"):
         class_kl(np.zeros(3))
     with pytest.raises(DataError, match="don't fit"):
         Statistics(3, np.zeros(3), np.zeros((2, 2)))

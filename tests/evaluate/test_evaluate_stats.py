@@ -76,8 +76,8 @@ def test_blocks_are_copies_and_read_only_arrays_do() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (np.zeros(3), "features: needs a matrix, one row an example; got shape (3,)"),
-        (np.zeros((3, 0)), "features: needs a matrix, one row an example; got shape (3, 0)"),
+        (np.zeros(3), "features: needs a matrix, one row per example; got shape (3,)"),
+        (np.zeros((3, 0)), "features: needs a matrix, one row per example; got shape (3, 0)"),
         (np.zeros((0, 3)), "features: needs at least 1 rows; got 0"),
         (np.zeros((2, 2), complex), "features: needs real numbers; got complex128"),
     ],

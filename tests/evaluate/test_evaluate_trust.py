@@ -103,7 +103,7 @@ def test_the_floor_is_real_against_real() -> None:
     )
     assert same.value == 1  # the two sides share no row
     with pytest.raises(
-        DataError, match="a floor at n = 600 against 600 takes 1200 real rows; got 1000"
+        DataError, match="a floor at n = 600 against 600 needs 1200 real rows; got 1000"
     ):
         floor(fid, x, n=600)
 

@@ -209,10 +209,10 @@ def test_any_kind_of_picture(
 
 
 def test_too_little_is_said_in_one_line(few: Dataset, open_array: Callable[..., Dataset]) -> None:
-    with pytest.raises(DataError, match="needs 20 training pictures at least; got 5: use 'pixels'"):
+    with pytest.raises(DataError, match="needs at least 20 training pictures; got 5: use 'pixels'"):
         learned(replace(few, train=few.train[:5]))
     flat = open_array(RNG.integers(0, 256, (40, 3, 8, 1)).astype(np.uint8))
-    with pytest.raises(DataError, match="4 pixels a side at least; got 3×8: use 'pixels'"):
+    with pytest.raises(DataError, match="at least 4 pixels per side; got 3×8: use 'pixels'"):
         learned(flat)
     with pytest.raises(OptionError, match="features 'learned': steps must be at least 1; got 0"):
         learned(few, steps=0)

@@ -300,7 +300,7 @@ def test_nothing_in_a_file_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "\n" not in str(caught.value)
     torch.save([1, 2], path)
     published = Published(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest())
-    with pytest.raises(ModelError, match="holds no named tensors"):
+    with pytest.raises(ModelError, match="contains no named tensors"):
         load_weights("x", published, path)
     (tmp_path / "bad.safetensors").write_bytes(b"no such thing")
     with pytest.raises(ModelError, match="can't be read"):

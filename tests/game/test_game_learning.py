@@ -84,9 +84,7 @@ def test_a_rate_may_stand_before_it_falls() -> None:
 def test_a_decay_to_nowhere_is_refused() -> None:
     with pytest.raises(OptionError) as caught:
         optimiser(OptimiserOptions(decay_kimg=5), [nn.Parameter(torch.ones(1))])
-    assert (
-        str(caught.value) == "decay_kimg: needs a final_rate or final_beta2 to come to; got 5 alone"
-    )
+    assert str(caught.value) == "decay_kimg: needs a final_rate or final_beta2; got 5 alone"
 
 
 # Schedules

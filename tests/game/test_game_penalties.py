@@ -175,6 +175,6 @@ def test_what_would_not_move_gamma_is_refused(name: str, of: str) -> None:
     o = GameOptions(penalty=PenaltyOptions(r1=1), gamma=gamma)
     discriminator = nn.Identity()
     discriminator.mixes_examples = False
-    message = f"^game.gamma.{name}: changes nothing without game.gamma.{of}; got 5 alone$"
+    message = f"^game.gamma.{name}: has no effect without game.gamma.{of}; got 5 alone$"
     with pytest.raises(OptionError, match=message):
         check(o, nn.Identity(), discriminator)

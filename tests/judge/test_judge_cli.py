@@ -32,7 +32,7 @@ def test_evaluate_a_run(digits_run: Path, capsys: pytest.CaptureFixture[str]) ->
     before = (digits_run / "card.json").exists()
     assert run(["evaluate", str(digits_run / "model"), "--against", "digits", *QUICK]) == 0
     assert (digits_run / "card.json").exists() == before
-    assert "Asked class obeyed: needs" in capsys.readouterr().out
+    assert "Conditional accuracy: needs" in capsys.readouterr().out
 
 
 def test_compare_prints_and_writes(
@@ -63,9 +63,9 @@ def test_compare_prints_and_writes(
         ("evaluate {fakes} --against digits --features inception", "weights are not on this"),
         ("evaluate {fakes} --against digits --json {folder}", "--json: .* can't be written"),
         ("evaluate {fakes} --against digits --json {fakes}/card.json", "--json: .* can't be"),
-        ("evaluate {run}/model", "doesn't hold its data: name it with --against"),
-        ("evaluate {empty} --against digits", "holds no pictures"),
-        ("compare {fakes} --against digits", "takes two runs at least; got 1"),
+        ("evaluate {run}/model", "doesn't contain its data: name the data with --against"),
+        ("evaluate {empty} --against digits", "contains no pictures"),
+        ("compare {fakes} --against digits", "needs at least two runs; got 1"),
         ("compare {fakes} {floats} --against digits", "holds float32 pictures"),
     ],
 )

@@ -62,7 +62,7 @@ def test_other_protocols_are_refused(judged: Callable[..., Card], unseen: np.nda
             same_protocol([card, other])
         with pytest.raises(DataError, match="can't be compared"):
             table([card, other])
-    with pytest.raises(OptionError, match="takes two runs at least; got 1"):
+    with pytest.raises(OptionError, match="needs at least two runs; got 1"):
         compare(["one"], "digits")
 
 

@@ -151,7 +151,7 @@ def test_too_little_held_out_is_said(digits: Dataset, tmp_path: Path) -> None:
     told: list[str] = []
     few = replace(digits, heldout=digits.heldout[:30])
     assert scoring(few, "pixels", say=told.append) is None
-    assert told[0].startswith("no scores in training: ") and "20 needed" in told[0]
+    assert told[0].startswith("no scores in training: ") and "need 20" in told[0]
     equal = replace(digits, rows=np.zeros_like(digits.rows))
     assert scoring(equal, "pixels", say=told.append) is None
     assert told[1] == ("no scores in training: features 'pixels': all training pictures are equal")

@@ -91,7 +91,7 @@ def test_missing_classes_can_at_best_be_fair(judged: Judged, digits: Dataset) ->
 def test_repetitions_are_a_collapse(judged: Judged, unseen: np.ndarray) -> None:
     card = judged(np.repeat(unseen[:20], 10, 0))
     assert values(card)["unique"] == 0.1
-    assert "only 10% of the samples differ: collapse" in card.warnings
+    assert "only 10% of the samples are distinct: mode collapse" in card.warnings
     assert card.verdict.startswith(("Fair", "Poor"))
 
 
@@ -100,13 +100,13 @@ def test_copies_of_the_training_data_are_told(judged: Judged, digits: Dataset) -
     card = judged(train)
     found = values(card)
     assert found["copies"] == 1 and found["ct"] < -3 and found["closer"] > 0.95
-    assert "the samples copy the training data: mind privacy" in card.warnings
-    assert "learned by heart" in card.verdict
+    assert "the samples copy the training data: a privacy risk" in card.warnings
+    assert "memorised" in card.verdict
     assert card.measures["closer"].floor == pytest.approx(0.5, abs=0.1)
     assert abs(card.measures["ct"].floor or 9) < 3 and card.measures["copies"].floor == 0
     near = judged(noisy(train, 4))  # no copy to the pixel, but a copy
     assert values(near)["copies"] == 0 and values(near)["ct"] < -3
-    assert "learned by heart" in near.verdict
+    assert "memorised" in near.verdict
 
 
 def test_classes_that_were_asked_for(judged: Judged, digits: Dataset) -> None:

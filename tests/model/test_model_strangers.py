@@ -81,7 +81,7 @@ def test_other_json(artefact: Path, content: bytes, words: str) -> None:
 def test_a_huge_json_is_not_read(artefact: Path) -> None:
     with (artefact / "model.json").open("wb") as file:
         file.truncate(2**40)  # sparse: a terabyte that takes no disk
-    refused(artefact, "not one of our models")
+    refused(artefact, "not a Ganwright model")
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "noise", "pickle", "header"])
@@ -114,8 +114,8 @@ def test_tensors_that_do_not_fit(artefact: Path) -> None:
         save_file(tensors, path)
         refused(artefact, words)
 
-    other(f"'{name}' is in one of them only", **{name: None})
-    other("'zzz' is in one of them only", zzz=torch.zeros(1))
+    other(f"'{name}' is in only one of them", **{name: None})
+    other("'zzz' is in only one of them", zzz=torch.zeros(1))
     other(f"'{name}' has shape", **{name: torch.zeros(3, 3)})
     other(f"'{name}' has type F64", **{name: good[name].double()})
     other(f"'{name}' has type BOOL", **{name: good[name].bool()})

@@ -139,7 +139,7 @@ def test_the_key_is_not_in_the_model(frame: pd.DataFrame, tmp_path: Path) -> Non
 def test_a_private_run_on_classes_or_with_a_huge_batch_is_refused(frame: pd.DataFrame) -> None:
     with pytest.raises(OptionError, match=r"train\.batch: privacy needs it below .*; got 4,096"):
         trainer(frame, train__batch=4096)
-    with pytest.raises(OptionError, match=r"game\.privacy\.epsilon: one step alone spends"):
+    with pytest.raises(OptionError, match=r"game\.privacy\.epsilon: a single step spends"):
         trainer(frame, game__privacy__epsilon=1e-3)
     with pytest.raises(OptionError, match="needs data without classes"):
         prepare(

@@ -282,11 +282,11 @@ def test_a_resumed_run_has_the_anchors_and_the_same_bits(tiny: Any, tmp_path: Pa
         ),
         (
             {"discriminator.minibatch_std": 1},
-            "discriminator.minibatch_std: one has no spread; 0, or at least 2",
+            "discriminator.minibatch_std: a group of one has no deviation; 0, or at least 2",
         ),
         (
             {"discriminator.norm": "batch", "discriminator.minibatch_std": 4},
-            "game.penalty.r1: needs a discriminator that treats examples one by one; "
+            "game.penalty.r1: needs a discriminator that treats examples independently; "
             "discriminator.norm must be none, layer or spectral; got 'batch'",
         ),
     ],
@@ -301,7 +301,7 @@ def test_what_does_not_fit_is_told_in_one_line(
 
 @pytest.mark.parametrize(("name", "of"), [("lecam_after_kimg", "lecam"), ("top_k_kimg", "top_k")])
 def test_when_a_remedy_begins_is_nothing_without_it(name: str, of: str) -> None:
-    message = rf"^game.remedies.{name}: changes nothing without game.remedies.{of}; got 5 alone$"
+    message = rf"^game.remedies.{name}: has no effect without game.remedies.{of}; got 5 alone$"
     with pytest.raises(OptionError, match=message):
         check(
             GameOptions(remedies=RegulariserOptions(**{name: 5})),
@@ -324,8 +324,8 @@ def test_consistency_is_for_pictures() -> None:
             moves=False,
         )
     assert str(caught.value) == (
-        "game.remedies.consistency: compares an example with the same one moved a little; "
-        "there is no moving rows of a table"
+        "game.remedies.consistency: compares an example with a slightly moved copy, and "
+        "rows of a table can't be moved"
     )
     check(
         GameOptions(remedies=RegulariserOptions(lecam=1, top_k=0.5)),
@@ -344,7 +344,7 @@ def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
     with pytest.raises(OptionError) as caught:
         check(o, nn.Identity(), discriminator)
     assert str(caught.value) == (
-        f"game.remedies.{name}: shows real rows to the discriminator beside the noisy sum; "
+        f"game.remedies.{name}: shows real rows to the discriminator outside the noisy sum; "
         "with game.privacy it must be 0"
     )
     # The best fakes are chosen without any.
@@ -352,7 +352,7 @@ def test_a_private_game_refuses_what_looks_at_real_rows(name: str) -> None:
     check(o, nn.Identity(), discriminator)
     for more in ({"pack": 2}, {"minibatch_std": 2}):
         mixed = MLPDiscriminatorOptions(widths=(8,), **more).build(SPEC, 4)  # type: ignore[arg-type]
-        with pytest.raises(OptionError, match="judges rows one by one"):
+        with pytest.raises(OptionError, match="judges rows independently"):
             check(o, nn.Identity(), mixed)
 
 

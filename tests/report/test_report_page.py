@@ -162,11 +162,11 @@ def test_a_run_without_a_card_is_judged_first(copy: Path) -> None:
     RunFolder(copy).card.unlink()
     said: list[str] = []
     page = page_of(write_report(copy, progress=said.append))
-    assert RunFolder(copy).card.is_file() and "looking at real examples" in said
+    assert RunFolder(copy).card.is_file() and "computing features of real examples" in said
     assert "Not judged" not in page.said
     again: list[str] = []
     write_report(copy, progress=again.append)
-    assert "looking at real examples" not in again
+    assert "computing features of real examples" not in again
 
 
 def test_a_damaged_card_is_made_anew(copy: Path) -> None:
@@ -228,16 +228,16 @@ def _no_pictures(run: RunFolder) -> None:
     [
         (_recipe_only, "have not been judged"),
         (_broken_weights, "the model can't be read|model can’t be read|can't be read"),
-        (lambda run: run.log.unlink(), "The log holds no curves"),
-        (lambda run: _lines(run, lambda e: e["event"] == "start"), "The log holds no curves"),
+        (lambda run: run.log.unlink(), "The log has no curves"),
+        (lambda run: _lines(run, lambda e: e["event"] == "start"), "The log has no curves"),
         (lambda run: _lines(run, lambda e: e["event"] != "score"), "no scores in training"),
-        (lambda run: _lines(run, lambda e: e["event"] != "done"), "still training, or was cut off"),
+        (lambda run: _lines(run, lambda e: e["event"] != "done"), "still training or was cut off"),
         (lambda run: run.append(event="interrupted", kimg=0.3), "was interrupted at 0.3 kimg"),
-        (_diverged, "could not be repaired.*set back"),
+        (_diverged, "rolling back did not help.*rolled back"),
         (_moved_data, "The data can't be opened.*--against.*/gone/photos"),
         (_odd_log, "the generator collapsed there|The generator collapsed there"),
-        (lambda run: shutil.rmtree(run.samples), "left no grids"),
-        (_no_pictures, "left no grids"),
+        (lambda run: shutil.rmtree(run.samples), "has no grids"),
+        (_no_pictures, "has no grids"),
     ],
     ids=lambda value: getattr(value, "__name__", "")[:20],
 )

@@ -84,14 +84,14 @@ def test_formats_and_suffixes(everything: Everything, tmp_path: Path) -> None:
         assert format_for(codec, name) == form
     assert format_for(codec, "a", "csv") == "csv"
     with pytest.raises(
-        OptionError, match=r"--out: 'a.xls' says no format of tables; allowed: .csv"
+        OptionError, match=r"--out: 'a.xls' has no known suffix for tables; allowed: .csv"
     ):
         format_for(codec, "a.xls")
     with pytest.raises(OptionError, match="'a' says no format"):
         format_for(codec, "a")
     with pytest.raises(OptionError, match="can't be 'png'; allowed: csv, parquet"):
         format_for(codec, "a.csv", "png")
-    with pytest.raises(OptionError, match=r"'csv' does not go with 'a.parquet'"):
+    with pytest.raises(OptionError, match=r"'csv' doesn't match 'a.parquet'"):
         format_for(codec, "a.parquet", "csv")
     with pytest.raises(UsageError, match="is a folder"):
         writer_for(codec, tmp_path, "csv", 1)

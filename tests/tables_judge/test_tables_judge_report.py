@@ -89,7 +89,7 @@ def test_it_shows_rows_columns_pairs_and_distances(page: str, data: Dataset) -> 
     for column in data.codec.columns:
         assert f"<h3>{column.name}</h3>" in page
     assert page.count("<tbody>") >= 5 and 'class="gap">missing' in page
-    for title in ("Real rows", "Made rows", "Made less real", "Distance to the training rows"):
+    for title in ("Real rows", "Made rows", "Made minus real", "Distance to the training rows"):
         assert f"<h3>{title}</h3>" in page
     assert "Shapes and trends" in page and "each column drawn by itself" in page
     assert "6 columns (" in page

@@ -91,7 +91,7 @@ def test_copies_are_found_by_every_measure_of_memory(copied: Card) -> None:
     assert values["copies"] == 1 and values["unique_copies"] > 0.8
     assert values["nearer"] > 0.55 and values["membership"] > 0.6
     assert any("copy the training data" in text for text in copied.warnings)
-    assert "learned by heart" in copied.verdict
+    assert "memorised" in copied.verdict
 
 
 def test_smote_stands_between_real_rows_and_independent_columns(fresh: Card) -> None:

@@ -276,7 +276,7 @@ def test_likelihood_lowers_negative_log_likelihood() -> None:
 
 def test_rules_without_sense_are_refused() -> None:
     judge = TableDiscriminatorOptions(width=16).build(spec_of(), LATENT)
-    with pytest.raises(OptionError, match="would have nothing to learn by"):
+    with pytest.raises(OptionError, match="would have nothing to learn from"):
         check(GameOptions(adversarial=0), generator(), judge)
     with pytest.raises(OptionError, match="gives no probabilities"):
         check(GameOptions(likelihood=1), Generator(), judge)

@@ -36,9 +36,9 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
     ),
     "empty": ("a.csv", "", "is empty"),
     "blank": ("a.csv", "\n\n \n", "is empty"),
-    "header": ("a.csv", "a,b\n", "has a header but no rows; 2 are the least"),
-    "header, no newline": ("a.csv", "a,b", "has a header but no rows; 2 are the least"),
-    "one row": ("a.csv", "a,b\n1,2\n", "has one usable row; 2 are the least"),
+    "header": ("a.csv", "a,b\n", "has a header but no rows; at least 2 are needed"),
+    "header, no newline": ("a.csv", "a,b", "has a header but no rows; at least 2 are needed"),
+    "one row": ("a.csv", "a,b\n1,2\n", "has one usable row; at least 2 are needed"),
     "same names": ("a.csv", "a,b,a\n1,2,3\n4,5,6\n", "several columns of one name: 'a'"),
     "no name": ("a.csv", "a,,c\n1,2,3\n4,5,7\n", "column 2 has no name; give it one"),
     "no header": (
@@ -47,28 +47,36 @@ FILES: dict[str, tuple[str, str | bytes, str]] = {
         "its first line (5.1, 3.5, x) looks like data",
     ),
     "no header, equal": ("a.csv", "0,tcp,0\n0,udp,0\n", "seems to have no header"),
-    "colons": ("a.csv", "a:b:c\n1:2:3\n4:5:6\n", "reads as one column, 'a:b:c': is it cut by ':'?"),
-    "spaces": ("a.txt", "a b\n1 2\n3 4\n", "is it cut by 'space'? Understood are , ; tab and |"),
+    "colons": (
+        "a.csv",
+        "a:b:c\n1:2:3\n4:5:6\n",
+        "reads as one column, 'a:b:c': is its delimiter ':'?",
+    ),
+    "spaces": ("a.txt", "a b\n1 2\n3 4\n", "is its delimiter 'space'? Allowed are , ; tab and |"),
     "no encoding": ("a.csv", GOOD.encode() + b"1,2,\x81\x8d\n", "neither UTF-8 nor Windows-1252"),
     "binary": ("a.csv", bytes(range(256)) * 20, "it holds binary data"),
-    "picture": ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(9), "is not a table in text but a picture"),
+    "picture": ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(9), "is not a text table but a picture"),
     "spreadsheet": ("a.csv", b"PK\x03\x04xx", "a spreadsheet: save it as CSV"),
     "parquet by name": ("a.csv", PLAIN, "a Parquet file: give it the suffix .parquet"),
     "gzip by name": ("a.csv", gzip.compress(b"a"), "packed: give it the suffix .gz"),
-    "no gzip": ("a.csv.gz", GOOD, "is damaged or not what its suffix says"),
+    "no gzip": ("a.csv.gz", GOOD, "is damaged or doesn't match its suffix"),
     "cut gzip": ("a.csv.gz", gzip.compress(GOOD.encode())[:80], "is damaged"),
-    "no xz": ("a.csv.xz", GOOD, "is damaged or not what its suffix says"),
+    "no xz": ("a.csv.xz", GOOD, "is damaged or doesn't match its suffix"),
     "open quote": ("a.csv", 'a,b\n1,x\n2,"y\n3,z\n4,w\n', "a quote is opened in line 3 and never"),
     "nothing to learn": (
         "a.csv",
         "a,b\n1,\n1,\n1,\n",
         "no column to learn: a (constant), b (empty)",
     ),
-    "no parquet": ("a.parquet", "hello", "is damaged or no Parquet file"),
-    "cut parquet": ("a.parquet", PLAIN[: len(PLAIN) // 2], "is damaged or no Parquet file"),
+    "no parquet": ("a.parquet", "hello", "is damaged or not a valid Parquet file"),
+    "cut parquet": (
+        "a.parquet",
+        PLAIN[: len(PLAIN) // 2],
+        "is damaged or not a valid Parquet file",
+    ),
     "spoilt parquet": ("a.parquet", PLAIN[:40] + b"\xff" * 300 + PLAIN[340:], "is damaged"),
-    "no arrow": ("a.arrow", "hello there", "is damaged or no Arrow file"),
-    "empty arrow": ("a.feather", "", "is damaged or no Arrow file"),
+    "no arrow": ("a.arrow", "hello there", "is damaged or not a valid Arrow file"),
+    "empty arrow": ("a.feather", "", "is damaged or not a valid Arrow file"),
     "nested": ("a.parquet", NESTED, "column 'a' holds list<element: int64>, which is no number"),
 }
 
@@ -98,20 +106,20 @@ def test_what_is_left_out_does_no_harm(write) -> None:
 FRAMES = {
     "mixed": (
         {"a": np.array([1, {"x": 1}, "z"], object), "b": [1, 2, 3]},
-        "column 'a' holds values of several types: int ('1'), dict (\"{'x': 1}\"), str ('z')",
+        "column 'a' contains values of several types: int ('1'), dict (\"{'x': 1}\"), str ('z')",
     ),
     "words and numbers": (
         {"a": np.array([1, "x", 2], object), "b": [1, 2, 3]},
-        "column 'a' holds values of several types: int ('1'), str ('x'); make them one",
+        "column 'a' contains values of several types: int ('1'), str ('x'); convert them to one",
     ),
-    "complex": ({"a": [1j, 2j], "b": [1, 2]}, "column 'a' holds values of type complex ('1j')"),
+    "complex": ({"a": [1j, 2j], "b": [1, 2]}, "column 'a' contains values of type complex ('1j')"),
     "bytes": ({"a": [b"x", b"y"], "b": [1, 2]}, "the table: column 'a' holds binary data"),
     "periods": (
         {"a": pd.period_range("2020-01", "2020-02", freq="M"), "b": [1, 2]},
         "leave_out=['a'] leaves it out",
     ),
-    "no rows": ({"a": [], "b": []}, "the table has no rows; 2 are the least"),
-    "one row": ({"a": [1], "b": [2]}, "the table has one usable row; 2 are the least"),
+    "no rows": ({"a": [], "b": []}, "the table has no rows; at least 2 are needed"),
+    "one row": ({"a": [1], "b": [2]}, "the table has one usable row; at least 2 are needed"),
     "nothing": ({}, "the table has no rows"),
 }
 
@@ -128,7 +136,7 @@ def test_columns_of_several_levels_or_one_name() -> None:
     levels = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])
     with pytest.raises(DataError, match="columns of several levels"):
         open_data(pd.DataFrame(np.eye(3), columns=levels))
-    with pytest.raises(DataError, match="the table has several columns of one name: 'a'"):
+    with pytest.raises(DataError, match="the table has duplicate column names: 'a'"):
         open_data(pd.DataFrame(np.eye(3), columns=["a", "a", "b"]))
 
 

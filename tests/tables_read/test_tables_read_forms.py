@@ -209,14 +209,14 @@ def test_a_few_words_among_dates_are_values_of_their_own(tmp_path: Path) -> None
     cells = [f"{n % 28 + 1:02}-Dec-2003" for n in range(95)] + ["open"] * 5
     column, values, notes = first(table(tmp_path, cells))
     assert column.kind == "datetime" and values == cells
-    assert "'a': 'open' is no date, but a value of its own (5 in all)" in notes
+    assert "'a': 'open' is not a date, but kept as a value of its own (5 in all)" in notes
 
 
 def test_a_column_that_comes_back_empty_is_warned_of(tmp_path: Path) -> None:
     cells = [f"{n:02} 12 03 at 4 h {n:02} {n * n}" for n in range(60)]
     column, _, notes = first(table(tmp_path, cells))
     assert column.kind == "text"
-    assert any(n.startswith("warning: 'a' comes back empty: '00 12 03") for n in notes)
+    assert any(n.startswith("warning: 'a' will be empty in samples: '00 12 03") for n in notes)
 
 
 def test_text_in_a_frame_is_learned_in_its_form() -> None:

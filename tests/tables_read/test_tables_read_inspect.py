@@ -26,7 +26,7 @@ def test_every_column_has_its_line(write, people: pd.DataFrame, capsys) -> None:
     assert shown["city"] == "city category string 3 3 Zürich, ZH 34%, …"
     assert "1990-01-" in shown["born"] and shown["predict"] == "predict income"
     assert "a long name that would …" in "\n".join(lines)
-    assert any("identifiers, not learned but made anew: 'id'" in line for line in lines)
+    assert any("identifiers, not learned but generated anew: 'id'" in line for line in lines)
     assert any(line.startswith("warning") and "few rows" in line for line in lines)
 
 
@@ -54,7 +54,7 @@ def test_what_stands_out(people: pd.DataFrame) -> None:
     twice = pd.concat([people, people[:50]])
     found = inspect_data(twice.reset_index(drop=True))
     text = str(found)
-    assert "50 (equal to another row in what is learned)" in text
+    assert "50 (equal to another row in all learned columns)" in text
     assert "% 0" in text.split("gain", 1)[1].splitlines()[0]
     assert "more than half is missing in 'hollow'" in found.warnings
     assert "20% of the rows repeat another" in found.warnings

@@ -101,7 +101,7 @@ def test_a_kind_that_is_none_is_an_error(wish: str, words: str) -> None:
 @pytest.mark.parametrize("wish", ["number", "integer", "datetime", "boolean", "constant", "empty"])
 def test_a_kind_the_values_are_not_of_is_an_error(wish: str) -> None:
     with pytest.raises(
-        OptionError, match=rf"'a' can't be {wish}: it holds 3 values of type string"
+        OptionError, match=rf"'a' can't be {wish}: it contains 3 values of type string"
     ):
         infer_columns(pa.table({"a": ["x", "y", "z"]}), {"a": wish})  # type: ignore[dict-item]
 

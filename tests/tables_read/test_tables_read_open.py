@@ -226,7 +226,7 @@ def test_infinite_numbers_are_values_of_their_own_and_said() -> None:
     frame = pd.DataFrame({"a": [1.5, np.inf, -np.inf, 2.5] * 10, "b": [1, 2, 3, 4] * 10})
     data = open_data(frame)
     assert data.codec.columns[0].missing == 0
-    assert "'a': 20 infinite values are kept, as values of their own" in data.notes
+    assert "'a': 20 infinite values are kept as separate values" in data.notes
     assert data.table["a"].to_pylist() == frame["a"].tolist()
     assert set(data.codec.fields[0].apart.to_pylist()) == {np.inf, -np.inf}
 
@@ -237,10 +237,10 @@ def test_what_is_not_learned_is_said(write) -> None:
     kinds = ["identifier", "constant", "empty", "integer", "text"]
     assert [c.kind for c in data.codec.columns] == kinds
     for words in (
-        "identifiers, not learned but made anew: 'id'",
-        "one value everywhere, given back as it is: 'same'",
-        "all missing, given back so: 'none'",
-        "free text, not learned and given back empty: 'remark'",
+        "identifiers, not learned but generated anew: 'id'",
+        "constant, returned as it is: 'same'",
+        "all missing, returned as such: 'none'",
+        "free text, not learned and returned empty: 'remark'",
     ):
         assert words in data.notes
 
@@ -248,7 +248,7 @@ def test_what_is_not_learned_is_said(write) -> None:
 def test_an_index_that_was_written_along_is_left_out(people: pd.DataFrame, write) -> None:
     data = open_data(write(people.to_csv().encode()))
     assert data.codec.columns[0].name == "age"
-    assert "column 1 has no name and counts the rows: left out" in data.notes
+    assert "column 1 has no name and numbers the rows: left out" in data.notes
     named = open_data(people.set_index("city"))
     assert any("the index 'city' is no column: left out" in note for note in named.notes)
 
@@ -319,8 +319,8 @@ def test_text_in_a_frame_stays_text_and_is_told_of() -> None:
     assert data.codec.columns[2].distinct == 3
     told = [note for note in data.notes if "reads as" in note]
     assert told == [
-        "'n' is text that reads as numbers; data.table.kinds 'n=number' makes it so",
-        "'d' is text that reads as dates; data.table.kinds 'd=datetime' makes it so",
+        "'n' is text that reads as numbers; data.table.kinds 'n=number' converts it",
+        "'d' is text that reads as dates; data.table.kinds 'd=datetime' converts it",
     ]
     wished = open_data(frame, table={"kinds": ["n=number", "d=datetime"]})
     assert [c.type for c in wished.codec.columns[:2]] == ["int64", "date32[day]"]

@@ -117,7 +117,7 @@ def test_classic_nets_play_on_rows_too(csv: Path, tmp_path: Path, name: str) -> 
     run = gw.train(csv, recipe=name, out=tmp_path / name, kimg=0.5, settings={"train.batch": 32})
     made = run.model.sample(70, seed=3)
     assert list(made.columns) == list(table(2).columns) and len(made) == 70
-    with pytest.raises(OptionError, match="take no conditions; the recipe table does"):
+    with pytest.raises(OptionError, match="don't support conditions; the recipe table does"):
         run.model.sample(5, where="age=20..30")
 
 

@@ -54,7 +54,10 @@ def test_a_diverged_run_is_set_back_and_ends_well(tiny: Any, tmp_path: Path) -> 
     assert event["diverged_at"] >= 100 and event["repairs"] == 1
     assert run.log[-1]["event"] == "done" and all_numbers(run.path)
     text = notice(event)
-    assert text is not None and "set back to 0.08 kimg with half the rates (rollback 1)" in text
+    assert (
+        text is not None
+        and "rolled back to 0.08 kimg with half the learning rates (rollback 1)" in text
+    )
     reports = [e["seen"] for e in run.log if e["event"] == "report"]
     assert reports == sorted(reports) and reports[-1] == 208
 

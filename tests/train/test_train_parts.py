@@ -158,7 +158,7 @@ def test_ten_minutes_are_ten_whatever_the_speed() -> None:
         ({"minutes": 0}, OptionError, "--minutes: minutes .* greater than 0"),
         ({"seed": -1}, OptionError, "--seed: seed"),
         ({"device": "gpu"}, OptionError, "--device: unknown device 'gpu'; allowed: auto, cpu"),
-        ({"device": "mps"}, OptionError, "there is no mps here"),
+        ({"device": "mps"}, OptionError, "no mps on this machine"),
     ],
     ids=str,
 )

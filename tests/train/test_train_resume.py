@@ -234,7 +234,7 @@ def test_however_short_the_minutes_a_run_takes_one_round(tiny: Any, tmp_path: Pa
 )
 def test_other_options_are_refused(tiny: Any, digits_run: Path, change: dict[str, Any]) -> None:
     before = tiny.tree(digits_run)
-    with pytest.raises(RunError, match=r"^--resume: .* was begun with other options; only"):
+    with pytest.raises(RunError, match=r"^--resume: .* was started with other options; only"):
         go_on(tiny, digits_run, **change)
     assert tiny.tree(digits_run) == before
 

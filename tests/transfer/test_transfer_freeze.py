@@ -108,5 +108,5 @@ def test_frozen_stages_stay_and_others_learn(
 
 
 def test_a_run_that_starts_from_nothing_has_nothing_to_freeze(tiny: Any) -> None:
-    with pytest.raises(OptionError, match=r"^train.freeze_d: the first stages .* --from RUN$"):
+    with pytest.raises(OptionError, match=r"^train.freeze_d: would freeze random .* --from RUN$"):
         tiny.trainer(**{"train.freeze_d": 1})

@@ -129,14 +129,22 @@ def test_in_float32_a_run_in_portions_is_near_the_whole(tiny: Any) -> None:
 @pytest.mark.parametrize(
     ("recipe", "settings", "words"),
     [
-        ("dcgan", {}, "batch norm takes statistics of the whole batch; generator.norm must be"),
+        (
+            "dcgan",
+            {},
+            "batch norm needs statistics of the whole batch; choose another generator.norm",
+        ),
         (
             "relativistic",
             {"discriminator.norm": "batch", "game.penalty.r1": 0, "game.penalty.r2": 0},
-            "discriminator.norm must be another",
+            "choose another discriminator.norm",
         ),
         ("relativistic", {"game.loss": "relativistic-average"}, "the mean of the whole batch"),
-        ("relativistic", {"game.penalty.dragan": 1}, "game.penalty.dragan takes the deviation"),
+        (
+            "relativistic",
+            {"game.penalty.dragan": 1},
+            "game.penalty.dragan needs the standard deviation",
+        ),
         ("relativistic", {"game.remedies.top_k": 0.5}, "game.remedies.top_k ranks the whole"),
         ("relativistic", {"discriminator.pack": 8}, "must be a multiple of 8, .*; got 4"),
     ],
@@ -245,4 +253,4 @@ def test_the_plan_says_how_high_a_step_goes(tiny: Any, capsys: pytest.CaptureFix
     from ganwright.cli.app import run
 
     assert run(["train", "digits", "--recipe", "relativistic", "--kimg", "1", "--dry-run"]) == 0
-    assert "MiB of tensors at the height of a step" in capsys.readouterr().out
+    assert "MiB of tensors at the peak of a step" in capsys.readouterr().out

@@ -49,7 +49,7 @@ def test_the_command_starts_from_a_run(
     said = capsys.readouterr()
     assert said.out == f"{out}\n"
     mark = fingerprint(digits_run)
-    assert f"starts from '{digits_run}' (fingerprint {mark}): 14 of 14 tensors taken" in said.err
+    assert f"starts from '{digits_run}' (fingerprint {mark}): 14 of 14 tensors copied" in said.err
     recipe = from_toml(Recipe, RunFolder(out).recipe.read_text(), owner="x")
     source = from_toml(Recipe, RunFolder(digits_run).recipe.read_text(), owner="x")
     assert (recipe.start.model, recipe.start.fingerprint) == (str(digits_run), mark)
@@ -83,7 +83,8 @@ def test_a_generator_told_of_classes_begins_as_it_was(tiny: Any, unlabelled_run:
     assert found is not None
     assert found.part == ("generator.layers.0.weight",) and found.new == EMBEDDINGS
     assert reason.endswith(
-        "11 of 14 tensors taken; 1 in part: generator.layers.0.weight; 2 new, by the classes: "
+        "11 of 14 tensors copied; 1 in part: generator.layers.0.weight; 2 new, "
+        "as they depend on the classes: "
         + ", ".join(EMBEDDINGS)
         + "; it makes images of 8×8 grey, as there"
     )
@@ -237,7 +238,7 @@ def test_a_resume_takes_the_same_bits_and_no_source(
     stopped = train("stopped", resume=True)
     assert tiny.weights(whole.path) == tiny.weights(stopped.path)
     assert (whole.path / "recipe.toml").read_bytes() == (stopped.path / "recipe.toml").read_bytes()
-    with pytest.raises(RunError, match="begun with other options"):
+    with pytest.raises(RunError, match="started with other options"):
         gw.train("digits", start_from=digits_run, out=tmp_path / "whole", resume=True)
 
 
@@ -250,5 +251,5 @@ def test_what_was_learned_of_another_table_is_refused(tiny: Any, tmp_path: Path)
     source = gw.train(table(0), out=tmp_path / "a", kimg=0.1, device="cpu", settings=settings)
     same = gw.train(table(0), start_from=source, out=tmp_path / "b", kimg=0.1)
     assert same.log[-1]["event"] == "done"
-    with pytest.raises(OptionError, match="stand for values that this data does not have"):
+    with pytest.raises(OptionError, match="refer to values that this data does not have"):
         gw.train(table(1), start_from=source, out=tmp_path / "c", kimg=0.1)

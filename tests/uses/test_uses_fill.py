@@ -215,7 +215,7 @@ def test_the_verb_with_a_run(run: Any, table: Path, capsys: pytest.CaptureFixtur
         (["RUN", "none.csv"], "no file 'none.csv'"),
         (["mixed.csv", "--out", "mixed.csv"], "--out: 'mixed.csv' is the table itself"),
         (["mixed.csv", "--out", "filled.parquet"], "text into text only"),
-        (["mixed.csv", "--out", "filled.png"], "'filled.png' names no table"),
+        (["mixed.csv", "--out", "filled.png"], "'filled.png' is not the name of a table"),
         (["RUN", "mixed.csv", "--draws", "0"], "draws: must lie between 1 and 1000"),
         (["RUN", "mixed.csv", "--minutes", "1"], "with a run nothing is learned"),
         (["none.csv"], "none.csv"),
@@ -294,4 +294,4 @@ def test_a_fraction_or_text_that_is_new_refuses_no_file(
     full = Path("full.csv").read_text().splitlines()
     assert full[1] == "1.5,text,2.25,same"
     assert full[2].startswith("3,,") and full[2].endswith(",same") and full[2].split(",")[2]
-    assert "'empty' was missing in every row of training: left as it is" in capsys.readouterr().err
+    assert "'empty' was missing in every training row: left as it is" in capsys.readouterr().err

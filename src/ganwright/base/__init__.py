@@ -1,1 +1,1 @@
-"""Knows no GAN and no picture: errors, names, options, specs, seeds, run folders."""
+"""Foundations that know nothing of GANs or images: errors, names, options, specs, seeds, run folders."""

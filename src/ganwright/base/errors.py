@@ -1,14 +1,14 @@
 """Every error that Ganwright raises on purpose.
 
     GanwrightError                 exit 1
-    ├── UsageError                 exit 2   the caller can mend it; nothing was changed
+    ├── UsageError                 exit 2   the caller can fix it; nothing was changed
     │   ├── OptionError                     an option has a value that is not allowed
     │   ├── UnknownName                     a name that is in no table (also a KeyError)
     │   ├── DataError                       data that can't be read or used
     │   ├── RunError                        a run folder that exists, is missing or doesn't fit
     │   └── ModelError                      a model file that is damaged or not one of ours
     ├── WorkError                  exit 1   failed while working; nothing is lost
-    ├── Diverged                   exit 3   training diverged past repair; the best model is kept
+    ├── Diverged                   exit 3   training keeps diverging; the best model is kept
     └── Interrupted                exit 130 stopped by the user; the checkpoint is written
 
 The command line prints ``ganwright: error: <message>`` and exits with ``exit_code``.
@@ -60,7 +60,7 @@ class WorkError(GanwrightError):
 
 
 class Diverged(GanwrightError):
-    """Training diverged past repair; the last good model is kept."""
+    """Training keeps diverging despite rollbacks; the last good model is kept."""
 
     exit_code = 3
 

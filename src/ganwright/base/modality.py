@@ -1,24 +1,24 @@
-"""Which modalities there are: name → package, of which each part is loaded when it is asked for.
+"""The registry of modalities: name → package, whose parts are loaded on first use.
 
-A modality is a kind of data: images, tables, counts. The rooms below the modalities never import one;
-they ask for a part of it by name, and say themselves, as a protocol, what they want of that part.
+A modality is a kind of data: images, tables, counts. The core never imports one; it asks for a part by
+name, and the package that asks defines, as a protocol, what it expects of that part.
 
 | part | what it holds | who asks |
 |---|---|---|
-| `options` | `Options`: how its data is opened, the group `data.<name>` | data |
+| `options` | optional: `Options`, how its data is opened, the group `data.<name>` | data |
 | `find` | `find(given, options)`: is that path, name or object yours? | data |
 | `dataset` | `dataset(source, options)`: read, split, and with a codec | data |
 | `inspect` | `inspect(source, options)`: what is in it | data |
-| `codec` | `CODEC`: its class; stored examples ↔ what the nets see | model |
-| `writers` | `WRITERS` and `format_for`: samples to files | uses |
-| `nets` | `GENERATORS`, `DISCRIMINATORS`: options that build nets | model |
-| `augment` | `Options`, `Views`: what D sees of few examples; may be absent | game |
+| `codec` | `CODEC`: its class; stored examples ↔ what the nets see | data |
+| `writers` | `WRITERS` and `format_for`: samples to files | data |
+| `nets` | optional: `GENERATORS`, `DISCRIMINATORS`, options that build nets | model |
 | `recipes` | `RECIPES`, and `choose`: which suits this data | train |
+| `augment` | optional: `Options`, `Views`, what D sees of few examples | train |
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
-| `measures` | `MEASURES` of its own, `UNFIT` general ones; may be absent | evaluate |
-| `look` | `LOOK`: what its reports show; may be absent | report |
-| `grow` | `growth` and `default_out`: data with new examples beside; may be absent | uses |
+| `measures` | optional: `MEASURES` of its own, `UNFIT` general ones | evaluate |
+| `look` | optional: `LOOK`, what its reports show | report |
+| `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """
@@ -35,7 +35,7 @@ from ganwright.base.errors import ModelError
 from ganwright.base.names import Names
 
 GROUP = "ganwright.modalities"
-# In the order in which they are asked whether data is theirs.
+# In the order in which they are asked whether they can read given data.
 PACKAGES = {
     "image": "ganwright.modalities.images",
     "counts": "ganwright.modalities.counts",

@@ -1,4 +1,4 @@
-"""Explicit tables of named things, with nearest-name lookup."""
+"""Explicit tables of named things; unknown names get a suggestion."""
 
 from __future__ import annotations
 

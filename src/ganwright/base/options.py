@@ -42,14 +42,14 @@ __all__ = [
 
 T = TypeVar("T")
 Tree = dict[str, Any]
-NONE = "none"  # TOML has no null; this word stands for it
+NONE = "none"  # TOML has no null; this word stands in for it
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(Field,))
 def options(cls: type[T]) -> type[T]:
     """Makes a class a frozen, keyword-only dataclass whose values are checked when it is built."""
     for name, hint in get_type_hints(cls, include_extras=True).items():
-        if NONE in get_args(hint):  # here the word is a choice like others: norm = "none"
+        if NONE in get_args(hint):  # here the word is an ordinary choice: norm = "none"
             cls.__annotations__[name] = Annotated[hint, BeforeValidator(_as_word)]
     config = ConfigDict(extra="forbid", allow_inf_nan=False)
     return pydantic_dataclass(cls, frozen=True, kw_only=True, config=config)  # type: ignore[return-value]
@@ -73,7 +73,7 @@ class Grouped:
     def owner(cls, name: str) -> str | None:
         """The one group of our own modalities that has an option of that name, if exactly one has.
 
-        Another package's never: what reads today must read when one is installed.
+        Other packages don't count: installing one must not break old recipes.
         """
         own = ((g, one) for g, one in cls.groups.items() if g in PACKAGES)
         having = [g for g, one in own if name in one.__pydantic_fields__]  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ class Grouped:
     @model_validator(mode="before")
     @classmethod
     def _in_groups(cls, given: Any) -> Any:
-        """Options that one group alone has may stand outside of it: ``size`` for ``image.size``."""
+        """Options that only one group has may be given without it: ``size`` for ``image.size``."""
         if isinstance(given, ArgsKwargs):
             return ArgsKwargs(given.args, cls._moved(given.kwargs or {}))
         return cls._moved(given) if isinstance(given, Mapping) else given
@@ -117,7 +117,7 @@ def _as_word(value: Any) -> Any:
 
 
 def by_commas(value: Any) -> Any:
-    """ "a, b" as ("a", "b"), for options that are lists of words; anything else goes through unread."""
+    """ "a, b" as ("a", "b"), for options that are lists of words; anything else passes unchanged."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
@@ -217,7 +217,7 @@ def override(value: T, settings: Mapping[str, Any], *, owner: str = "--set") -> 
 
 
 def in_full(value: Any, key: str) -> str:
-    """The path with the groups that it leaves out, where one alone has the option."""
+    """The path with omitted groups filled in, where only one group has the option."""
     path: list[str] = []
     for part in key.split("."):
         owner = (

@@ -1,4 +1,4 @@
-"""Names of files that are not UTF-8, or would break a line: as people read them, and as they lie on disk."""
+"""File names that are not UTF-8 or would break a line: their readable form and the one on disk."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 def readable(paths: Sequence[str]) -> list[str]:
     """Paths as text for people: names that are not UTF-8 read as Windows-1252, distinct ones distinct.
 
-    Python keeps the bytes of such names as lone surrogates, which no file or terminal takes. What
-    would break a line is written as an escape.
+    Python keeps the bytes of such names as lone surrogates, which no file or terminal accepts. Characters
+    that would break a line are escaped.
     """
     parts = {part for path in paths for part in path.split("/")}
     odd = sorted(part for part in parts if _is_odd(part))

@@ -1,4 +1,4 @@
-"""The run folder: where things lie, writing that is whole or not at all, the log."""
+"""The run folder: its paths, atomic writes, and the log."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ganwright.base.errors import RunError
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a path aside to write to; renames it to `path` when the block ends well.
 
-    Works for a file and for a folder. Whoever reads `path` sees the old content or the new one,
-    never half of it; after an error the old content stands and what lay aside is removed.
+    Works for a file and for a folder. Readers of `path` see the old content or the new one, never half
+    of it; after an error the old content stays and the temporary one is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -105,9 +105,7 @@ class RunFolder:
                 f"run folder '{self.path}' can't be made: '{folder}' is a file; name another with --out"
             )
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise RunError(
-                f"run folder '{self.path}' can't be made: nothing may be written in '{folder}'"
-            )
+            raise RunError(f"run folder '{self.path}' can't be made: '{folder}' is not writable")
 
     def create(self) -> None:
         """Makes the folder. Raises RunError when it holds anything, or can't be made."""

@@ -1,4 +1,4 @@
-"""Randomness as a function of what it is for, never of what ran before.
+"""Randomness as a function of its purpose, never of what ran before.
 
 A draw belongs to (seed, purpose, position). A resumed run therefore needs no saved generator
 state, and one sample does not depend on how many others are drawn beside it.

@@ -1,4 +1,4 @@
-"""What the nets see of one example."""
+"""The shape and meaning of one example, as the nets see it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Spec:
         return spec
 
     def check(self) -> None:
-        """Raises ModelError for what can't be."""
+        """Raises ModelError for an impossible spec."""
         sized = all(0 < n <= self.largest for n in self.shape) and self.size <= MOST_NUMBERS
         if len(self.axes) != len(self.shape) or not sized:
             raise ModelError(f"model.json: impossible shape {self.shape} for axes {self.axes}")

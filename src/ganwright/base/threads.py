@@ -10,10 +10,10 @@ import torch
 
 @contextmanager
 def on_threads(count: int | None) -> Iterator[None]:
-    """Computes on so many threads meanwhile; None changes nothing.
+    """Computes on this many threads meanwhile; None changes nothing.
 
-    Sums depend on how they are shared out: what is to come out the same to the last bit must be
-    computed on the same number of threads.
+    Sums depend on how they are split over threads: bit-for-bit equal results need the same number
+    of threads.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)

@@ -102,12 +102,12 @@ def command(
     if recipes is None:
         for option, value in training.items():
             if value is not None:
-                raise OptionError(f"{option}: goes with --recipes, which names what to train")
+                raise OptionError(f"{option}: needs --recipes, which names what to train")
         cards = compare(runs, against, n=n, features=features, seed=seed, progress=say)
         put(table(cards), tree(cards), as_json)
         return
     if len(runs) != 1:
-        raise OptionError(f"--recipes: takes one data set to train on; got {len(runs)}")
+        raise OptionError(f"--recipes: needs one data set to train on; got {len(runs)}")
     if against is not None:
         raise OptionError(
             "--against: doesn't go with --recipes; the held-out data is the reference"

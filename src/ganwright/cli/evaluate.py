@@ -54,7 +54,7 @@ def command(
 
 
 def check(path: Path | None) -> None:
-    """Refuses a file that can't be written before any work is done for it."""
+    """Refuses a file that can't be written before any work is done."""
     from ganwright.base.errors import OptionError
 
     if path is not None and (path.is_dir() or any(p.is_file() for p in path.parents)):
@@ -62,7 +62,7 @@ def check(path: Path | None) -> None:
 
 
 def put(text: str, tree: dict[str, Any], path: Path | None) -> None:
-    """Prints for people, or for machines; a file for machines goes beside the print for people."""
+    """Prints the text, or JSON for `-`; a JSON file is written in addition to the text."""
     from ganwright.base.runs import write_json
 
     if str(path) == "-":

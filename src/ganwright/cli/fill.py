@@ -45,9 +45,9 @@ def command(
     from ganwright.uses.learned import learn
 
     if table is None and run.is_dir():
-        raise RunError(f"'{run}' is a folder: name the table to fill after it")
+        raise RunError(f"'{run}' is a folder: give the table to fill as well")
     if table is not None and minutes is not None:
-        raise OptionError("--minutes: with a run nothing is learned; leave it out")
+        raise OptionError("--minutes: only for training without a run; leave it out")
     source = run if table is None else table
     target = out if out is not None else Path(_named(source))
     if target.resolve() == source.resolve():

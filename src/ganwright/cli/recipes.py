@@ -27,7 +27,7 @@ def command(
     if name is not None:
         row = RECIPES[name]
         recipe = row.make()
-        heading = f"{name}: {row.summary}.\nWhere it circulates, it {row.mended}."
+        heading = f"{name}: {row.summary}.\nA widely copied version {row.mended}."
         print(json.dumps(tree(recipe), indent=2) if as_json else to_toml(recipe, heading=heading))
         return
     if as_json:

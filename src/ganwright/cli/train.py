@@ -112,11 +112,11 @@ def command(
 
 
 def told(data: Dataset) -> list[str]:
-    """Names what could not be read."""
+    """Lists the examples that could not be read."""
     found = data.skipped
     if not found:
         return []
     names = [f"  {one.name} {one.reason}" for one in found[:SKIPPED_NAMED]]
     more = [f"  and {len(found) - SKIPPED_NAMED:,} more"] if len(found) > SKIPPED_NAMED else []
-    count = f"warning: {len(found):,} of {len(found) + len(data):,} examples can't be used: skipped"
+    count = f"warning: skipped {len(found):,} of {len(found) + len(data):,} examples, which can't be used"
     return [count, *names, *more]

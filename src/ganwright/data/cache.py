@@ -1,8 +1,8 @@
-"""The user's cache folder: what was read or decoded once, to be mapped from then on.
+"""The user's cache folder: data that was decoded once, to be memory-mapped from then on.
 
-Keys are hashes of what the content depends on, so nothing is ever changed in place: folders and
-files are written aside and renamed, and of two processes that build at once the second one's
-work is thrown away.
+Keys are hashes of everything the content depends on, so nothing is ever changed in place: folders and
+files are written under a temporary name and renamed, and when two processes build the same entry, the
+second one's work is discarded.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import platformdirs
 
 from ganwright.base.errors import ModelError, WorkError
 
-_VERSION = 2  # of what lies in the cache: raise it when decoding, resizing or hashing changes
+_VERSION = 2  # of the cache's format: raise it when decoding, resizing or hashing changes
 _log = logging.getLogger("ganwright")
 
 DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, ModelError)
 
 
 def publish(aside: Path, folder: Path, whole: Callable[[], object]) -> Path:
-    """Renames to the final place; leaves a whole one that somebody else put there meanwhile.
+    """Renames to the final place, unless another process has put an intact one there meanwhile.
 
     `whole` opens the folder, and raises one of DAMAGED when it is not.
     """
@@ -42,7 +42,7 @@ def publish(aside: Path, folder: Path, whole: Callable[[], object]) -> Path:
     with suppress(*DAMAGED):
         whole()
         return folder
-    _log.warning("the cache in %s was damaged and is built anew", folder)
+    _log.warning("the cache in %s was damaged and is being rebuilt", folder)
     folder.rename(aside.with_name(f"{aside.name}.old"))
     shutil.rmtree(aside.with_name(f"{aside.name}.old"), ignore_errors=True)
     aside.rename(folder)
@@ -51,7 +51,7 @@ def publish(aside: Path, folder: Path, whole: Callable[[], object]) -> Path:
 
 @contextmanager
 def making(parent: Path) -> Iterator[Path]:
-    """A folder aside, to build in; gone afterwards unless it was published."""
+    """A temporary folder to build in; removed afterwards unless it was published."""
     _sweep(parent)
     aside = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
     try:
@@ -61,7 +61,7 @@ def making(parent: Path) -> Iterator[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Removes what processes that were killed left aside more than a day ago."""
+    """Removes temporary folders more than a day old, left by killed processes."""
     for left in parent.glob(".tmp-*"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > 86400:
@@ -75,11 +75,11 @@ def room_for(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         text = f"the cache in '{folder}' can't be written: {error.strerror or error}"
-        raise WorkError(f"{text}; GANWRIGHT_CACHE names another place") from None
+        raise WorkError(f"{text}; set GANWRIGHT_CACHE to another folder") from None
 
 
 def folder_of(kind: str, identity: Any) -> Path:
-    """The folder of a source, made if need be; elsewhere, with a warning, where it can't be."""
+    """A source's folder, created if needed; a temporary one, with a warning, where that fails."""
     folder = _root() / "data" / key_of([_VERSION, kind, identity])
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,14 +93,14 @@ def _root() -> Path:
     return Path(os.environ.get("GANWRIGHT_CACHE") or platformdirs.user_cache_dir("ganwright"))
 
 
-_temporary: list[Path] = []  # at most one, for the life of the process
+_temporary: list[Path] = []  # at most one per process
 
 
 def _instead(folder: Path, error: OSError) -> Path:
     if not _temporary:
         _temporary.append(Path(tempfile.mkdtemp(prefix="ganwright-cache-")))
         atexit.register(shutil.rmtree, _temporary[0], ignore_errors=True)
-        text = "the cache '%s' can't be written (%s): decoding into '%s' for this time"
+        text = "the cache '%s' can't be written (%s): decoding into '%s' this time"
         _log.warning(text, _root(), error.strerror, _temporary[0])
     here = _temporary[0] / folder.name
     here.mkdir(exist_ok=True)
@@ -108,6 +108,6 @@ def _instead(folder: Path, error: OSError) -> Path:
 
 
 def key_of(tree: Any) -> str:
-    """A name for plain JSON that changes when it does."""
+    """A hash of plain JSON."""
     text = json.dumps(tree, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,4 +1,4 @@
-"""From stored examples to what the nets see, and back: what every modality's codec offers."""
+"""The interface of codecs: from stored examples to what the nets see, and back."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Codec(ABC):
     """Saved with every model. `stored` examples are an array as training reads it from disk.
 
-    `kind` is the name of the modality; `formats` are those that samples are written in, and
-    `default_suffix` that of samples where nobody names a file. `scored_by` are the features of scores
-    in training, of a short run and of a long one.
+    `kind` is the name of the modality; `formats` are the formats of samples, and `default_suffix` that
+    of samples without a named file. `scored_by` are the features of scores in training, for short runs
+    and for long ones.
     """
 
     kind: ClassVar[str]
@@ -34,7 +34,7 @@ class Codec(ABC):
 
     @property
     def uniforms(self) -> int:
-        """How many uniforms an example takes to be decoded."""
+        """How many uniforms decoding an example takes."""
         return 0
 
     @property
@@ -55,9 +55,9 @@ class Codec(ABC):
     def decode(
         self, x: torch.Tensor, places: np.ndarray, allowed: Any = None, *, start: int = 0
     ) -> Any:
-        """What the generator gives → examples. `places` (b, uniforms) in [0, 1) decide what is open.
+        """What the generator gives → examples. `places` (b, uniforms) in [0, 1) decide what is random.
 
-        `allowed` is what `allowed` made of the user's words, `start` the number of the first example.
+        `allowed` is the result of `allowed()` for the user's conditions, `start` the first example's number.
         Raises WorkError for NaN.
         """
 
@@ -70,11 +70,11 @@ class Codec(ABC):
         return np.concatenate(list(blocks))
 
     def allowed(self, where: Any) -> Any:
-        """What `where` asks of examples. Raises OptionError where it can't be had."""
-        raise OptionError(f"where: {self.makes} are made without conditions; got {where!r}")
+        """What `where` demands of examples. Raises OptionError where it can't be met."""
+        raise OptionError(f"where: {self.makes} are generated without conditions; got {where!r}")
 
     def suits(self, other: Codec) -> bool:
-        """Whether what the nets see means the same here, to weights that learned by `other`."""
+        """Whether weights trained with the codec `other` fit this one: what the nets see means the same."""
         return self.to_json() == other.to_json()
 
     def settings(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Codec(ABC):
 
     @abstractmethod
     def save_snapshot(self, path: Path, samples: Any, columns: int) -> None:
-        """Samples for the eye, in a file with `snapshot_suffix`."""
+        """Writes samples to look at, in a file with `snapshot_suffix`."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:

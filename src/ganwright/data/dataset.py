@@ -38,7 +38,7 @@ class Dataset:
     ``spec.classes``, or None.
     `train`, `heldout` and `dropped` are int64 indices; together they are all of them. `hashes` (n,)
     uint64 are of the content. `options` are resolved:
-    opening with them gives the same again. `notes` are the rules that were applied.
+    opening with them gives the same data again. `notes` are the rules that were applied.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Dataset:
         )
 
     def _repr_html_(self) -> str:
-        """Some examples, for a notebook."""
+        """Some examples for a notebook."""
         head = f"<p><code>{html.escape(repr(self))}</code></p>"
         some = self.examples(np.arange(min(len(self), SHOWN)))
         return head + self.codec.html(self.codec.join([some]))
@@ -97,5 +97,5 @@ class Dataset:
 
     @cached_property
     def heldout_halves(self) -> tuple[np.ndarray, np.ndarray]:
-        """The held-out indices in two: for choosing a model, and for its final score."""
+        """The held-out indices in two halves: for model selection and for the final score."""
         return halves(self.hashes, self.heldout)

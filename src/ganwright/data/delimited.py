@@ -1,4 +1,4 @@
-"""CSV and its kin as columns of text: the rows of a file in blocks."""
+"""Delimited text (CSV and similar) as columns of text, in blocks of rows."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _NAMED = 5
 
 @dataclass
 class Ragged:
-    """Rows of another length than the header's: how many, and the first of them by line."""
+    """Rows whose length differs from the header's: how many, and the first of them by line."""
 
     count: int = 0
     first: list[tuple[int, int]] = field(default_factory=list)
 
 
 class NotText(Exception):
-    """The bytes are not of the encoding that the dialect says."""
+    """The bytes are not in the dialect's encoding."""
 
 
 def blocks(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[pa.RecordBatch]:
-    """Rows as text, without spaces around; empty cells are null. Rows of a wrong length are
+    """Rows as stripped text; empty cells are null. Rows of a wrong length are
     left out and counted in `ragged`. Raises NotText, DataError.
     """
     read = _slowly if dialect.spaced else _fast
@@ -48,6 +48,17 @@ def blocks(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[pa.RecordBa
         raise NotText from None
     except DAMAGED as error:
         raise DataError(f"'{path}' is damaged: {error}") from None
+
+
+def numbers(path: Path, dialect: Dialect) -> Iterator[pa.RecordBatch]:
+    """Rows as float64; empty cells are null. Raises DataError for what is no number, or a ragged row."""
+    size = max(_BLOCK_BYTES, 64 * sum(map(len, dialect.names)))
+    try:
+        for block in _arrow(path, dialect, None, size, pa.float64()):
+            yield pa.record_batch(block, names=list(dialect.names))
+    except (pa.ArrowException, *DAMAGED) as error:
+        text = str(error).partition("\n")[0]
+        raise DataError(f"'{path}': {text}") from None
 
 
 def _tidy(array: pa.Array) -> pa.Array:
@@ -72,8 +83,14 @@ def _fast(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[list[pa.Arra
                 raise DataError(_told(path, dialect, text)) from None
 
 
-def _arrow(path: Path, dialect: Dialect, ragged: Ragged, size: int) -> Iterator[list[pa.Array]]:
+def _arrow(
+    path: Path, dialect: Dialect, ragged: Ragged | None, size: int, kind: pa.DataType | None = None
+) -> Iterator[list[pa.Array]]:
+    """Columns of the kind (text), block by block; without `ragged` a row of a wrong length is an error."""
+
     def wrong(row: Any) -> str:
+        if ragged is None:
+            return "error"
         ragged.count += 1
         return "skip"
 
@@ -92,7 +109,7 @@ def _arrow(path: Path, dialect: Dialect, ragged: Ragged, size: int) -> Iterator[
                 delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=wrong
             ),
             pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(places, pa.string()),
+                column_types=dict.fromkeys(places, kind or pa.string()),
                 strings_can_be_null=False,
                 include_columns=[str(i) for i in dialect.places],
             ),
@@ -106,8 +123,8 @@ def _told(path: Path, dialect: Dialect, text: str) -> str:
     if "straddling" in text:
         line = open_quote(path, dialect)
         where = f"; a quote is opened in line {line} and never closed" if line else ""
-        return f"'{path}' holds a row of more than {_BLOCK_BYTES >> 20} MB{where}"
-    return f"'{path}' is not a CSV that can be read: {' '.join(text.split())}"
+        return f"'{path}' has a row of more than {_BLOCK_BYTES >> 20} MB{where}"
+    return f"'{path}' can't be read as CSV: {' '.join(text.split())}"
 
 
 def _slowly(path: Path, dialect: Dialect, ragged: Ragged) -> Iterator[list[pa.Array]]:
@@ -148,7 +165,7 @@ def first_ragged(path: Path, dialect: Dialect, most: int) -> list[tuple[int, int
 
 
 def open_quote(path: Path, dialect: Dialect) -> int | None:
-    """The line in which a quote is opened that is never closed, or None."""
+    """The line of a quote that is never closed, or None."""
     last, final = None, ""
     for line, cells in records(path, dialect):
         last, final = line, cells[-1]
@@ -156,7 +173,7 @@ def open_quote(path: Path, dialect: Dialect) -> int | None:
 
 
 def tail(path: Path) -> str:
-    """The end of the file, as far as it is in ASCII."""
+    """The part of the file's end that is ASCII."""
     last = b""
     with opened(path) as file:
         while piece := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""What a file of delimited text is: its encoding, delimiter and header."""
+"""Detects the dialect of delimited text: encoding, delimiter and header."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ganwright.data.packing import DAMAGED, opened
 
 DELIMITERS = ",;\t|"
 _SAMPLE_BYTES, _SAMPLE_ROWS = 1 << 20, 1000
+_SAMPLE_CELLS = 100_000  # that are looked at: of a table with very many columns, fewer rows
 _BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 1 << 23, 1 << 28
 _SLOW_ROWS = 1 << 14
 _NAMED = 5
@@ -49,7 +50,7 @@ class Dialect:
 def sniff(path: Path, first: str = "") -> Dialect:
     """Finds encoding, delimiter and header; `first` is the delimiter to prefer.
 
-    Raises DataError when the file is no table, or its header can't be used.
+    Raises DataError when the file is not a table, or its header can't be used.
     """
     sample = _sample(path)
     if not sample.strip(b"\xef\xbb\xbf\r\n \t"):
@@ -62,8 +63,9 @@ def sniff(path: Path, first: str = "") -> Dialect:
     head = next(i for i, record in enumerate(records) if any(cell.strip() for cell in record))
     names = [cell.strip() for cell in records[head]]
     if whole and not any(records[head + 1 :]):
-        raise DataError(f"'{path}' has a header but no rows; 2 are the least")
-    rows = [r for r in records[head + 1 :] if len(r) == len(names)]
+        raise DataError(f"'{path}' has a header but no rows; at least 2 are needed")
+    looked_at = max(20, _SAMPLE_CELLS // len(names))
+    rows = [r for r in records[head + 1 :] if len(r) == len(names)][:looked_at]
     _check_single(path, names, rows)
     places, dropped = _unnamed(path, names, rows)
     names = [names[i] for i in places]
@@ -86,7 +88,7 @@ def check_names(owner: str, names: list[str]) -> None:
     twice = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) < len(names) else []
     if twice:
         shown = ", ".join(f"'{n}'" for n in twice[:_NAMED])
-        raise DataError(f"{owner} has several columns of one name: {shown}; each needs its own")
+        raise DataError(f"{owner} has duplicate column names: {shown}; each must be unique")
     if "" in names:
         raise DataError(f"{owner}: column {names.index('') + 1} has no name; give it one")
 
@@ -99,7 +101,7 @@ def _sample(path: Path) -> bytes:
         with opened(path) as file:
             return bytes(file.read(_SAMPLE_BYTES))
     except DAMAGED as error:
-        raise DataError(f"'{path}' is damaged or not what its suffix says: {error}") from None
+        raise DataError(f"'{path}' is damaged or doesn't match its suffix: {error}") from None
 
 
 def _decoded(path: Path, sample: bytes) -> tuple[str, str, str]:
@@ -110,9 +112,9 @@ def _decoded(path: Path, sample: bytes) -> tuple[str, str, str]:
             return even.decode(encoding, "replace"), encoding, ""
     for magic, what in _BINARY.items():
         if sample.startswith(magic):
-            raise DataError(f"'{path}' is not a table in text but {what}")
+            raise DataError(f"'{path}' is not a text table but {what}")
     if b"\0" in sample:
-        raise DataError(f"'{path}' is not a table in text: it holds binary data")
+        raise DataError(f"'{path}' is not a text table: it contains binary data")
     try:
         return sample.decode("utf-8-sig"), "utf-8", ""
     except UnicodeDecodeError as error:
@@ -125,13 +127,13 @@ NOT_UTF8 = "the text is not UTF-8: read as Windows-1252"
 
 
 def delimiter_of(text: str, *, whole: bool = False, first: str = "") -> str:
-    """The one that cuts most of the first rows into as many cells as the header, and most cells."""
+    """The delimiter that splits most of the first rows into as many cells as the header, then most cells."""
     best, best_score = first or ",", (0.0, 0)
     for delimiter in dict.fromkeys(first + DELIMITERS):
         records = [r for r in _sample_records(text, delimiter, True, whole)[:200] if any(r)]
         width = len(records[0]) if records else 1
         same = sum(len(r) == width for r in records[1:])
-        # In a file of a header alone, or of broken rows, the header decides.
+        # With only a header, or ragged rows, the header decides.
         score = ((same + 1) / len(records), width) if width > 1 and records else (0.0, 0)
         if (round(score[0], 1), score[1]) > (round(best_score[0], 1), best_score[1]):
             best, best_score = delimiter, score
@@ -144,7 +146,7 @@ def _sample_records(text: str, delimiter: str, spaced: bool, whole: bool) -> lis
     csv.field_size_limit(_LARGEST_BLOCK_BYTES)
     found = list(islice(reader, _SAMPLE_ROWS + 1))
     if not whole and len(found) <= _SAMPLE_ROWS and len(found) > 1:
-        found.pop()  # it may be cut off
+        found.pop()  # the last row may be cut off
     return found
 
 
@@ -156,19 +158,19 @@ def _check_single(path: Path, names: list[str], rows: list[list[str]]) -> None:
         if cut and rows and sum(r[0].count(mark) == cut for r in rows) > len(rows) / 2:
             shown = {"\t": "tab", " ": "space"}.get(mark, mark)
             raise DataError(
-                f"'{path}' reads as one column, '{names[0][:60]}': is it cut by '{shown}'? "
-                "Understood are , ; tab and |"
+                f"'{path}' reads as one column, '{names[0][:60]}': is its delimiter '{shown}'? "
+                "Allowed are , ; tab and |"
             )
 
 
 def _unnamed(path: Path, names: list[str], rows: list[list[str]]) -> tuple[list[int], str]:
-    """Places to keep: an unnamed column that is empty or counts the rows is left out."""
+    """Places to keep: an unnamed column that is empty or numbers the rows is left out."""
     keep, dropped = [], ""
     for i, name in enumerate(names):
         cells = [row[i].strip() for row in rows]
         counts = [str(n) for n in range(len(cells))], [str(n) for n in range(1, len(cells) + 1)]
         if name == "" and len(names) > 1 and rows and (not any(cells) or cells in counts):
-            what = "counts the rows" if any(cells) else "is empty"
+            what = "numbers the rows" if any(cells) else "is empty"
             dropped = f"column {i + 1} has no name and {what}: left out"
         else:
             keep.append(i)

@@ -1,4 +1,4 @@
-"""What is in this data, and what training would do with it: the frame that each modality fills."""
+"""What is in the data, and what training would do with it: the parts common to all modalities."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.open import chosen_options, find_source
 from ganwright.data.options import DataOptions
 
-NAMED = 5  # examples that are named where a count says the rest
+NAMED = 5  # examples that are named; the rest are only counted
 Lines = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What `inspect_data` found: what all data has; each modality adds its own in a subclass."""
+    """What `inspect_data` found: the fields common to all data; each modality adds its own in a subclass."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class Inspection:
     warnings: tuple[str, ...]
 
     def lines(self) -> Lines:
-        """What the modality tells, as (word, text); empty texts are left out."""
+        """The modality's own lines, as (word, text); empty texts are left out."""
         return []
 
     def skipped_named(self, count: int) -> Iterator[tuple[str, str]]:
@@ -67,7 +67,7 @@ class Inspection:
 
 
 def general(data: Dataset) -> dict[str, Any]:
-    """What an Inspection says of any data, but for its warnings."""
+    """The common fields of an Inspection, without warnings."""
     split = {"train": len(data.train), "held out": len(data.heldout), "dropped": len(data.dropped)}
     return {
         "name": data.name, "kind": data.kind, "source": data.source, "fingerprint": data.fingerprint,

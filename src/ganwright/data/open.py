@@ -1,4 +1,4 @@
-"""What is this? From a path, a name or an object to a Dataset, by asking each modality."""
+"""Opens a path, a name or an object as a Dataset, by asking each modality whether it can read it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ganwright.data.source import NotHere, Source
 
 
 class Finding(Protocol):
-    """What a modality's `find` offers; importing it must be cheap, as it is asked of all data.
+    """A modality's `find`; importing it must be cheap, as every modality is asked about all data.
 
-    `find` gets a Path that exists, one of `NAMES`, or an object in memory, and returns None where that
-    is not its own. `UNDERSTOOD` says in words what is.
+    `find` gets a Path that exists, one of `NAMES`, or an object in memory, and returns None where it
+    can't read that. `UNDERSTOOD` describes what it reads.
     """
 
     NAMES: Sequence[str]
@@ -33,7 +33,7 @@ class Reading(Protocol):
     """What a modality's `dataset` offers."""
 
     def dataset(self, source: Any, options: DataOptions) -> Dataset:
-        """What its `find` found: read, split, and with a codec."""
+        """Reads what its `find` found: split, and with a codec."""
         ...
 
 
@@ -51,14 +51,14 @@ def open_data(
     `settings` are fields of `DataOptions`, over `options`.
 
     Images of one size of at most 128 a side are kept as they are, and up to one in twenty of
-    another size is brought to it. Otherwise the size
+    another size is resized to it. Otherwise the size
     is derived: the median aspect, with the longer side min(64, the median longer side), and
-    neither side under 4. Channels are the least that lose nothing: any colour makes RGB, and alpha
+    neither side under 4. Channels are the fewest that lose nothing: any colour makes RGB, and alpha
     is kept where more than one in twenty is not opaque. Mixed 8 and 16 bit make 16 (×257); whole
     numbers that span less than half of their type are learned in their own range.
 
-    The columns of a table are numbers, dates, categories …, by their values and names; ``table``
-    (`TableOptions`) overrules: ``open_data("a.csv", table={"kinds": ["zip=category"]})``.
+    The columns of a table are taken as numbers, dates, categories …, by their values and names; ``table``
+    (`TableOptions`) overrides that: ``open_data("a.csv", table={"kinds": ["zip=category"]})``.
 
     Raises DataError when nothing usable is found (or something unreadable, with
     ``bad="refuse"``), OptionError for a setting that is not allowed.
@@ -87,7 +87,7 @@ def chosen_options(options: DataOptions | None, settings: Mapping[str, Any]) -> 
 
 
 def find_source(given: str | os.PathLike[str] | Any, options: DataOptions | None = None) -> Source:
-    """What a name, path or object holds, not yet read. Raises DataError when it is nobody's."""
+    """Finds what a name, path or object holds, without reading it. Raises DataError if it is unknown."""
     chosen = options or DataOptions()
     asked = modalities().values() if chosen.form == AUTO else [modality(chosen.form)]
     finders = [cast("Finding", one.part("find")) for one in asked]
@@ -95,7 +95,7 @@ def find_source(given: str | os.PathLike[str] | Any, options: DataOptions | None
         found = next((f for one in finders if (f := one.find(given, chosen)) is not None), None)
         if found is None:
             kind = type(given).__name__
-            raise DataError(f"data can't be a {kind}; understood: {_understood(finders)}")
+            raise DataError(f"data can't be a {kind}; allowed: {_understood(finders)}")
         return found
     text = os.fspath(given)
     if any(text in one.NAMES for one in finders):
@@ -109,7 +109,7 @@ def find_source(given: str | os.PathLike[str] | Any, options: DataOptions | None
 
 
 def _found(path: str | Path, finders: Sequence[Finding], options: DataOptions) -> Source:
-    """The source of the first that says it is its own."""
+    """The source of the first modality that can read it."""
     empty: NotHere | None = None
     for one in finders:
         try:
@@ -119,15 +119,15 @@ def _found(path: str | Path, finders: Sequence[Finding], options: DataOptions) -
             empty = empty or error
     if empty is not None:
         raise empty
-    raise DataError(f"'{path}' is not data that is understood: {_understood(finders)}")
+    raise DataError(f"'{path}' is not a known kind of data; allowed: {_understood(finders)}")
 
 
 def _path(text: str, finders: Sequence[Finding]) -> Path:
-    """The path of that name, if there is something. Raises DataError."""
-    if not text:  # a path of no letters would be the folder one happens to stand in
-        raise DataError(f"no data is named; understood: {_understood(finders)}")
+    """The path of that name, if it exists. Raises DataError."""
+    if not text:  # Path("") would be the current folder
+        raise DataError(f"no data is given; allowed: {_understood(finders)}")
     if "://" in text:
-        raise DataError(f"'{text}': addresses are not understood, only {_understood(finders)}")
+        raise DataError(f"'{text}': URLs can't be opened; allowed: {_understood(finders)}")
     try:
         path = as_stored(Path(text).expanduser())
         there = path.exists()
@@ -137,9 +137,9 @@ def _path(text: str, finders: Sequence[Finding]) -> Path:
         return path
     names = [name for one in finders for name in one.NAMES]
     if nearest(text, names):
-        problem = f"no file or folder '{text}', nor built-in data of that name"
+        problem = f"no file, folder or built-in data '{text}'"
         raise DataError(message("", problem, allowed=names, got=text).removeprefix(": "))
-    raise DataError(f"no file or folder '{text}'; understood: {_understood(finders)}")
+    raise DataError(f"no file or folder '{text}'; allowed: {_understood(finders)}")
 
 
 def _understood(finders: Sequence[Finding]) -> str:
@@ -149,6 +149,6 @@ def _understood(finders: Sequence[Finding]) -> str:
 
 
 def dataset_of(source: Source, options: DataOptions) -> Dataset:
-    """A source read and split; what `open_data` does once it has a source."""
+    """Reads and splits a source; what `open_data` does once it has one."""
     reading = cast("Reading", modality(source.modality).part("dataset"))
     return reading.dataset(source, options)

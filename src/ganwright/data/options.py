@@ -22,19 +22,19 @@ def _known(form: str) -> str:
 class DataOptions(Grouped):
     """How data is opened, with a group for each modality: `image`, `table`, `counts`."""
 
-    labels: bool = Field(default=True, description="Use the labels where the data has them.")
+    labels: bool = Field(default=True, description="Use the labels if the data has them.")
     holdout: float = Field(
         default=0.2,
         ge=0,
         lt=0.5,
         description="Share held out from training, chosen by content; unused where the data "
-        "comes with a test part of its own.",
+        "has its own test part.",
     )
     bad: Literal["skip", "refuse"] = Field(
         default="skip", description="What to do with examples that can't be read."
     )
     form: Annotated[str, AfterValidator(_known)] = Field(
         default=AUTO,
-        description="The modality that data is taken for. auto: what it looks like; a CSV or a frame "
-        "for counts where 50 columns or more are whole numbers, half of them 0, else for a table.",
+        description="The modality of the data. auto: by what it looks like; a CSV or a frame is read "
+        "as counts if 50 columns or more are whole numbers, half of them 0, else as a table.",
     )

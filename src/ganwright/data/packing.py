@@ -1,4 +1,4 @@
-"""Packed files of text: .gz, .bz2, .xz, .zst and .zip, read and written."""
+"""Compressed text files: .gz, .bz2, .xz, .zst and .zip, read and written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, No
 
 
 def is_table_name(path: Path) -> bool:
-    """Whether a file is a table by its suffix, a packed one looked through: a.csv.gz."""
+    """Whether a file is a table by its suffix, looking through compression: a.csv.gz."""
     suffix = path.suffix.lower()
     if suffix in PACKED:
         return Path(path.stem).suffix.lower() in TEXT_SUFFIXES
@@ -27,12 +27,12 @@ def is_table_name(path: Path) -> bool:
 
 
 def inner(path: Path) -> Path:
-    """The name without the suffix of its packing: a.csv.gz is a.csv."""
+    """The name without the suffix of its compression: a.csv.gz is a.csv."""
     return path.with_suffix("") if path.suffix.lower() in PACKED else path
 
 
 def opened(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked on the way. Raises one of DAMAGED, or DataError."""
+    """The bytes of a file, decompressed on the way. Raises one of DAMAGED, or DataError."""
     packed = PACKED.get(path.suffix.lower())
     if packed == "xz":
         return cast("IO[bytes]", lzma.open(path))
@@ -45,14 +45,14 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def _member(path: Path) -> IO[bytes]:
-    """The one file in a zip; what the Mac puts beside it does not count."""
+    """The one file in a zip, ignoring what macOS adds."""
     with zipfile.ZipFile(path) as archive:
         names = [one for one in archive.namelist() if not _aside(one)]
         if len(names) != 1:
             shown = ", ".join(f"'{name}'" for name in names[:5]) or "none"
-            raise DataError(f"'{path}' must hold one table; it holds {shown}")
+            raise DataError(f"'{path}' must contain one table; it contains {shown}")
         if archive.getinfo(names[0]).flag_bits & 1:
-            raise DataError(f"'{path}' is encrypted: unpack it first")
+            raise DataError(f"'{path}' is encrypted: decrypt it first")
         return archive.open(names[0])
 
 
@@ -63,7 +63,7 @@ def _aside(name: str) -> bool:
 
 @contextmanager
 def sink(aside: Path, name: Path) -> Iterator[Any]:
-    """A binary file to write to, packed as the suffix of `name` says."""
+    """A binary file to write to, compressed as the suffix of `name` says."""
     packed = PACKED.get(name.suffix.lower())
     if packed == "xz":
         with lzma.open(aside, "wb") as file:

@@ -12,11 +12,11 @@ from ganwright.base.errors import DataError
 
 
 class NotHere(DataError):
-    """A modality would read such a thing, but found nothing of its own in it; others may."""
+    """A modality reads this kind of thing, but found nothing of its own in it; others may."""
 
 
 class Source(Protocol):
-    """What a modality finds where it is asked "is it yours?"; only that modality reads it."""
+    """What a modality's `find` returns; only that modality reads it."""
 
     @property
     def modality(self) -> str:

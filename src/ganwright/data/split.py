@@ -11,8 +11,8 @@ import numpy as np
 class Split:
     """Indices (int64) of training and held-out examples; `dropped` are in neither.
 
-    `official` says that the data came with a test part. A dropped example is one of that part
-    which also stands in training, or whose class does not.
+    `official` says that the data came with a test part. A dropped example is one of that part that is
+    also in training, or whose class is not.
     """
 
     train: np.ndarray
@@ -25,9 +25,9 @@ class Split:
 def split(hashes: np.ndarray, holdout: float, official: np.ndarray | None) -> Split:
     """Splits by content hash (n,) uint64, or as the data itself says (`official`, n booleans).
 
-    An example is held out when hash / 2⁶⁴ < holdout: whatever is added later, it stays on its
-    side, and equal examples share one. In small data a side may come out empty: held-out
-    then stays empty, but training gets the example with the largest hash, with its equals.
+    An example is held out when hash / 2⁶⁴ < holdout: it stays on its side whatever is added later, and
+    equal examples are on the same side. In small data a side may come out empty: held-out then stays
+    empty, but training gets the example with the largest hash, with its equals.
     """
     if official is not None:
         return _official(hashes, official)
@@ -35,9 +35,9 @@ def split(hashes: np.ndarray, holdout: float, official: np.ndarray | None) -> Sp
     note = ""
     if held.all():
         held = hashes != hashes.max()
-        note = "all examples would be held out: the one with the largest hash trains"
+        note = "all examples would be held out: the one with the largest hash is trained on"
     elif not held.any() and holdout > 0:
-        note = "too few examples to hold any out: none is held out"
+        note = "too few examples: none is held out"
     return Split(np.flatnonzero(~held), np.flatnonzero(held), np.empty(0, np.int64), note)
 
 

@@ -1,4 +1,4 @@
-"""Samples → files, whole or not at all, in constant memory: what the writers of all modalities share.
+"""Samples → files, atomically and in constant memory: what the writers of all modalities share.
 
 Each writer is a context manager; ``add`` takes samples as they come, and the file or folder appears
 under its name when the block ends well.
@@ -23,7 +23,7 @@ C = TypeVar("C")  # the codec
 
 
 class Writer(Protocol):
-    """What a modality's `WRITERS` make of a codec, a path, the number of samples and the classes."""
+    """The interface of a modality's `WRITERS`, made from a codec, a path, a number and classes."""
 
     def __enter__(self) -> Writer: ...
 
@@ -48,7 +48,7 @@ class Writers(Protocol):
 
 
 def format_for(codec: Codec, path: str | Path, format: str | None = None) -> str:  # noqa: A002
-    """The format samples are written in: `format`, or what the suffix of `path` says.
+    """The format of samples: `format`, or what the suffix of `path` says.
 
     Raises OptionError.
     """
@@ -62,7 +62,7 @@ def writer_for(
     count: int,
     classes: Sequence[str] = (),
 ) -> Writer:
-    """What writes `count` samples of `codec` to `path`."""
+    """The writer of `count` samples of `codec` to `path`."""
     return _of(codec).WRITERS[format](codec, Path(path), count, tuple(classes))
 
 
@@ -84,17 +84,17 @@ def chosen_format(
     if format is None and by_suffix:
         return by_suffix
     if format is None:
-        problem = f"'{path.name}' says no format of {what}"
+        problem = f"'{path.name}' has no known suffix for {what}"
         raise OptionError(message("--out", problem, allowed=places))
     if format not in formats:
         raise OptionError(message("--format", f"can't be '{format}'", allowed=formats, got=format))
     if suffix and format != by_suffix:
-        raise OptionError(f"--format: '{format}' does not go with '{path.name}' ({by_suffix})")
+        raise OptionError(f"--format: '{format}' doesn't match '{path.name}' ({by_suffix})")
     return format
 
 
 class Writing(Generic[C]):
-    """The part that all formats share: checks, writing aside, counting."""
+    """The part that all formats share: checks, atomic writing, counting."""
 
     def __init__(self, codec: C, path: Path, count: int, classes: tuple[str, ...]) -> None:
         self.codec, self.path, self.count, self.classes = codec, path, count, classes
@@ -126,7 +126,7 @@ class Writing(Generic[C]):
             return self._stack.__exit__(kind, error, trace)
         with self._stack:
             if self.written != self.count:
-                raise ValueError(f"{self.written} samples were added, {self.count} announced")
+                raise ValueError(f"{self.written} samples were added, but {self.count} announced")
             self._end()
         return None
 

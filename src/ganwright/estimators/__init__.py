@@ -1,10 +1,10 @@
-"""The scikit-learn face: fit, then sample, transform, resample or score.
+"""The scikit-learn interface: fit, then sample, transform, resample or score.
 
 TableGAN            rows like those it was fitted on, under any conditions
 GANImputer          fills missing values, in one table or several
 GANSampler          balances classes; in pipelines of imbalanced-learn
-GANOutlierDetector  says which rows are odd, how sure that is, and by which columns
-DataNote            the warning that passes on what was noticed about the data
+GANOutlierDetector  finds unusual rows, with p-values and the columns responsible
+DataNote            the warning about something noticed in the data
 """
 
 from __future__ import annotations

@@ -34,11 +34,11 @@ CONSTRAINTS = {
 
 
 class DataNote(UserWarning):
-    """What was noticed about the data, and what is made of it."""
+    """Something noticed in the data, and how it is handled."""
 
 
 def warn(notes: Iterable[str]) -> None:
-    """What the command line would print, as warnings that name the caller's own line."""
+    """Issues what the command line would print as warnings at the caller's line."""
     for note in notes:
         warnings.warn(note.removeprefix("warning: "), DataNote, stacklevel=4)
 
@@ -53,12 +53,12 @@ def is_frame(X: Any) -> bool:
 class RowEstimator(BaseEstimator):
     """Common parameters, and X as a frame.
 
-    `passes` over the rows, or `minutes`, bound the training (None: by their number); `kinds`
-    overrules what a column is (``{"zip": "category"}``); `settings` are options of the recipe by
+    `passes` over the rows, or `minutes`, bound the training (None: by their number); `kinds` overrides
+    the detected kinds of columns (``{"zip": "category"}``); `settings` are options of the recipe by
     dotted path (``{"generator.width": 128}``); `device` is auto, cpu, cuda or mps. The same
-    `random_state` gives the same model on a CPU, unless `minutes` end the training. `progress`
-    shows how far it is: None in a terminal or a notebook, True anywhere, False nowhere. What the
-    command line would note about the data is a warning, and in `notes_`.
+    `random_state` gives the same model on a CPU, unless `minutes` end the training. `progress` shows
+    progress: None in a terminal or a notebook, True anywhere, False nowhere. What the command line
+    would note about the data is a warning, and in `notes_`.
     """
 
     passes: float | None
@@ -82,7 +82,7 @@ class RowEstimator(BaseEstimator):
     def _frame(self, X: Any, *, reset: bool) -> Any:
         """X as a frame whose columns have the names they were fitted with; its rows as they are.
 
-        Raises ValueError for what is no table, and for other columns than fitted.
+        Raises ValueError for anything but a table, and for columns other than the fitted ones.
         """
         if is_frame(X):
             X = collected(X)
@@ -98,7 +98,7 @@ class RowEstimator(BaseEstimator):
             X,
             reset=reset,
             dtype=None,
-            ensure_all_finite=False,  # NaN is a missing value, ±inf a value of its own
+            ensure_all_finite=False,  # NaN is missing, ±inf are values of their own
             ensure_min_samples=1 + reset,
         )
         return self._named(frame_of(array).add_prefix("x"), reset=reset)
@@ -172,7 +172,7 @@ class RowEstimator(BaseEstimator):
 
 
 def collected(X: Any) -> Any:
-    """X itself; a lazy frame of polars as one that is there."""
+    """X itself; a lazy polars frame is collected."""
     return X.collect() if type(X).__name__ == "LazyFrame" else X
 
 

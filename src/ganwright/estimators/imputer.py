@@ -1,4 +1,4 @@
-"""GANImputer: missing values filled from what is known of each row."""
+"""GANImputer: fills missing values from each row's known values."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
-    """Learns how columns hang together and fills what is missing, in the rows it saw or new ones.
+    """Learns how columns depend on each other and fills missing values, in training rows or new ones.
 
     Numbers, categories, dates: every column of a frame is filled in its own type, and what is
     there is never changed. ``how="mean"`` gives the best guess (of numbers the mean given what is
     known of the row, of categories the most probable), ``how="draw"`` a draw. `draws` is how many
-    completed tables `transform_draws` gives, each a draw of its own: how they differ says how sure
+    completed tables `transform_draws` gives, each drawn independently: their spread shows how uncertain
     the values are. A column that was missing in every fitted row stays missing. See `RowEstimator`
     for the other parameters.
 

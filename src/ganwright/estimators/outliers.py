@@ -1,4 +1,4 @@
-"""GANOutlierDetector: rows that are not like the others."""
+"""GANOutlierDetector: finds unusual rows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _RARE = 0.01  # of normal rows may be called outliers where contamination is "au
 
 
 class GANOutlierDetector(OutlierMixin, RowEstimator):
-    """Learns what rows are like, and says how odd others are, how sure that is, and by what.
+    """Learns what normal rows look like and scores others, with p-values and the columns responsible.
 
-    `score_samples` is higher for normal rows, as in scikit-learn; `p_values` are the share of
-    held-out normal rows that are at least as odd (of fewer than 200 rows none are held out, and
-    `calibrated_by_` says so); `contributions` and `odd_columns` name the columns. With
-    `contamination`, that share of the training rows are outliers to `predict`; "auto" calls those
-    so that are odder than all but 1 % of normal rows. A category that was never seen is as odd as
-    can be. See `RowEstimator` for the other parameters.
+    `score_samples` is higher for normal rows, as in scikit-learn; `p_values` are the share of held-out
+    normal rows that are at least as odd (of fewer than 200 rows none are held out, and `calibrated_by_`
+    says so); `contributions` and `odd_columns` name the columns. With `contamination`, that share of
+    the training rows are outliers to `predict`; "auto" calls those so that are odder than all but 1 %
+    of normal rows. A category that was never seen gets the highest cost. See `RowEstimator` for the
+    other parameters.
 
     >>> from ganwright.estimators import GANOutlierDetector
     >>> GANOutlierDetector(random_state=0).fit(frame).p_values(more)    # doctest: +SKIP
@@ -81,11 +81,11 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """The opposite of how odd rows are (n,): about −1 for usual ones, lower for odd ones."""
+        """The negated oddness of rows (n,): about −1 for normal ones, lower for unusual ones."""
         return -self._look(X).score
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """`score_samples` from the threshold: below 0 are outliers, (n,)."""
+        """`score_samples` minus the threshold, (n,): outliers are below 0."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
@@ -104,7 +104,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return found
 
     def odd_columns(self, X: Any, most: int = 3) -> list[tuple[Any, ...]]:
-        """Of each row the names of at most so many columns that make it odd, the oddest first."""
+        """For each row, the names of at most that many responsible columns, the oddest first."""
         own = dict(zip(self._names, self._labels, strict=True))
         found = self.detector_.columns(self._look(X).cells, most)
         return [tuple(own[name] for name in names) for names in found]

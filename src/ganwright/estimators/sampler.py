@@ -16,12 +16,12 @@ from sklearn.utils.validation import column_or_1d
 
 from ganwright.estimators.base import CONSTRAINTS, RowEstimator, collected, is_frame, own_names
 
-try:  # its pipelines and checks know samplers by their base
+try:  # its pipelines and checks recognise samplers by their base class
     from imblearn.over_sampling.base import BaseOverSampler as _Sampler
 except ImportError:
 
     class _Sampler:  # type: ignore[no-redef]
-        """What stands in where imbalanced-learn is not installed."""
+        """Stands in where imbalanced-learn is not installed."""
 
 
 STRATEGIES = ("auto", "minority", "not minority", "not majority", "all")
@@ -32,11 +32,10 @@ class GANSampler(RowEstimator, _Sampler):
     """Makes more rows of the rare classes, each conditioned on its class.
 
     `sampling_strategy` as in imbalanced-learn: "auto" ("not majority") brings every class to the
-    largest, "minority" the smallest only; a mapping gives the rows that each class is to have; a
-    number in (0, 1], for two classes, the share of the majority that the minority is to reach; a
-    function makes the mapping from y. New rows stand below those given. Frames of mixed types,
-    missing values and categories are taken as they are. See `RowEstimator` for the other
-    parameters.
+    largest, "minority" the smallest only; a mapping gives the rows that each class is to have; a number
+    in (0, 1], for two classes, the share of the majority that the minority is to reach; a function
+    makes the mapping from y. New rows are appended. Frames of mixed types, missing values and
+    categories work as they are. See `RowEstimator` for the other parameters.
 
     >>> from ganwright.estimators import GANSampler
     >>> X2, y2 = GANSampler(random_state=0).fit_resample(X, y)      # doctest: +SKIP
@@ -128,7 +127,7 @@ class GANSampler(RowEstimator, _Sampler):
 
 def flat_target(y: Any) -> np.ndarray:
     """Labels (n,): a column is flattened, one-against-all columns are read. Raises ValueError."""
-    if y is None:  # the words that scikit-learn has for it
+    if y is None:  # scikit-learn's own wording
         raise ValueError("GANSampler requires y to be passed, but the target y is None")
     array = _array(y)
     if holes := int(np.sum(pd.isna(array))):
@@ -176,7 +175,7 @@ def wanted(strategy: Any, labels: np.ndarray) -> dict[Any, int]:
     more = int(most * strategy) - counts[smallest]
     if more <= 0:
         raise ValueError(
-            f"sampling_strategy={strategy:g} would take rows away: class {smallest!r} has "
+            f"sampling_strategy={strategy:g} would remove rows: class {smallest!r} has "
             f"{counts[smallest] / most:.3g} of the largest already"
         )
     return {smallest: more}
@@ -185,12 +184,12 @@ def wanted(strategy: Any, labels: np.ndarray) -> dict[Any, int]:
 def _by_mapping(strategy: Mapping[Any, Any], counts: Mapping[Any, int]) -> dict[Any, int]:
     absent = [label for label in strategy if label not in counts]
     if absent:
-        raise ValueError(f"sampling_strategy: {absent} are no classes of the data: {list(counts)}")
+        raise ValueError(f"sampling_strategy: {absent} are not classes of the data: {list(counts)}")
     for label, count in strategy.items():
         if not isinstance(count, Integral) or count < counts[label]:
             raise ValueError(
-                f"sampling_strategy: class {label!r} has {counts[label]} rows already, and to "
-                f"over-sample means at least as many; got {count!r}"
+                f"sampling_strategy: class {label!r} has {counts[label]} rows already, and "
+                f"over-sampling needs at least as many; got {count!r}"
             )
     return {label: int(count) - counts[label] for label, count in strategy.items()}
 

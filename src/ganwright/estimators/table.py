@@ -11,9 +11,9 @@ from ganwright.estimators.base import CONSTRAINTS, RowEstimator, is_frame
 
 
 class TableGAN(RowEstimator):
-    """Learns a table and makes more rows of it, under any conditions on any columns at once.
+    """Learns a table and generates more rows, under conditions on any columns at once.
 
-    What is missing is learned, too, and comes back as often. See `RowEstimator` for the
+    Missing values are learned, too, and occur as often in samples. See `RowEstimator` for the
     parameters.
 
     >>> from ganwright.estimators import TableGAN

@@ -1,4 +1,4 @@
-"""Judges samples: features, statistics and distances, and the card that they come to."""
+"""Judges samples: features, statistics, distances and the card."""
 
 from ganwright.evaluate.card import Card, Entry
 from ganwright.evaluate.coverage import Manifold, Neighbourhood, neighbourhood

@@ -1,4 +1,4 @@
-"""The card: every number with its n, interval, floor and baseline, and what they come to in words."""
+"""The card: every number with its n, interval, floor and baseline, and the verdict in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HUMAN_TITLE = "Taken for real by people"
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One number, and what it rests on.
+    """One number with its interval and references.
 
     `low` and `high` are its 95 % interval, made by `method`; None where there is none. `floor` is
     what real data scores in the fakes' place, `baseline` the simplest model, `others` further
@@ -38,10 +38,10 @@ class Entry:
     others: dict[str, float] = field(default_factory=dict)
 
     def estimate(self) -> Estimate:
-        """The number with its interval, as wide as nothing when none is known."""
+        """The number with its interval, of zero width where none is known."""
         low = self.value if self.low is None else self.low
         high = self.value if self.high is None else self.high
-        # The longer side: the other may have been cut at the end of the measure's range.
+        # The longer side: the other may have been clipped to the measure's range.
         error = max(high - self.value, self.value - low) / 1.96
         return Estimate(self.value, low, high, error, "card")
 
@@ -57,10 +57,12 @@ class Card:
     measures: dict[str, Entry]
     classes: dict[str, dict[str, float]] = field(default_factory=dict)  # shares, samples and real
     left_out: dict[str, str] = field(default_factory=dict)  # measure → why
-    notes: tuple[str, ...] = ()  # rules that were applied
+    notes: tuple[str, ...] = ()  # rules that were applied, in words
     warnings: tuple[str, ...] = ()
     verdict: str = ""
-    seen: int | None = None  # how far the judged model had come; None for samples without one
+    seen: int | None = (
+        None  # examples the judged model was trained on; None for samples without a model
+    )
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain values."""
@@ -86,7 +88,7 @@ class Card:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Names of the further references that stand beside the samples."""
+        """Names of the further references."""
         return tuple(dict.fromkeys(name for e in self.measures.values() for name in e.others))
 
     def __repr__(self) -> str:
@@ -161,11 +163,11 @@ def human_entry(fooled: int, judged: int) -> Entry:
 
 
 def keep(card: Card, folder: RunFolder) -> Card:
-    """Writes a run's card.json; what people said of the same model stays on it."""
+    """Writes a run's card.json; a human error rate of the same model is kept."""
     if HUMAN not in card.measures and folder.card.is_file():
         try:
             before = Card.load(folder.card)
-        except DataError:  # of another version, or damaged: replaced
+        except DataError:  # another version, or damaged: replaced
             before = card
         if HUMAN in before.measures and before.seen == card.seen:
             card = replace(card, measures=card.measures | {HUMAN: before.measures[HUMAN]})

@@ -1,4 +1,4 @@
-"""Several cards side by side: which differences are larger than the noise?"""
+"""Several cards side by side: which differences exceed the noise?"""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def compare(
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[Card]:
-    """Judges runs, models or pictures at equal n: that of the one with the fewest samples.
+    """Judges runs, models or sample sets at equal n, that of the one with the fewest samples.
 
-    Raises OptionError for fewer than two, DataError when their numbers can't be compared.
+    Raises OptionError for fewer than two, DataError when their cards are not comparable.
     """
     if len(runs) < 2:
-        raise OptionError(f"compare: takes two runs at least; got {len(runs)}")
+        raise OptionError(f"compare: needs at least two runs; got {len(runs)}")
     return judge_alike(runs, against, n=n, features=features, seed=seed, progress=progress)
 
 
@@ -89,7 +89,7 @@ def same_protocol(cards: Sequence[Card]) -> None:
 
 
 def badness(entry: Entry) -> float:
-    """How far a number is from what would be best; lower is better."""
+    """How far a number is from its ideal value; lower is better."""
     if entry.better == "lower":
         return entry.value
     if entry.better == "higher":
@@ -101,8 +101,8 @@ def badness(entry: Entry) -> float:
 def better_by_more_than_noise(one: Entry, other: Entry) -> bool | None:
     """Whether `one` beats `other` at the 95 % level; None where there are no intervals to tell.
 
-    The errors of both are added as if they were independent. They share the reference, so this is
-    cautious: chance alone is seldom marked, and a difference that is not marked may be real.
+    The variances of both are added as if they were independent. They share the reference, so the test
+    is conservative: noise is seldom marked, and an unmarked difference may still be real.
     """
     if one.low is None or other.low is None:
         return None
@@ -111,7 +111,7 @@ def better_by_more_than_noise(one: Entry, other: Entry) -> bool | None:
 
 
 def best(cards: Sequence[Card], name: str) -> int | None:
-    """Which card beats every other in one measure by more than the noise; None where none does."""
+    """The card that beats every other in one measure by more than the noise; None where none does."""
     if len(cards) < 2:
         return None
     entries = [card.measures[name] for card in cards]
@@ -147,7 +147,7 @@ def table(cards: Sequence[Card]) -> str:
         )
         floor = "—" if entries[0].floor is None else f"{entries[0].floor:.4g}"
         lines.append(f"{title(name):24}{shown}{floor:>10}   {entries[0].better}")
-    lines += ["", "* better than every other by more than the noise (95 % in each row by itself)"]
+    lines += ["", "* better than every other by more than the noise (95 %, each row by itself)"]
     lines += [f"warning: {card.samples}: {text}" for card in cards for text in card.warnings]
     return "\n".join(lines)
 
@@ -158,19 +158,19 @@ class Seeds:
 
     mean: float
     spread: float  # half of the range
-    worst: float  # how far from what would be best, at the most and at the least; lower is better
+    worst: float  # the worst and the best seed's distance from the ideal value; lower is better
     best: float
 
 
 def over_seeds(cards: Sequence[Card], name: str) -> Seeds:
-    """What the cards of one recipe's seeds come to in one measure."""
+    """Summarises one measure over the cards of one recipe's seeds."""
     entries = [card.measures[name] for card in cards]
     values, far = [entry.value for entry in entries], [badness(entry) for entry in entries]
     return Seeds(sum(values) / len(values), (max(values) - min(values)) / 2, max(far), min(far))
 
 
 def best_over_seeds(groups: Mapping[str, Sequence[Card]], name: str) -> str | None:
-    """Which recipe's worst seed is better than the best seed of every other; None where none is."""
+    """The recipe whose worst seed beats the best seed of every other; None where none does."""
     found = {recipe: over_seeds(cards, name) for recipe, cards in groups.items()}
     first = min(found, key=lambda recipe: found[recipe].worst)
     others = [seeds for recipe, seeds in found.items() if recipe != first]
@@ -178,7 +178,7 @@ def best_over_seeds(groups: Mapping[str, Sequence[Card]], name: str) -> str | No
 
 
 def table_of_seeds(groups: Mapping[str, Sequence[Card]]) -> str:
-    """Recipes in columns: mean of the seeds ± half of their range."""
+    """Recipes in columns: mean over seeds ± half their range."""
     cards = [card for group in groups.values() for card in group]
     same_protocol(cards)
     first, width = cards[0], max(18, *(len(recipe) + 2 for recipe in groups))
@@ -201,8 +201,8 @@ def table_of_seeds(groups: Mapping[str, Sequence[Card]]) -> str:
         lines.append(f"{title(name):24}{row}{real:>10}   {first.measures[name].better}")
     lines += [
         "",
-        "mean of the seeds ± half of their range",
-        "* the worst seed beats all of the others'",
+        "mean over seeds ± half their range",
+        "* its worst seed beats every seed of the others",
     ]
     lines += [f"warning: {card.samples}: {text}" for card in cards for text in card.warnings]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How much of the real data is met, and how much of what is made is real: neighbourhoods.
+"""Precision, recall, density and coverage, from nearest-neighbour balls.
 
 Around each point lies a ball that reaches its k-th nearest neighbour of its own kind; the balls
 together are the *manifold*. Precision: share of fakes inside the real one. Recall: share of reals

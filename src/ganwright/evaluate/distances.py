@@ -101,7 +101,7 @@ def fid_infinite(
 
     FID is close to linear in 1/n, so it is computed on `points` random subsets of the fakes, from
     `least` (default n/10, the paper's 5,000 of 50,000) to all, and the line's value at 1/n = 0 is
-    the answer. The reference stays whole, as in the paper: what bias *its* size has remains.
+    the answer. The reference stays whole, as in the paper, so the bias from *its* size remains.
     Raises DataError below 10 rows.
     """
     at_least("points", points, 3)
@@ -109,7 +109,7 @@ def fid_infinite(
     least = max(2, rows.n // 10) if least is None else at_least("least", least, 2)
     sizes = np.unique(np.linspace(least, rows.n, points).astype(int))
     if least > rows.n or len(sizes) < 3:
-        problem = f"a line takes three sizes between {least} and n = {rows.n}"
+        problem = f"needs three sizes between {least} and n = {rows.n}"
         raise DataError(message("fid_infinite", problem))
     reference = _gaussian(real, "real", 1)
     scores = []
@@ -220,7 +220,7 @@ def inception_score(
     p = check_probabilities(probabilities)
     at_least("splits", splits, 1)
     if len(p) < 2 * splits:
-        problem = f"{splits} splits take at least {2 * splits} rows; got {len(p)}"
+        problem = f"{splits} splits need at least {2 * splits} rows; got {len(p)}"
         raise DataError(message("inception_score", problem))
     if seed is not None:
         p = p[shuffled(len(p), seed, "inception_score")]
@@ -250,15 +250,15 @@ def class_kl(fake: np.ndarray, real: np.ndarray | None = None) -> float:
 
 
 def class_obeyed(asked: np.ndarray, probabilities: AnyFeatures) -> float:
-    """The share of samples that a classifier takes for the class they were asked to be; 0 … 1.
+    """The share of samples that a classifier assigns to the class they were asked for; 0 … 1.
 
     `asked` (n,) are numbers of columns. Its ceiling is the classifier's accuracy on real examples.
-    Raises DataError when there is not one class a row.
+    Raises DataError unless there is one class per row.
     """
     p = check_probabilities(probabilities)
     wanted = np.asarray(asked)
     if wanted.shape != (len(p),) or wanted.dtype.kind not in "iu":
-        problem = f"one asked class a row; got {wanted.dtype} {wanted.shape} for {len(p)} rows"
+        problem = f"needs one requested class per row; got {wanted.dtype} {wanted.shape} for {len(p)} rows"
         raise DataError(message("class_obeyed", problem))
     return float((p.argmax(1) == wanted).mean())
 
@@ -266,5 +266,5 @@ def class_obeyed(asked: np.ndarray, probabilities: AnyFeatures) -> float:
 def _counts(counts: np.ndarray, owner: str) -> np.ndarray:
     found = np.asarray(counts, dtype=np.float64)
     if found.ndim != 1 or not np.isfinite(found).all() or found.min() < 0 or found.sum() <= 0:
-        raise OptionError(message("class_kl", f"{owner} needs one count a class, not all zero"))
+        raise OptionError(message("class_kl", f"{owner} needs one count per class, not all zero"))
     return found

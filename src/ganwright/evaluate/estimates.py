@@ -1,7 +1,7 @@
-"""How sure is each number? Ways to the 95 % interval of a measure.
+"""How certain is each number? The 95 % intervals of the measures.
 
-An interval covers what chance did: drawing other samples and, where the measure looks at both sides,
-another reference of the same size. It is for the number at this n; what n itself does to FID or the
+An interval covers sampling noise: other samples and, where the measure looks at both sides, another
+reference of the same size. It is for the number at this n; the bias that n itself brings to FID or the
 Vendi score is in the number and in its floor alike.
 """
 
@@ -38,9 +38,9 @@ from ganwright.evaluate.vendi import vendi
 LEAST = 20  # examples a side, for a jackknife
 FOLDS = 5  # of the two-sample test
 LEAST_SCORED, SPLITS = 200, 10  # samples, and parts of them, for that of the Inception Score
-BLOCKS, FEW_BLOCKS, WIDE = 20, 10, 512  # beyond so many features, fewer recomputations
+BLOCKS, FEW_BLOCKS, WIDE = 20, 10, 512  # above this many features, fewer recomputations
 
-# From a measure's result, what it was given, and the intervals found before it.
+# From a measure's result, its evidence, and the intervals found before it.
 Interval = Callable[[Any, Evidence, Found], Estimate | None]
 
 
@@ -90,10 +90,10 @@ def class_kl_interval(value: float, fake: np.ndarray, real: np.ndarray) -> Estim
 
 
 def unique_interval(hashes: np.ndarray) -> Estimate:
-    """The interval of the share of different samples, by leaving out each in turn.
+    """The interval of the share of distinct samples, by leaving out each in turn.
 
-    In closed form: only leaving out one that has no equal changes how many differ. Where all are
-    different that error is 0, and Wilson's interval for none of n stands in.
+    In closed form: only leaving out one without a duplicate changes how many are distinct. Where
+    all are distinct that error is 0, and Wilson's interval for none of n stands in.
     """
     _, counts = np.unique(hashes, axis=0, return_counts=True)
     n, share = len(hashes), len(counts) / len(hashes)
@@ -115,7 +115,7 @@ def of_fid(result: float, evidence: Evidence, found: Found) -> Estimate | None:
 
 
 def of_fid_infinite(result: Extrapolation, evidence: Evidence, found: Found) -> Estimate | None:
-    """FID∞ is FID and a correction: the error of the one, and of the line behind the other."""
+    """FID∞ is FID plus a correction: the error of FID, and that of the fitted line."""
     if "fid" not in found:
         return None
     error = math.hypot(found["fid"].error, result.error)
@@ -123,7 +123,7 @@ def of_fid_infinite(result: Extrapolation, evidence: Evidence, found: Found) -> 
 
 
 def of_inception_score(result: float, evidence: Evidence, found: Found) -> Estimate | None:
-    """The splits are samples of their own: their spread says how sure their mean is."""
+    """The splits are independent samples: their spread gives the error of their mean."""
     given = evidence[PROBABILITIES]
     if len(given) < LEAST_SCORED:
         return None
@@ -141,7 +141,7 @@ def of_vendi(result: float, evidence: Evidence, found: Found) -> Estimate | None
 def of_neighbourhood(
     name: str, result: Neighbourhood, evidence: Evidence, found: Found
 ) -> Estimate:
-    """As if counted over nm/(n + m) points: the balls are of a drawn set, too.
+    """As if counted over nm/(n + m) points: the balls, too, come from a random set.
 
     With the balls held fixed, intervals come out a fifth to a third too narrow (docs/judging.md).
     """
@@ -154,7 +154,7 @@ def of_neighbourhood(
 
 
 def of_itself(result: Estimate, evidence: Evidence, found: Found) -> Estimate:
-    """Of a measure that brings its interval along."""
+    """The interval that a result already has."""
     return result
 
 
@@ -176,14 +176,14 @@ def of_unique(result: float, evidence: Evidence, found: Found) -> Estimate:
 
 
 def of_two_sample(part: str, result: TwoSample, evidence: Evidence, found: Found) -> Estimate:
-    """Wider for the classifiers, that are fitted to drawn examples, too (Nadeau & Bengio 2003)."""
+    """Widened for the classifiers' own training noise (Nadeau & Bengio 2003)."""
     made = {"accuracy": result.accuracy, "auc": result.auc}[part]
     error = made.error * math.sqrt(1 + FOLDS / (FOLDS - 1))
     return normal(made.value, error, f"{made.method}, corrected for cross-fitting")
 
 
 def of_closer(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
-    """Mann and Whitney's error of samples that are real: widest there, so never too narrow."""
+    """Mann and Whitney's error under the null, where it is widest, so never too narrow."""
     return normal(result.closer, math.sqrt((2 * result.n + 1) / 12) / result.n, "Mann–Whitney")
 
 
@@ -193,10 +193,9 @@ def of_ct(result: Memorisation, evidence: Evidence, found: Found) -> Estimate:
 
 
 def of_blocks(function: Callable[..., Any], parts: Mapping[str, str]) -> dict[str, Interval]:
-    """The jackknife of all numbers of `function`, run once for all: measures' names → intervals.
+    """The jackknife of all numbers of `function` in one run: measures' names → intervals.
 
-    `function` takes real and made rows; `parts` says of each measure which attribute of its result
-    the measure is.
+    `function` takes real and fake rows; `parts` maps each measure to an attribute of its result.
     """
 
     def interval(name: str, result: Any, evidence: Evidence, found: Found) -> Estimate | None:

@@ -1,4 +1,4 @@
-"""Who is exposed: are the rows nearer to people the model saw than to people it did not?"""
+"""Exposure of training rows: are samples nearer to rows the model saw than to unseen ones?"""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Nearer:
 def nearer(
     training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures, *, seed: int = 0
 ) -> Nearer:
-    """Distances to the closest record, against those to unseen ones; 0.5 is honest.
+    """Distance to the closest record in training against that in unseen rows; 0.5 is ideal.
 
     Equal rows count once. Training is cut at random into parts of as many rows as were held out (8
     at most), so that chance alone gives one half, and the shares of the parts are averaged (Platzer
     & Reutterer 2021; SDMetrics' DCROverfittingProtection takes one part). Equal distances count
-    half. The error holds the draw of the samples, and what another held-out part would change, by
-    what the parts differ. Raises DataError below 8 rows of any.
+    half. The error covers the draw of the samples and, from the differences between the parts, the
+    draw of the held-out rows. Raises DataError below 8 rows of any.
     """
     seen, unseen, fake = _three(training, held, samples)
     seen, unseen = _different(seen), _different(unseen)
@@ -59,9 +59,9 @@ def nearer(
 def membership(
     training: AnyFeatures, held: AnyFeatures, samples: AnyFeatures, *, seed: int = 0
 ) -> Estimate:
-    """The AUC of an attacker who takes rows near to some sample for training rows; 0.5 is honest.
+    """The AUC of an attacker who takes rows near some sample for training rows; 0.5 is ideal.
 
-    Equally many different rows of both are asked for (Hayes et al. 2019; by distance, as Chen et al.
+    As many distinct rows of either side are tried (Hayes et al. 2019; by distance, as Chen et al.
     2020). DeLong's interval. Raises DataError below 8 rows of any.
     """
     seen, unseen, fake = _three(training, held, samples)
@@ -76,7 +76,7 @@ def membership(
 
 
 def _different(rows: FeatureMatrix) -> FeatureMatrix:
-    """Without repetitions: the first of each."""
+    """Without duplicates: the first of each."""
     _, first = np.unique(marks(rows.block(0, rows.n, torch.float32).numpy()), return_index=True)
     return rows.subset(np.sort(first))
 

@@ -1,4 +1,4 @@
-"""What every feature extractor is: examples in, one row of numbers an example out."""
+"""The interface of feature extractors: examples in, one row of numbers per example out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which extractor? Each modality has a table of its own, and a usual one where nobody chose."""
+"""Which extractor? Each modality has its own table, with a default."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ganwright.evaluate.extractor import Extractor
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
-    """What can be said about an extractor; each takes what concerns it.
+    """Options of extractors; each takes those that concern it.
 
     `weights` and `allow_download` are for published networks, `steps` (None: the extractor's own
-    number) and `seed` for one that is learned. `device` is where features are computed; training is
+    number) and `seed` for one that is trained. `device` is where features are computed; training is
     on the CPU.
     """
 
@@ -39,7 +39,7 @@ class FeaturesPart(Protocol):
     EXTRACTORS: Mapping[str, Make]
 
     def usual(self, data: Dataset) -> str:
-        """The name of the extractor that suits these data."""
+        """The name of the default extractor for these data."""
 
 
 def features_of(name: str) -> FeaturesPart:
@@ -50,7 +50,7 @@ def features_of(name: str) -> FeaturesPart:
 def choose_extractor(
     name: str | None, data: Dataset, options: FeatureOptions | None = None
 ) -> Extractor:
-    """The extractor `name` for examples as `data` gives them; None takes the modality's usual one.
+    """The extractor `name` for examples as `data` gives them; None takes the modality's default.
 
     Only the training part of `data` is looked at. Raises UnknownName for a name that no modality has,
     OptionError for one of another modality, and what the extractor raises.
@@ -79,5 +79,5 @@ def check_features(name: str, data: Dataset) -> None:
 def takes_no_weights(name: str, options: FeatureOptions) -> None:
     """Raises OptionError where a file of weights is given to an extractor made from the data."""
     if options.weights is not None:
-        problem = "takes no file of weights: it is made from the training data"
+        problem = "takes no weights file: it is made from the training data"
         raise OptionError(message(f"features '{name}'", problem))

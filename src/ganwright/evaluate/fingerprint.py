@@ -1,4 +1,4 @@
-"""Which rule, and which weights, made a number: numbers with different fingerprints don't compare."""
+"""Identifies the rules and weights behind a number; different fingerprints are not comparable."""
 
 from __future__ import annotations
 

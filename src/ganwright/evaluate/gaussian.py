@@ -1,4 +1,4 @@
-"""A Gaussian of the training examples: the simplest model of whatever lies on a grid of numbers."""
+"""A Gaussian fitted to the training examples: the simplest model of arrays of numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a number can be trusted: intervals, and the floor that nobody can beat honestly."""
+"""Confidence intervals, and the floor: what real data scores in the samples' place."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def normal(
 
 
 def wilson(successes: float, n: int, *, level: float = 0.95) -> Estimate:
-    """A share and its score interval (Wilson 1927); never leaves [0, 1], fit for 0 and for n of n."""
+    """A share and its score interval (Wilson 1927); stays within [0, 1], also for 0 or n of n."""
     at_least("n", n, 1)
     if not 0 <= successes <= n:
         raise OptionError(message("", f"successes must lie between 0 and {n}; got {successes}"))
@@ -55,7 +55,7 @@ def wilson(successes: float, n: int, *, level: float = 0.95) -> Estimate:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = max(0.0, centre - half), min(1.0, centre + half)
-    # Exact at the ends, where rounding would put the bound beside the share itself.
+    # Exact at the ends, where rounding would put the bound past the share itself.
     low, high = min(low, share), max(high, share)
     return Estimate(share, low, high, math.sqrt(share * (1 - share) / n), "Wilson")
 
@@ -70,16 +70,15 @@ def jackknife(
 ) -> Estimate:
     """Any measure with an interval, by leaving out blocks (delete-a-group jackknife).
 
-    Each sample is cut at random into `blocks` groups; the measure is computed without each group
-    in turn. The variances of the samples add up; `fixed` names samples (by position) taken as
-    given, such as a reference that everybody shares. Calls `function` with `FeatureMatrix`, once, and
-    `blocks` times more for each sample that is not fixed. Student's t, blocks − 1 degrees of
-    freedom.
+    Each sample is cut at random into `blocks` groups; the measure is computed without each group in
+    turn. The variances of the samples add up; `fixed` names samples (by position) taken as given, such
+    as a shared reference. Calls `function` with `FeatureMatrix`, once, and `blocks` times more for each
+    sample that is not fixed. Student's t, blocks − 1 degrees of freedom.
 
-    The interval is for the measure *at this n*: a bias that depends on n (FID's) is in the value
-    and in the interval alike. Groups of whole examples, so one example must not stand in several
-    rows. Not for measures at the edge of their range (FID of two equal distributions), where it is
-    too wide; that is what `floor` is for.
+    The interval is for the measure *at this n*: a bias that depends on n (FID's) is in the value and in
+    the interval alike. Groups consist of whole examples, so an example must not occupy several rows.
+    Not for measures at the edge of their range (FID of two equal distributions), where it is too wide:
+    use `floor`.
     """
     at_least("blocks", blocks, 2)
     rows = [FeatureMatrix(sample, f"sample {i}", blocks) for i, sample in enumerate(samples)]
@@ -120,7 +119,7 @@ def floor(
     splits: int = 5,
     seed: int = 0,
 ) -> Floor:
-    """What `function(real, fake)` says when the fakes are real: nobody can beat it honestly.
+    """What `function(real, fake)` gives when the fakes are real: the best that a model can hope for.
 
     `splits` times the real rows are shuffled; the first `n` play the fakes, the next `against`
     (default n) the reference. Use the n and the reference size of the score it stands beside.
@@ -130,7 +129,7 @@ def floor(
     at_least("splits", splits, 1)
     rows = FeatureMatrix(real, "real")
     if n + against > rows.n:
-        problem = f"a floor at n = {n} against {against} takes {n + against} real rows"
+        problem = f"a floor at n = {n} against {against} needs {n + against} real rows"
         raise DataError(message("floor", f"{problem}; got {rows.n}"))
     found = []
     for i in range(splits):

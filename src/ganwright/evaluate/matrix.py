@@ -1,4 +1,4 @@
-"""Features as they are given: one row an example, checked once, read in blocks.
+"""Features as given: one row per example, checked once, read in blocks.
 
 A measure never copies a whole feature matrix. It asks for blocks, so its memory stays small beside
 the features themselves, and a memory-mapped array is read from the disk as it is needed.
@@ -47,7 +47,7 @@ class FeatureMatrix:
         if self.data.ndim != 2 or self.data.shape[1] == 0:
             shape = tuple(self.data.shape)
             raise DataError(
-                message(owner, f"needs a matrix, one row an example; got shape {shape}")
+                message(owner, f"needs a matrix, one row per example; got shape {shape}")
             )
         self.n, self.d = (int(size) for size in self.data.shape)
         if self.n < least:

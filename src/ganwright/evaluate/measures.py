@@ -1,7 +1,7 @@
-"""The measures as a table: what each is, what it needs, how sure it is, and which way is better.
+"""The table of measures: what each is, what it needs, how certain it is, and which way is better.
 
-New measure: one pure function and one row. Rows here hold for any features; a modality's part
-`measures` has those that look at its own kind of data.
+A new measure is one pure function and one row. Rows here work on any features; a modality's part
+`measures` adds those that look at its own data.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ from ganwright.evaluate.twosample import two_sample
 from ganwright.evaluate.vendi import vendi
 
 Better = Literal["lower", "higher", "near 0", "near 0.5", "near 1", "near real"]
-# How a measure, beside FID, counts for the verdict's level: by its way from real data to the simplest
-# model, by what it lacks of a share, by how well a classifier does, or as what looks at one side of the
-# samples only: by that the level is "Fair" at worst.
+# How a measure other than FID counts towards the verdict's level: by its position between real data and
+# the simplest model, by the shortfall of a share, by a classifier's success, or as a number that shows one
+# side of the samples only, which alone can't push the level below "Fair".
 Grade = Literal["gap", "share", "classifier", "one side"]
 
 
@@ -70,9 +70,9 @@ class Measure:
     """One number of the card.
 
     `function` takes what `needs` names, in that order; `part` picks the number from its result
-    (several rows may share a function, which then runs once). `interval` makes its 95 % interval
-    from the whole result, None where it can't. `least(d)` is the fewest rows a side with which it
-    can be computed, `advised(d)` below which it says little, for d features.
+    (several rows may share a function, which then runs once). `interval` makes the 95 % interval
+    from the whole result, or None. For d features, `least(d)` is the fewest rows per side with which
+    it can be computed, and below `advised(d)` it says little.
     """
 
     title: str
@@ -87,10 +87,10 @@ class Measure:
     grade: Grade | None = None  # None: doesn't count for the verdict's level
     least: Callable[[int], int] = lambda d: 2
     advised: Callable[[int], int] = lambda d: 1000
-    samples_only: bool = False  # says nothing without the same number for real data
+    samples_only: bool = False  # meaningless without the same number for real data
     memory: bool = False  # about samples and training data: its floor is of unseen examples
-    costly: bool = False  # its floor is of one draw
-    quick: bool = False  # measured in training, too
+    costly: bool = False  # its floor is computed from one draw
+    quick: bool = False  # also measured during training
     tells: Callable[[Any], str] | None = None  # a note from the whole result, for the card
     verdict: Callable[[Any], str] | None = None  # a sentence of the verdict, from the card's entry
 
@@ -152,7 +152,7 @@ GENERAL = {
     ),
     "recall": Measure(
         title="Recall",
-        says="The share of real examples that the fakes come near to.",
+        says="The share of real examples that look like some fake.",
         function=neighbourhood,
         interval=partial(of_neighbourhood, "recall"),
         part="recall",
@@ -163,7 +163,7 @@ GENERAL = {
     ),
     "density": Measure(
         title="Density",
-        says="How densely real examples surround the fakes; 1 is as densely as each other.",
+        says="How densely real examples surround the fakes; 1 is the density around real ones.",
         function=neighbourhood,
         interval=partial(of_neighbourhood, "density"),
         part="density",
@@ -223,8 +223,8 @@ GENERAL = {
         grade="one side",
     ),
     "obeyed": Measure(
-        title="Asked class obeyed",
-        says="The share of fakes that a classifier takes for the class they were asked to be.",
+        title="Conditional accuracy",
+        says="The share of fakes that a classifier assigns to the class they were asked for.",
         function=class_obeyed,
         interval=of_share,
         needs=(ASKED, PROBABILITIES),
@@ -262,7 +262,7 @@ GENERAL = {
     ),
     "copies": Measure(
         title="Exact copies",
-        says="The share of fakes that are training examples, to the last bit.",
+        says="The share of fakes identical to a training example, bit for bit.",
         function=lambda training, fakes: copies(training, fakes).mean(),
         interval=of_share,
         needs=(TRAINING_PIXELS, PIXELS),
@@ -272,7 +272,7 @@ GENERAL = {
     ),
     "unique": Measure(
         title="Unique samples",
-        says="The share of fakes that repeat no other.",
+        says="The share of distinct examples among the fakes.",
         function=unique_share,
         interval=of_unique,
         needs=(PIXELS,),
@@ -283,7 +283,7 @@ GENERAL = {
         samples_only=True,
     ),
 }
-# For data whose examples are records of people: a modality that holds such takes them over.
+# For data whose examples may be records of people; a modality with such data adopts them.
 RECORDS = {
     "nearer": Measure(
         title="Nearer to training",
@@ -324,7 +324,7 @@ RECORDS = {
 class MeasuresPart(Protocol):
     """What is asked of a modality's part `measures`, which may be absent.
 
-    `MEASURES` are rows of its own, `UNFIT` names of general ones that say nothing of its data.
+    `MEASURES` are its own rows, `UNFIT` the general ones that don't apply to its data.
     """
 
     MEASURES: Mapping[str, Measure]
@@ -351,7 +351,7 @@ def _every() -> Names[Measure]:
 
 
 class _All(Mapping[str, Measure]):
-    """The measures of all modalities; theirs are loaded when a name is not a general one."""
+    """The measures of all modalities; a modality's own are loaded when first needed."""
 
     def __getitem__(self, name: str) -> Measure:
         return GENERAL[name] if name in GENERAL else _every()[name]
@@ -376,11 +376,10 @@ class Scores:
 
 
 def measure(names: Iterable[str], evidence: Evidence) -> Scores:
-    """The named measures of what is given: `evidence` maps the words of `Measure.needs` to arrays.
+    """Computes the named measures; `evidence` maps the names in `Measure.needs` to arrays.
 
-    A measure that lacks evidence or has too few rows is left out with its reason; the rest is
-    given. Functions that several measures share run once. Raises UnknownName for a name that is
-    in no table.
+    A measure that lacks evidence or has too few rows is left out, with the reason. Functions that
+    several measures share run once. Raises UnknownName for a name that is in no table.
     """
     rows = {name: MEASURES[name] for name in names}
     done: dict[Callable[..., Any], Any] = {}
@@ -404,7 +403,7 @@ def measure(names: Iterable[str], evidence: Evidence) -> Scores:
 
 
 def estimates(scores: Scores, evidence: Evidence) -> Found:
-    """The intervals of all `scores` that have one, within the range of their measure."""
+    """The intervals of all `scores` that have one, clipped to the measure's range."""
     found: Found = {}
     for name, result in scores.results.items():
         row = MEASURES[name]

@@ -1,4 +1,4 @@
-"""Has it learned, or learned by heart? Samples against the training data."""
+"""Memorisation: are samples closer to the training data than unseen real data is?"""
 
 from __future__ import annotations
 
@@ -185,10 +185,10 @@ def unique_share(samples: Features, *, within_distance: float = 0.0) -> float:
 
 
 def unique_copies(training: np.ndarray, samples: np.ndarray) -> float:
-    """The share of samples equal to a training row that no other training row equals.
+    """The share of samples equal to a training row that occurs only once.
 
-    Both are digests (n, 8) of rows. A row that many people share exposes nobody; real unseen rows
-    may repeat such a single one by chance, too: see the floor.
+    Both are digests (n, 8) of rows. A row shared by many people exposes nobody. Unseen real rows may
+    equal a unique row by chance, too: see the floor.
     """
     if not len(training) or not len(samples):
         raise DataError(message("copies", "needs at least 1 rows; got 0"))
@@ -198,7 +198,7 @@ def unique_copies(training: np.ndarray, samples: np.ndarray) -> float:
 
 
 def repetition(training: np.ndarray) -> tuple[float, float]:
-    """How often rows repeat by themselves: leaving out each training row in turn, the share that equal
+    """How often rows repeat anyway: leaving out each training row in turn, the share that equal
     another, and that equal exactly one (Good 1953). By digests (n, 8).
     """
     _, whose, counts = np.unique(marks(training), return_inverse=True, return_counts=True)

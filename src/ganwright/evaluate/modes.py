@@ -1,4 +1,4 @@
-"""Known modes: how many are met, and how many samples lie in one. Protocols of the mode benchmarks."""
+"""Mode coverage on data with known modes, by the protocols of the usual benchmarks."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def grid(side: int = 5, *, spacing: float = 2.0, sigma: float = 0.05) -> Mixture
 
 @dataclass(frozen=True)
 class ModeCoverage:
-    """What samples make of a mixture. Read `covered` and `share` together: either alone misleads."""
+    """How samples cover a mixture. Read `covered` and `share` together: either alone misleads."""
 
     covered: int  # modes with at least one good sample
     modes: int
     share: float  # samples within `sigmas` of their nearest centre
     kl: float  # KL of the good samples' mode histogram to equal shares, nats; inf without any
-    expected_share: float  # what samples of the mixture itself would have
+    expected_share: float  # what true samples of the mixture would have
     n: int
 
 
@@ -127,7 +127,7 @@ def stacked_labels(digits: np.ndarray) -> np.ndarray:
 
 
 def kl_floor(classes: int, n: int, against: int | None = None) -> float:
-    """What sampling noise alone makes of the KL between equal histograms: (K − 1)/(2n), nats.
+    """The KL between equal histograms from sampling noise alone: (K − 1)/(2n), in nats.
 
     The mean of a χ² with K − 1 degrees of freedom over 2n (Wilks); `against` adds the noise of a
     reference that is itself counted from so many. Holds for n well above K.

@@ -202,7 +202,7 @@ def nearest(reference: FeatureMatrix, queries: FeatureMatrix | None = None, *, k
     at_least("k", k, 1)
     available = reference.n - own
     if available < k:
-        problem = f"{k} nearest neighbours take at least {k + own} rows; got {reference.n}"
+        problem = f"{k} nearest neighbours need at least {k + own} rows; got {reference.n}"
         raise DataError(message("neighbours", problem))
     dtype = _dtype(asking, reference)
     kept = min(k + SPARE[dtype], available)

@@ -1,4 +1,4 @@
-"""Samples that come as files: nobody knows what made them."""
+"""Samples given as files, whose model is unknown."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Maker = Callable[[Dataset, Extractor, int, int], Iterator[Any]]  # of n examples
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
-    """Samples in the data's own form, and what a reader must know of how they came to it.
+    """Samples in the data's own form, and what a reader must know about their conversion.
 
-    `asked` (n,) are the classes they were made as, by the data's numbers, where that is known.
+    `asked` (n,) are the classes they were generated for, by the data's numbers, where known.
     `overlap` gives which of the samples equal one of the data's rows at given indices, a share.
     """
 

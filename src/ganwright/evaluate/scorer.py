@@ -44,7 +44,7 @@ class Scorer:
         self.names = [name for name, row in measures_of(data.codec.kind).items() if row.quick]
         self.cells = None if seen.cells is None else seen.cells[:MOST_ROWS]
         rng = np.random.default_rng(seeds.derive(0, "score", "floor"))
-        # As many as the samples: few samples can't come near to each of many real examples.
+        # As many as the samples: few samples can't be near each of many real examples.
         self.manifold = Manifold(real[np.sort(rng.permutation(len(real))[: self.n])])
         played = np.sort(rng.permutation(data.train)[: self.n])
         self.floor = fid(self.real, look(self.extractor, rows(data, played)).features)
@@ -76,7 +76,7 @@ class Scorer:
         return found | {f"share_{name}": share for name, share in shares.items()}
 
     def selects(self, found: dict[str, float]) -> tuple[float, float]:
-        """What selects a model, lower is better, and its error: the likelihood, the steadier, or FID."""
+        """The number that selects a model (lower is better) and its error: NLL if given, else FID."""
         return (found["nll"], found["nll_error"]) if "nll" in found else (found["fid"], 0.0)
 
 
@@ -90,7 +90,7 @@ def scoring(
     selection, _ = data.heldout_halves
     if len(selection) < LEAST:
         say(
-            f"no scores in training: {len(selection)} held-out examples to select by, {LEAST} needed"
+            f"no scores in training: they need {LEAST} held-out examples, and there are {len(selection)}"
         )
         return None
     try:

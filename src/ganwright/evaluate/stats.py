@@ -1,4 +1,4 @@
-"""Mean and covariance of features that stream by."""
+"""Mean and covariance of streamed features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix, same_width
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What a Gaussian knows of n examples: mean (d,) and covariance (d, d), float64.
+    """The Gaussian fitted to n examples: mean (d,) and covariance (d, d), float64.
 
     Raises DataError when the shapes don't fit or a number is not finite.
     """

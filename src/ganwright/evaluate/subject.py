@@ -1,4 +1,4 @@
-"""Whose samples are judged, and by which real examples."""
+"""Whose samples are judged, and against which real examples."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ganwright.evaluate.plain import Maker, Plain
 from ganwright.model import Model
 
 BLOCK = 500  # examples read together
-LEAST_HELD = 10  # held-out examples that judge a model; better few unseen than many seen
-LEAST_FINAL = 50  # and plain samples, of which nobody knows what was seen
+LEAST_HELD = 10  # held-out examples to judge a model by; a few unseen beat many seen
+LEAST_FINAL = 50  # and samples in files, whose model may have seen anything
 FINAL, HELDOUT, ALL = "final half of the held-out part", "held-out part", "all of the data"
 Given = str | os.PathLike[str]
 Drawn = tuple[Any, np.ndarray | None]  # examples, and the classes asked for
@@ -44,15 +44,15 @@ class JudgePart(Protocol):
 
 
 def judge_of(name: str) -> JudgePart:
-    """How a modality's examples are judged."""
+    """The part of a modality that judges its examples."""
     return cast(JudgePart, modality(name).part("judge"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """Samples, and the data they are held against.
+    """Samples, and the data they are compared with.
 
-    `warnings` are what a reader must know to believe the numbers, `notes` the rules that were
+    `warnings` are what a reader must know before trusting the numbers, `notes` the rules that were
     applied. `selection` are held-out rows that are not in the reference.
     """
 
@@ -83,14 +83,16 @@ def subject_of(samples: Model | Given, against: Given | None, seed: int) -> Subj
     """What `samples` and `against` mean. Raises DataError with what is missing."""
     if isinstance(samples, Model):
         if against is None:
-            raise DataError("against: a model doesn't hold its data; name the data to judge by")
+            raise DataError(
+                "against: a model doesn't contain its data; name the data to judge it by"
+            )
         return _of_model(samples, "the model", against, None, seed)
     path = Path(samples)
     if RunFolder(path).recipe.is_file():
         return _of_run(path, against, seed)
     if (path / "model.json").is_file():
         if against is None:
-            raise DataError(f"'{path}' doesn't hold its data: name it with --against")
+            raise DataError(f"'{path}' doesn't contain its data: name the data with --against")
         return _of_model(Model.load(path), str(path), against, None, seed)
     if against is None:
         what = "is not a run: name the data to judge by with --against"
@@ -138,21 +140,21 @@ def _of_model(model: Model, name: str, against: Given, source: str | None, seed:
 
 
 def _guarantee(privacy: Any) -> tuple[str, ...]:
-    """What a model says of its differential privacy, and what that leaves open."""
+    """What a model states about its differential privacy, and what that doesn't cover."""
     if not isinstance(privacy, Mapping):
         return ()
     epsilon, delta = (privacy.get(name) for name in ("epsilon", "delta"))
     if not all(isinstance(value, int | float) for value in (epsilon, delta)):
         return ()
     return (
-        f"trained with differential privacy, by the model's own word: ε = {epsilon:.3g} at "
-        f"δ = {delta:.2g} for each training row; not covered are column ranges, bins, category sets "
-        "and the shares of single columns, nor what this card says of the data",
+        f"trained with differential privacy, as the model itself states: ε = {epsilon:.3g} at "
+        f"δ = {delta:.2g} for each training row; not covered are column ranges, bins, category sets, "
+        "the shares of single columns, and what this card says about the data",
     )
 
 
 def _reference(data: Dataset, least_final: int, least_held: int) -> tuple[np.ndarray, str]:
-    """The rows to judge by: what neither training nor selecting saw, while that is enough."""
+    """The rows to judge by: those that neither training nor selection saw, if there are enough."""
     final = data.heldout_halves[1]
     if len(final) >= least_final:
         return final, FINAL
@@ -168,7 +170,7 @@ def _rest(data: Dataset, reference: np.ndarray) -> np.ndarray:
 def _of_other_data(
     data: Dataset, reference: np.ndarray, options: DataOptions, source: str | None
 ) -> tuple[str, ...]:
-    """Judged by other data than the model was trained on: does that hold any of it?"""
+    """Judged by other data than the model was trained on: does it contain any of that?"""
     try:
         trained = open_data(source or "", options=options)
     except DataError:  # judged on a machine that never trained
@@ -195,11 +197,11 @@ def _of_files(path: Given, against: Given, seed: int) -> Subject:
     reference, part = _reference(data, LEAST_FINAL, LEAST_FINAL)
     if part == ALL:
         notes.append(
-            "too little of the data is held out: all of it is the reference, without floor"
+            "too little of the data is held out: all of it is the reference, and there is no floor"
         )
     else:
         notes.append(
-            "what made the samples is taken to have seen the training part of the data alone; "
+            "the model behind these samples is assumed to have seen only the training part of the data; "
             "if it saw the held-out part, copies of that go unnoticed"
         )
 

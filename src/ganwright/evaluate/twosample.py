@@ -1,4 +1,4 @@
-"""Can a classifier tell real from fake? The classifier two-sample test."""
+"""The classifier two-sample test: can a classifier tell real from fake?"""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ CLASSIFIERS: Names[Make] = Names(
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well fakes are told from reals on examples the classifier has not seen."""
+    """How well a classifier tells fakes from reals on examples it has not seen."""
 
     accuracy: Estimate  # 0.5 is indistinguishable
     auc: Estimate  # 0.5 is indistinguishable
@@ -70,11 +70,11 @@ def two_sample(
 ) -> TwoSample:
     """The classifier two-sample test (Lopez-Paz & Oquab 2017), cross-fitted.
 
-    Equally many of both sides (the larger is thinned at random, and both to `most`); each example
-    is scored by a classifier that was fitted on the other `folds` − 1 parts. Accuracy has a Wilson
-    interval, AUC DeLong's (1988) within folds, averaged; `p` is the one-sided binomial. `logistic`
-    sees differences of means, `knn` and `boosting` any shape. One kind finding nothing does not
-    mean that there is nothing. Raises DataError below 10 rows a fold and side.
+    Equally many of both sides (the larger is thinned at random, and both to `most`); each example is
+    scored by a classifier that was fitted on the other `folds` − 1 parts. Accuracy has a Wilson
+    interval, AUC DeLong's (1988) within folds, averaged; `p` is the one-sided binomial. `logistic` sees
+    differences of means, `knn` and `boosting` any shape. That one classifier finds no difference does
+    not mean that there is none. Raises DataError below 10 rows a fold and side.
     """
     at_least("folds", folds, 2)
     at_least("most", most, 10 * folds)

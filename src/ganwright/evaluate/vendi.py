@@ -16,11 +16,10 @@ from ganwright.evaluate.matrix import AnyFeatures, FeatureMatrix
 def vendi(features: AnyFeatures) -> float:
     """The effective number of different examples; 1 … n, higher is more diverse.
 
-    exp of the entropy of the eigenvalues of K/n, K the cosine similarities (Friedman & Dieng
-    2023). Exact, from the smaller of the two Gram matrices: n × n, or d × d, which has the same
-    eigenvalues; then memory does not grow with n. Says nothing of quality, and grows with n:
-    read it beside the score of equally many real examples. Raises DataError for a row of zeros,
-    which has no direction.
+    exp of the entropy of the eigenvalues of K/n, K the cosine similarities (Friedman & Dieng 2023).
+    Exact, from the smaller of the two Gram matrices: n × n, or d × d, which has the same eigenvalues;
+    then memory does not grow with n. Says nothing about quality, and grows with n: compare it with the
+    score of as many real examples. Raises DataError for a row of zeros, which has no direction.
     """
     rows = FeatureMatrix(features)
     if rows.n <= rows.d:

@@ -1,4 +1,4 @@
-"""What a card says in words: how good the samples are, how sure that is, and what to mind."""
+"""A card in words: how good the samples are, how certain that is, and what to beware of."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LEVELS = (
     (0.40, "Fair: the samples resemble the data, with faults that show"),
     (math.inf, "Poor: the samples are not usable as a stand-in for the data"),
 )
-FAIR = 2  # of them: the best there is with a whole kind of examples missing
-MISSING = 0.25  # of the share it should have: a class this rare is missing
-SHIFT = 0.05  # of AUC, that real training examples may differ from the reference
+FAIR = 2  # of LEVELS: the best possible while a whole kind of examples is missing
+MISSING = 0.25  # of the share it should have: a class below this counts as missing
+SHIFT = 0.05  # of AUC, by which real training examples may differ from the reference
 COPYING = -3.0  # C_T below this: closer to the training data than chance allows
-EXPOSED = 0.55  # AUC of the membership attack, at the least: more is exposure
-REPEATS = 2.0  # times as many copies as examples repeat by themselves are no chance
-NEARER = 0.52  # of rows nearer to training than to unseen rows: more is exposure
-EXPECTED_LEAST = 15.0  # samples of a class, for its share to say anything
+EXPOSED = 0.55  # lower bound of the membership attack's AUC: above is exposure
+REPEATS = 2.0  # times the rate at which real examples repeat: more copies are not chance
+NEARER = 0.52  # share of rows nearer to training than to unseen rows: above is exposure
+EXPECTED_LEAST = 15.0  # expected samples of a class, for its share to mean anything
 
 Classes = dict[str, dict[str, float]]
 
@@ -41,7 +41,7 @@ def verdict(measures: dict[str, Entry], classes: Classes, reference: int, width:
     if min(n, reference) < FEWEST:
         return (
             f"{n:,} samples against {reference:,} real examples are too few for a verdict: "
-            f"it takes {FEWEST} of each, better thousands."
+            f"at least {FEWEST} of each are needed, preferably thousands."
         )
     parts = (
         _level(measures, classes, reference, width), _variety(measures), _sentences(measures),
@@ -95,8 +95,8 @@ def _rank(shortfalls: dict[str, float]) -> int:
 def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> dict[str, float]:
     """How far each measure falls short of real data, as shares; the largest decides.
 
-    Taken at the ends of the intervals that speak for the samples, so that noise alone condemns nothing;
-    with `doubting` at the other ends, so that noise alone praises nothing.
+    Taken at the interval ends that favour the samples, so that noise alone condemns nothing; with
+    `doubting` at the other ends, so that noise alone praises nothing.
     """
     fid = measures["fid"]
     doubted = replace(fid, value=_end(fid, doubting)) if doubting and _tells(fid) else fid
@@ -109,18 +109,18 @@ def _shortfalls(measures: dict[str, Entry], *, doubting: bool = False) -> dict[s
 
 
 def _known(measures: dict[str, Entry]) -> dict[str, Measure]:
-    """The rows of the table behind a card's numbers; what people said is in none."""
+    """The table rows behind a card's numbers; the human error rate has none."""
     return {name: MEASURES[name] for name in measures if name in MEASURES}
 
 
 def _end(entry: Entry, doubting: bool) -> float:
-    """The end of the interval that speaks for the samples; with `doubting` the other."""
+    """The end of the interval that favours the samples; with `doubting` the other."""
     end = entry.high if (entry.better == "higher") != doubting else entry.low
     return entry.value if end is None else end
 
 
 def _lack(entry: Entry, doubting: bool) -> float:
-    """What a share lacks of the floor."""
+    """By how much a share falls short of its floor, relative to it."""
     if not entry.floor:
         return math.nan
     return max((entry.floor - _end(entry, doubting)) / entry.floor, _way(entry, doubting))
@@ -132,15 +132,15 @@ def _told_apart(entry: Entry, doubting: bool) -> float:
 
 
 def _gap(entry: Entry, doubting: bool) -> float:
-    """What is lacking on the way to the simplest model."""
+    """`gap` at the end of the interval that `doubting` asks for."""
     return gap(replace(entry, value=_end(entry, doubting)))
 
 
 def _way(entry: Entry, doubting: bool) -> float:
     """`gap` where the interval is short enough to tell real data from the simplest model; else 0.
 
-    At the end that speaks for the samples, or (`doubting`) as it was measured where even that end is
-    worse than real data. At most that of the level "Fair": such a model may be quite good by one number.
+    Taken at the end that favours the samples, or (`doubting`) at the value itself where even that end is
+    worse than real data. Capped at the level "Fair": one such number alone doesn't make a model poor.
     """
     if not _tells(entry):
         return 0.0
@@ -150,7 +150,7 @@ def _way(entry: Entry, doubting: bool) -> float:
 
 
 def _tells(entry: Entry) -> bool:
-    """Whether the interval is shorter than the way from real data to the simplest model."""
+    """Whether the interval is shorter than the distance from real data to the simplest model."""
     numbers = (entry.low, entry.high, entry.floor, entry.baseline)
     if any(number is None for number in numbers):
         return False
@@ -189,7 +189,7 @@ def _variety(measures: dict[str, Entry]) -> str:
 
 
 def _sentences(measures: dict[str, Entry]) -> str:
-    """What single measures have to say."""
+    """The sentences of single measures."""
     told = ((row.verdict, measures[name]) for name, row in _known(measures).items())
     return " ".join(text for says, entry in told if says and (text := says(entry)))
 
@@ -200,7 +200,7 @@ def _told(measures: dict[str, Entry]) -> str:
         return ""
     area = measures[classifiers[-1]].value  # the modality's own, where it has one
     ease = "hardly" if area < 0.6 else "sometimes" if area < 0.8 else "easily"
-    return f"A classifier tells them from real examples {ease} (AUC {area:.2f})."
+    return f"A classifier can {ease} tell them from real examples (AUC {area:.2f})."
 
 
 def _memory(measures: dict[str, Entry]) -> str:
@@ -209,28 +209,28 @@ def _memory(measures: dict[str, Entry]) -> str:
     if copied(measures):
         return (
             "They lie closer to the training data than unseen real data does: "
-            "some of it was learned by heart."
+            "some of it was memorised."
         )
     if exposed(measures):
         return (
-            "By how near samples lie, training rows can be told from unseen ones "
+            "An attacker can tell training rows from unseen ones by their distance to the samples "
             f"(AUC {measures['membership'].value:.2f})."
         )
     return "They lie no closer to the training data than unseen real data does."
 
 
 def exposed(measures: dict[str, Entry]) -> bool:
-    """Whether nearness to samples tells who was in the training data."""
+    """Whether distance to the samples reveals membership in the training data."""
     entry = measures.get("membership")
     return entry is not None and entry.low is not None and entry.low > EXPOSED
 
 
 def copied(measures: dict[str, Entry]) -> bool:
-    """Whether the samples are nearer to the training data than chance allows, or are it."""
+    """Whether the samples are closer to the training data than chance allows, or copies of it."""
     near = "ct" in measures and measures["ct"].value < COPYING
     if (share := measures.get("nearer")) is not None and share.low is not None:
         near = near or share.low > max(NEARER, share.floor or 0.0)
-    # A generator of one thing can lie close to the data's middle without having copied anything.
+    # A collapsed generator can lie close to the centre of the data without having copied anything.
     near = near and not collapse(measures)
     same = (measures[name] for name in ("copies", "unique_copies") if name in measures)
     return near or any(
@@ -239,23 +239,23 @@ def copied(measures: dict[str, Entry]) -> bool:
 
 
 def collapse(measures: dict[str, Entry]) -> list[str]:
-    """The signs of samples that are too few kinds of one thing."""
+    """The signs of mode collapse."""
     found = []
     unique, recall, vendi = (measures.get(name) for name in ("unique", "recall", "vendi"))
     if unique is not None and unique.value < 0.9 * (1.0 if unique.floor is None else unique.floor):
-        found.append(f"only {unique.value:.0%} of the samples differ: collapse")
+        found.append(f"only {unique.value:.0%} of the samples are distinct: mode collapse")
     if recall is not None and recall.floor and recall.value < recall.floor / 3:
         found.append("recall is far below that of real data: whole kinds of examples are missing")
     if vendi is not None and vendi.floor and vendi.value < vendi.floor / 2:
         found.append(
-            f"the samples are as various as {vendi.value:.1f} different examples, as many real ones "
-            f"as {vendi.floor:.1f}: collapse"
+            f"the samples are as varied as {vendi.value:.1f} different examples, where as many real "
+            f"examples are as varied as {vendi.floor:.1f}: mode collapse"
         )
     return found
 
 
 def missing(measures: dict[str, Entry], classes: Classes) -> list[str]:
-    """Classes that the samples hardly have, although enough were drawn to tell."""
+    """Classes that hardly occur, although enough samples were drawn to tell."""
     n = next((entry.n for name, entry in measures.items() if name == "unique"), 0)
     return [
         name
@@ -265,24 +265,25 @@ def missing(measures: dict[str, Entry], classes: Classes) -> list[str]:
 
 
 def warnings(measures: dict[str, Entry], reference: int, width: int, classes: Classes) -> list[str]:
-    """What a reader must know before believing the numbers."""
+    """What a reader must know before trusting the numbers."""
     found = _too_few(measures, reference, width)
     auc = measures.get("auc")
     if auc is not None and auc.floor is not None and auc.floor > 0.5 + SHIFT and auc.n >= 500:
         found.append(
-            f"real training examples are themselves told from the reference (AUC {auc.floor:.2f}): "
-            "the held-out part is of another kind, or the features know the training data by heart"
+            "a classifier tells even real training examples from the reference "
+            f"(AUC {auc.floor:.2f}): the held-out part has another distribution, or the features have "
+            "memorised the training data"
         )
     found += collapse(measures)
     if gone := missing(measures, classes):
         named = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
         found.append(f"hardly any samples of class {named}")
     if copied(measures):
-        found.append("the samples copy the training data: mind privacy")
+        found.append("the samples copy the training data: a privacy risk")
     elif exposed(measures):
         found.append(
-            "who was in the training data can be guessed from the samples "
-            f"(AUC {measures['membership'].value:.2f}): mind privacy"
+            "the samples give away which rows were in the training data "
+            f"(AUC {measures['membership'].value:.2f}): a privacy risk"
         )
     return found
 
@@ -298,4 +299,4 @@ def _too_few(measures: dict[str, Entry], reference: int, width: int) -> list[str
         return []
     n = next(measures[name].n for name in advised if name in measures)
     named = ", ".join(f"{name} ({least:,} of each advised)" for name, least in some.items())
-    return [f"{n:,} samples against {reference:,} real examples say little by {named}"]
+    return [f"{n:,} samples against {reference:,} real examples are few for {named}"]

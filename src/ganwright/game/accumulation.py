@@ -1,10 +1,10 @@
-"""Gradient accumulation: a batch computed in microbatches whose gradients are added up, in less memory.
+"""Gradient accumulation: a batch computed in microbatches whose gradients are added up, to save memory.
 
-Losses and penalties are means over examples, pairs or packs, so the gradient of a batch is the mean
-of its microbatches' gradients, weighed by their sizes: the step that the whole batch would have taken, up
-to rounding. What looks at the batch as a whole is refused. What is drawn at random within a pass
-(dropout, noise) is drawn anew for each microbatch, and spectral norms take a step of their power
-iteration in each: the same game, other numbers.
+Losses and penalties are means over examples, pairs or packs, so the gradient of a batch is the mean of
+its microbatches' gradients, weighted by size: the step that the whole batch would have taken, up to
+rounding. Options that look at the batch as a whole are refused. Random numbers within a pass (dropout,
+noise) are drawn for each microbatch, and spectral norms take a power iteration in each: the same game
+with other numbers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from torch import Tensor, nn
 
 from ganwright.game.round import Batch, Game, Result
 
-NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum; no means over microbatches
+NORMS = ("generator_gradient", "discriminator_gradient")  # of the sum, not a mean over microbatches
 
 
 @dataclass
 class AccumulatingGame(Game):
-    """As `Game`, `microbatch` examples at a time: an update follows each batch, not each microbatch.
+    """As `Game`, `microbatch` examples at a time, with one update per batch.
 
-    Fakes that both players learn on are made twice, from the same latents: kept, they would hold the
-    memory that this is there to save.
+    Fakes that both players learn from are made twice, from the same latents: keeping them would take
+    the memory that this is meant to save.
     """
 
     microbatch: int = 1
@@ -81,7 +81,7 @@ class AccumulatingGame(Game):
 
 
 def together(results: list[tuple[float, Result]]) -> Result:
-    """Results of microbatches, each with its share of the batch, as that of the batch."""
+    """The result of a batch from those of its microbatches, weighted by their shares."""
 
     def mean(name: str) -> Tensor | None:
         values = [(share, getattr(result, name)) for share, result in results]

@@ -1,8 +1,12 @@
-"""Augmentation: how often what the discriminator sees is changed. What a change is, modalities say.
+"""Augmentation: how often the discriminator's input is changed. Modalities define the changes.
 
-Real examples and fakes are changed by the same random T before D judges them, so that D can't learn
-few examples by heart. As long as each operation happens with a chance p < 1, the distribution of T(x)
-determines that of x, and the generator has to make x, not T(x) (Karras et al. 2020a, section 3).
+Real examples and fakes go through the same random T before D judges them, so that D can't memorise few
+examples. As long as each operation has a probability p < 1, the distribution of T(x) determines that of x,
+and the generator has to make x, not T(x) (Karras et al. 2020a, section 3).
+
+An adaptive p follows the share of pairs in which D puts the real example above the fake (`sureness`).
+ADA's own sign of D(x) says nothing about a relativistic loss: it was 1 for 150 digits and for 900 alike,
+where pairs gave 0.9 and 0.6.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from ganwright.game.fused import Affine
 from ganwright.game.schedule import cosine
 
 WATCHED = 4  # batches between two steps of an adaptive p
-# Where an option does anything. A length left over from another mode says nothing wrong.
+# Where each option has an effect. A length left over from another mode does no harm.
 MODES_OF = {
     "p": ("fixed", "scheduled"),
     "target": ("adaptive",),
@@ -44,23 +48,26 @@ class Part(Protocol):
     Views: Any  # (options, mode, spec, device) → Views
 
     def moved(self, x: Tensor) -> Tensor:
-        """Each example changed so little that it is the same."""
+        """Each example changed so slightly that it should count as the same."""
 
 
 @grouped("augment")
 class AugmentOptions(Grouped):
-    """How often what the discriminator sees is changed; how, in a group for each modality."""
+    """How often the discriminator's input is changed; how, is in a group for each modality."""
 
     mode: Literal["off", "fixed", "scheduled", "adaptive", "diffaug"] = Field(
         default="off",
-        description="each operation with chance p; with p rising along a schedule; with p by how well "
-        "D knows real examples; or DiffAugment's operations, always",
+        description="each operation with probability p; with p rising along a schedule; with p "
+        "adapted to how well D tells real examples; or DiffAugment's operations, always",
     )
     p: float = Field(
-        default=0.3, ge=0, le=1, description="chance of each operation; below 1 it does not leak"
+        default=0.3,
+        ge=0,
+        le=1,
+        description="probability of each operation; below 1 it does not leak",
     )
     p_kimg: float = Field(
-        default=200, ge=0, description="scheduled: p comes from 0 in so many thousand examples"
+        default=200, ge=0, description="scheduled: p rises from 0 over this many thousand examples"
     )
     target: float = Field(
         default=0.6,
@@ -68,35 +75,35 @@ class AugmentOptions(Grouped):
         le=1,
         description="adaptive: p rises while D tells more pairs apart, (1 + target)/2 of them",
     )
-    most: float = Field(default=0.8, ge=0, le=1, description="adaptive: p goes no higher")
+    most: float = Field(default=0.8, ge=0, le=1, description="adaptive: the largest p")
     speed_kimg: float = Field(
-        default=500, gt=0, description="adaptive: p takes so many thousand examples from 0 to 1"
+        default=500, gt=0, description="adaptive: thousand examples that p needs from 0 to 1"
     )
 
 
 def check_augment(o: AugmentOptions, part: Any, spec: Spec) -> None:
-    """Raises OptionError where there is nothing to change examples by, or options contradict others."""
+    """Raises OptionError where examples can't be augmented, or options contradict each other."""
     usual = flatten(AugmentOptions())
     given = [name for name, value in flatten(o).items() if value != usual[name]]
     if part is None:
         if given:
-            raise OptionError(f"game.augment.{given[0]}: there is no augmentation of {spec.things}")
+            raise OptionError(f"game.augment.{given[0]}: {spec.things} can't be augmented")
         return
     group = o.of(part.Options)
     modes = MODES_OF | group.modes
     for name in (name.rpartition(".")[2] for name in given):
         if o.mode not in modes.get(name, (o.mode,)):
             raise OptionError(
-                f"game.augment.{name}: changes nothing while game.augment.mode is {o.mode}; it is for "
+                f"game.augment.{name}: has no effect while game.augment.mode is {o.mode}; it is for "
                 f"{', '.join(modes[name])}"
             )
     group.check(o.mode)
 
 
 def sureness(real: Tensor, fake: Tensor) -> Tensor:
-    """r = E[sign(D(x) − D(G(z)))] over pairs: how sure the discriminator is of its real examples.
+    """r = E[sign(D(x) − D(G(z)))] over pairs: how sure the discriminator is of real examples.
 
-    `real` and `fake` (batch,) are its logits. Near 0 where it can't tell, 1 where it knows each by heart.
+    `real` and `fake` (batch,) are its logits. Near 0 where it can't tell, 1 where it has memorised each.
     Karras et al. 2020a, equation 1, compare D(x) with 0; but a relativistic loss leaves the zero
     open, for each class another, and r would be 1 from the start. In pairs of one class it cancels.
     """
@@ -104,7 +111,7 @@ def sureness(real: Tensor, fake: Tensor) -> Tensor:
 
 
 class Augment:
-    """A fresh T at each call, with a chance `p` that follows the options' mode.
+    """A fresh T at each call, with a probability `p` that follows the options' mode.
 
     p and the signs counted so far lie on `device`, and nothing here waits for it.
     """

@@ -1,7 +1,7 @@
 """The exponential moving average of a generator's weights, with a half-life in examples.
 
-Averaging damps the circling of the two players; what people see and use is the average (Yazici et
-al. 2018). The half-life counts examples, so it means the same at any batch size (Karras et al. 2018).
+Averaging damps the oscillation of the two players; samples come from the average (Yazici et al. 2018).
+The half-life counts examples, so it means the same at any batch size (Karras et al. 2018).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from torch import Tensor, nn
 
 
 def decay(examples: float, half_life: float) -> float:
-    """The weight that the old average keeps after `examples` more: ½^(examples / half-life)."""
+    """The weight of the old average after `examples` more: ½^(examples / half-life)."""
     return 0.5 ** (examples / half_life) if half_life > 0 else 0.0
 
 
 class Average:
-    """A copy of a network that follows it slowly; buffers such as batch statistics follow too."""
+    """A moving average of a network, including buffers such as batch statistics."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, network: nn.Module, examples: int, half_life: float) -> None:
-        """Moves toward `network` as after `examples` more; a half-life of 0 copies it."""
+        """Moves towards `network` by `examples` more; a half-life of 0 copies it."""
         share = 1 - decay(examples, half_life)
         mine, other = tensors(self.network), tensors(network)
         floats = [i for i, tensor in enumerate(mine) if tensor.is_floating_point()]
         torch._foreach_lerp_([mine[i] for i in floats], [other[i] for i in floats], share)
         for i, tensor in enumerate(mine):
-            if not tensor.is_floating_point():  # counters of batches, for instance
+            if not tensor.is_floating_point():  # batch counters, for instance
                 tensor.copy_(other[i])
 
 

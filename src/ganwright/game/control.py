@@ -28,26 +28,28 @@ class GammaOptions:
 
     auto: bool = Field(
         default=False,
-        description="started by the size of an example, and moved until D is as steep as it should be; "
-        "r1 and r2 are then shares of γ",
+        description="start γ from the size of an example and adapt it until D's gradient has the "
+        "target norm; r1 and r2 are then shares of γ",
     )
     steepness: float = Field(
         default=600.0,
         gt=0,
-        description="auto: what E‖∇D‖², times the numbers in an example, is kept at",
+        description="auto: target of E‖∇D‖² times the numbers in an example",
     )
     speed: float = Field(
         default=0.2,
         ge=0,
-        description="auto: log γ moves by this × log error in a thousand examples",
+        description="auto: log γ moves by this × log error per thousand examples",
     )
     final: float = Field(
-        default=1.0, gt=0, description="share of γ left in the end, geometrically along a cosine"
+        default=1.0,
+        gt=0,
+        description="share of γ left at the end, reached geometrically along a cosine",
     )
     decay_kimg: float = Field(
         default=0,
         ge=0,
-        description="length of that fall, in thousand examples; 0: the run's budget",
+        description="length of that decay, in thousand examples; 0: the run's budget",
     )
 
     def share(self, seen: int) -> float:

@@ -12,7 +12,9 @@ gradient of the logits' sum where they leave it:
 The loss is a function of the logits, with slopes c, one for each. As D is linear between its kinks, the
 gradient of loss and penalty together is one product a layer, a ⊗ (c·h + t), where `create_graph` takes
 two and the whole graph of the backward pass; 8 layer passes instead of 12, and no graph to build.
-It is exact: kinks have measure zero. What isn't linear between kinks is refused (`Unfit`).
+It is exact: kinks have measure zero. The layers are found by watching D's own forward pass. What isn't
+linear between kinks is refused (`Unfit`), and such a D is differentiated twice. `tests/fused` compares
+both ways to 1e-10.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Unfit(Exception):
-    """A discriminator does something that isn't linear between kinks; the message says what."""
+    """The discriminator isn't piecewise linear; the message says where."""
 
 
 Map = Callable[[Tensor], Tensor]

@@ -33,14 +33,14 @@ def flat(uniform: np.ndarray) -> np.ndarray:
 
 
 def within(bound: float, uniform: np.ndarray) -> np.ndarray:
-    """N(0, 1) on condition that |z| ≤ bound, in every coordinate."""
+    """N(0, 1) conditioned on |z| ≤ bound, in every coordinate."""
     low, high = ndtr(-bound), ndtr(bound)
-    # Rounding must not carry a tail's end beyond the bound.
+    # Rounding must not push the end of a tail beyond the bound.
     return ndtri(low + (high - low) * uniform).clip(-bound, bound)
 
 
 def truncated_normal(uniform: np.ndarray) -> np.ndarray:
-    """N(0, 1) on condition that |z| ≤ 2."""
+    """N(0, 1) conditioned on |z| ≤ 2."""
     return within(CUT, uniform)
 
 
@@ -80,7 +80,7 @@ Truncate = Literal["shrink", "resample"]
 
 @options
 class LatentOptions:
-    """What the generator starts from."""
+    """The generator's random input."""
 
     kind: Literal["normal", "uniform", "truncated-normal", "hypersphere", "bernoulli"] = Field(
         default="normal", description="distribution of the latent"
@@ -93,7 +93,7 @@ class LatentOptions:
         return torch.from_numpy(LATENTS[self.kind](uniform).astype(np.float32))
 
     def check_truncation(self, truncation: float, how: str = "shrink") -> None:
-        """Raises OptionError for a truncation out of range, or that this latent has not."""
+        """Raises OptionError for a truncation out of range, or one that this latent doesn't support."""
         if how not in get_args(Truncate):
             raise OptionError(
                 message("truncate", f"can't be {how!r}", allowed=get_args(Truncate), got=how)
@@ -102,7 +102,7 @@ class LatentOptions:
             raise OptionError(f"truncation: must lie between 0 and 1; got {truncation}")
         if how == "resample" and self.kind not in RESAMPLED:
             raise OptionError(
-                f"truncate: a {self.kind} latent has no coordinates to draw again; 'shrink' it"
+                f"truncate: coordinates of a {self.kind} latent can't be redrawn; use 'shrink'"
             )
         if not truncation >= 0:
             raise OptionError(f"truncation: must be at least 0; got {truncation}")
@@ -110,7 +110,7 @@ class LatentOptions:
     def draw_truncated(
         self, seed: int, start: int, count: int, truncation: float, how: str = "shrink"
     ) -> Tensor:
-        """As `draw`, nearer to the mean: less various and more typical. Latent i is still (seed, i)'s.
+        """As `draw`, nearer to the mean: less varied and more typical. Latent i still belongs to (seed, i).
 
         "shrink" keeps the share `truncation` of each latent's way from the mean, in [0, 1]: 1 leaves
         it, 0 gives the mean. It is the interpolation of Karras et al. 2019 (appendix B), in w: our

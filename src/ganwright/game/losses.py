@@ -25,7 +25,7 @@ Logits = Float[Tensor, "batch"]
 
 
 class Targets(NamedTuple):
-    """What the discriminator is told real and fake are: 1 and 0, unless smoothed or noisy."""
+    """The discriminator's targets for real and fake: 1 and 0, unless smoothed or noisy."""
 
     real: Tensor | float = 1.0
     fake: Tensor | float = 0.0
@@ -33,7 +33,7 @@ class Targets(NamedTuple):
 
 @options
 class LabelOptions:
-    """Softened or noisy targets for the discriminator; only for losses that have targets.
+    """Smoothed or noisy targets for the discriminator; only for losses that have targets.
 
     Smoothing: Salimans et al. 2016, section 3.4 (one-sided: `fake` stays 0).
     """

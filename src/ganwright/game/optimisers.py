@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -23,7 +24,9 @@ class OptimiserOptions:
     )
     rate: float = Field(default=2e-4, gt=0, description="learning rate at the start")
     final_rate: float | None = Field(
-        default=None, ge=0, description="rate after decay_kimg, along a cosine; none keeps the rate"
+        default=None,
+        ge=0,
+        description="learning rate after decay_kimg, along a cosine; none keeps it constant",
     )
     decay_kimg: float = Field(
         default=0,
@@ -34,12 +37,15 @@ class OptimiserOptions:
         default=1.0,
         gt=0,
         le=1,
-        description="share of that length, its end, in which the rate falls; before, it stands",
+        description="last share of that length, in which the rate decays; before, it is constant",
     )
     beta1: float = Field(default=0.5, ge=0, lt=1, description="momentum (Adam's β1, or SGD's)")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="Adam's β2, or RMSprop's α")
     final_beta2: float | None = Field(
-        default=None, ge=0, lt=1, description="β2 after decay_kimg, likewise; none keeps it"
+        default=None,
+        ge=0,
+        lt=1,
+        description="β2 after decay_kimg, likewise; none keeps it constant",
     )
     weight_decay: float = Field(default=0, ge=0, description="weight decay")
 
@@ -48,13 +54,20 @@ class OptimiserOptions:
         return self._along(self.rate, self.final_rate, seen, self.decay_last)
 
     def beta2_at(self, seen: int) -> float:
-        """β2 after `seen` examples: short memory while gradients grow quickly, then long."""
+        """β2 after `seen` examples: a short memory while gradients change quickly, then a long one."""
         return self._along(self.beta2, self.final_beta2, seen)
 
     @property
     def changes(self) -> bool:
         """Whether anything follows the schedule."""
         return self.final_rate is not None or self.final_beta2 is not None
+
+    @property
+    def begins_kimg(self) -> float:
+        """How many thousand examples are seen before anything changes."""
+        if not self.changes:
+            return math.inf
+        return 0.0 if self.final_beta2 is not None else (1 - self.decay_last) * self.decay_kimg
 
     def _along(self, base: float, final: float | None, seen: int, last: float = 1.0) -> float:
         if final is None or self.decay_kimg == 0:
@@ -88,10 +101,10 @@ OPTIMISERS: Names[Row] = Names(
 
 
 def optimiser(o: OptimiserOptions, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that `o` asks for. Raises OptionError for half a decay, or a β2 it lacks."""
+    """The optimiser that `o` asks for. Raises OptionError for an incomplete decay or a β2 it lacks."""
     if o.decay_kimg and not o.changes:
         raise OptionError(
-            f"decay_kimg: needs a final_rate or final_beta2 to come to; got {o.decay_kimg:g} alone"
+            f"decay_kimg: needs a final_rate or final_beta2; got {o.decay_kimg:g} alone"
         )
     if o.final_beta2 is not None and o.kind == "sgd":
         raise OptionError(f"final_beta2: sgd has no β2; got {o.final_beta2:g}")

@@ -54,19 +54,19 @@ def around(real: Examples, fake: Examples) -> Examples:
 
 
 def half(squared: Values) -> Values:
-    """½‖∇D‖²: pulls the gradient to zero."""
+    """½‖∇D‖²: pulls the gradient towards zero."""
     return squared / 2
 
 
 def to_one(squared: Values) -> Values:
-    """(‖∇D‖ − 1)²: pulls the gradient's length to one."""
+    """(‖∇D‖ − 1)²: pulls the gradient's norm towards one."""
     # The root has no derivative at zero; a flat discriminator must not give NaN.
     return ((squared + 1e-12).sqrt() - 1).square()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Penalty:
-    """Where the gradient is taken and what is made of its square."""
+    """Where the gradient is taken, and the function of its square."""
 
     at: Literal["real", "fake"] | Callable[[Examples, Examples], Examples]
     value: Callable[[Values], Values]
@@ -88,7 +88,7 @@ PENALTIES: Names[Penalty] = Names(
 
 @torch.no_grad()
 def clip_weights(network: nn.Module, bound: float) -> None:
-    """Puts every weight that learns into [−bound, bound] (Arjovsky et al. 2017, algorithm 1)."""
+    """Clips every trainable weight to [−bound, bound] (Arjovsky et al. 2017, algorithm 1)."""
     for parameter in network.parameters():
-        if parameter.requires_grad:  # what is frozen stays as it is
+        if parameter.requires_grad:  # frozen weights stay as they are
             parameter.clamp_(-bound, bound)

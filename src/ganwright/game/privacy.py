@@ -1,10 +1,10 @@
-"""Differential privacy of the discriminator: what each real row adds to a step is bounded and hidden.
+"""Differential privacy: each real row's contribution to a discriminator step is clipped and noised.
 
-DP-SGD (Abadi et al. 2016, algorithm 1): every real row joins a step with the same small chance, its
-gradient is cut to length `clip`, the sum gets Gaussian noise of `noise` times `clip`, and an
-accountant adds up what all steps together can tell. Only this sum looks at real rows, so that both
-players, whatever they make of it afterwards, are (ε, δ)-differentially private: with or without any
-one row, no outcome is more than e^ε times as likely, but for a chance of δ.
+DP-SGD (Abadi et al. 2016, algorithm 1): every real row joins a step with the same small probability, its
+gradient is clipped to norm `clip`, the sum gets Gaussian noise of `noise` times `clip`, and an accountant
+adds up what all steps together can reveal. Only this sum looks at real rows, so both players are
+(ε, δ)-differentially private: with or without any one row, no outcome is more than e^ε times as likely,
+except with probability δ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 
-# Rényi orders that the accountant tries: the best one is taken.
+# Rényi orders that the accountant tries, taking the best.
 ORDERS = [1 + x / 20 for x in range(1, 200)] + [float(x) for x in range(11, 256)] + [512.0, 1024.0]
 
 
@@ -34,11 +34,12 @@ class PrivacyOptions:
         default=0.0,
         ge=0,
         le=1000,
-        description="deviation of the noise on the sum of row gradients, as a multiple of clip; 0: off",
+        description="noise multiplier: standard deviation of the noise on the gradient sum, in "
+        "units of clip; 0: off",
     )
-    clip: float = Field(default=1.0, gt=0, description="bound on the gradient of one real row")
+    clip: float = Field(default=1.0, gt=0, description="bound on the gradient norm of one real row")
     epsilon: float | None = Field(
-        default=None, gt=0, description="the run ends before it spends more than this"
+        default=None, gt=0, description="privacy budget ε: the run ends before exceeding it"
     )
     delta: float | None = Field(
         default=None, gt=0, lt=1, description="δ of (ε, δ); none: n^-1.5 of n training rows"
@@ -46,12 +47,12 @@ class PrivacyOptions:
     shares: float = Field(
         default=0.0,
         ge=0,
-        description="weight of the pull of fakes to the data's shares of single columns, which the "
-        "model holds anyway (they are not covered); for rows of choices",
+        description="weight of matching fakes to the data's shares of single columns, which the model stores "
+        "anyway (they are not covered); for rows of categories",
     )
     repeatable: bool = Field(
         default=False,
-        description="noise follows from train.seed: for tests, as who knows the seed can remove it",
+        description="derive the noise from train.seed: for tests only, as anyone with the seed can remove it",
     )
 
     @property
@@ -60,9 +61,9 @@ class PrivacyOptions:
 
 
 class Accountant:
-    """What steps have cost: ε by Rényi differential privacy (Mironov et al. 2019), as in opacus.
+    """The privacy spent: ε by Rényi differential privacy (Mironov et al. 2019), as in opacus.
 
-    Exact for Poisson sampling: each of `n` rows is in a step with the chance `rate`, by itself.
+    For Poisson sampling: each of `n` rows is in a step independently, with probability `rate`.
     """
 
     def __init__(self, o: PrivacyOptions, n: int, batch: int) -> None:
@@ -79,12 +80,12 @@ class Accountant:
             )
         if o.epsilon is not None and self.spent(1) > o.epsilon:
             raise OptionError(
-                f"game.privacy.epsilon: one step alone spends {self.spent(1):.3g}; got {o.epsilon:g}. "
+                f"game.privacy.epsilon: a single step spends {self.spent(1):.3g}; got {o.epsilon:g}. "
                 "Raise game.privacy.noise, or lower train.batch"
             )
 
     def spent(self, steps: int) -> float:
-        """ε after so many steps of the discriminator."""
+        """ε after this many steps of the discriminator."""
         if steps == 0:
             return 0.0
         with _quiet():
@@ -94,7 +95,7 @@ class Accountant:
         return max(float(epsilon), 0.0)
 
     def affords(self, steps: int) -> bool:
-        """Whether so many steps in all stay within the ε that was set."""
+        """Whether this many steps in total stay within the ε of the options."""
         return self.options.epsilon is None or self.spent(steps) <= self.options.epsilon
 
 
@@ -111,7 +112,7 @@ def _opacus() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without warnings: a bound that more orders could tighten is still a bound."""
+    """Suppresses warnings: a bound that more orders could tighten is still valid."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -119,10 +120,10 @@ def _quiet() -> Iterator[None]:
 
 @dataclass
 class PrivacyState:
-    """Steps that looked at real rows, and the key that all their chance follows from.
+    """The number of steps that looked at real rows, and the key of all their randomness.
 
-    The key must stay secret: who has it can draw the noise again and take it off. It is in the
-    checkpoint, which a resume needs, and never in the model.
+    The key must stay secret: anyone who has it can reproduce the noise and subtract it. It is in the
+    checkpoint, as a resume needs it, and never in the model.
     """
 
     key: int = field(default_factory=lambda: secrets.randbits(62))
@@ -143,9 +144,9 @@ def clipped_gradients(
 ) -> tuple[list[Tensor], Tensor]:
     """Σᵢ gᵢ·min(1, bound/‖gᵢ‖) for each parameter, and ‖gᵢ‖ (b,).
 
-    `judge` gives a value a row (b,) by way of `network`; gᵢ is the gradient of row i's value in all
-    parameters. Lengths come from what goes into each layer and what comes back to it, without the
-    gradients themselves (Goodfellow 2015; Lee and Kifer 2021): two passes back instead of b.
+    `judge` gives one value per row (b,) through `network`; gᵢ is the gradient of row i's value in all
+    parameters. Norms come from each layer's inputs and output gradients, without the gradients
+    themselves (Goodfellow 2015; Lee and Kifer 2021): two backward passes instead of b.
     """
     weights = list(network.parameters())
     with _listening(network) as calls:
@@ -162,7 +163,7 @@ def clipped_gradients(
 
 def _squared_norms(module: nn.Module, given: Tensor, back: Tensor) -> Tensor:
     """‖∇‖² (b,) of each row in the module's own parameters."""
-    if isinstance(module, nn.Linear):  # the outer product of what comes back and what went in
+    if isinstance(module, nn.Linear):  # the outer product of output gradient and input
         squares = given.square().sum(1)
         return (squares + (module.bias is not None)) * back.square().sum(1)
     found: Tensor = module.squared_row_norms(given, back)  # type: ignore[operator]
@@ -171,12 +172,14 @@ def _squared_norms(module: nn.Module, given: Tensor, back: Tensor) -> Tensor:
 
 @contextmanager
 def _listening(network: nn.Module) -> Iterator[list[tuple[nn.Module, Tensor, Tensor]]]:
-    """Notes (layer, what went in, what came out) of every layer that has parameters."""
+    """Records (layer, input, output) of every layer that has parameters."""
     calls: list[tuple[nn.Module, Tensor, Tensor]] = []
 
     def note(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
         if any(module is one for one, _, _ in calls):
-            raise RuntimeError(f"{type(module).__name__} is used twice: lengths would not add up")
+            raise RuntimeError(
+                f"{type(module).__name__} is used twice, so its gradient norms would not add up"
+            )
         calls.append((module, given[0], output))
 
     owners = [m for m in network.modules() if any(True for _ in m.parameters(recurse=False))]

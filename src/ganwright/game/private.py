@@ -1,4 +1,4 @@
-"""The game under differential privacy: one door to the real rows, and a lock on it."""
+"""The game under differential privacy: real rows are only seen through a noisy sum."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganwright.game.round import Batch, Game, Made, Result, frozen, noisy
 
 @dataclass
 class PrivateGame(Game):
-    """As `Game`, but real rows (as many as chance has it) meet the discriminator's noisy sum alone.
+    """As `Game`, but real rows (a Poisson sample) only enter the discriminator's noisy gradient sum.
 
     `rows` is how many there are on average, and how many fakes are made. `shares` (numbers,), where
     examples are one-hot, are the data's own shares of each code.
@@ -26,7 +26,7 @@ class PrivateGame(Game):
     shares: Tensor | None = None
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
-        """One round; `reals` gives rows that were each drawn with the same chance, maybe none."""
+        """One round; `reals` gives rows that were each drawn with the same probability, maybe none."""
         o, noise = self.options, self.options.noise_at(seen)
         fakes: Made | None = None
         for step in range(o.discriminator_steps):
@@ -44,7 +44,7 @@ class PrivateGame(Game):
         )
 
     def _generate(self, batch: Batch) -> Made:
-        return super()._generate(batch)._replace(nll=None)  # there is no truth to be told
+        return super()._generate(batch)._replace(nll=None)  # there are no true values to be likely
 
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o = self.options
@@ -60,12 +60,12 @@ class PrivateGame(Game):
         )
 
     def _nothing(self) -> Batch:
-        """A batch that says only how many to make."""
+        """An empty batch that only says how many fakes to make."""
         condition = self.generator.start(self.rows, None)  # type: ignore[operator]
         return Batch(torch.empty(self.rows, 0), condition)
 
     def _private_step(self, real: Batch, nothing: Batch, fakes: Tensor, noise: float) -> Result:
-        """The discriminator's step. What it measures of real rows stays unsaid: it has no noise."""
+        """The discriminator's step. Its statistics of real rows are not reported, as they have no noise."""
         o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
         weights = list(network.parameters())
         logits = self._judge(noisy(fakes, noise), nothing.condition)
@@ -76,7 +76,7 @@ class PrivateGame(Game):
         if len(real.examples):
 
             def judge() -> Tensor:
-                # Not in bfloat16: lengths must be what they are said to be.
+                # Not in bfloat16: norms must be exact for the guarantee.
                 judged: Tensor = network(noisy(real.examples, noise), real.condition)
                 blank = torch.zeros_like(judged)
                 return loss.discriminator(judged, blank, o.labels.draw(judged))
@@ -94,6 +94,6 @@ class PrivateGame(Game):
 def apart(fakes: Tensor, shares: Tensor) -> Tensor:
     """Σ (p − q)²/q over codes, p the shares that each has of fakes (b, ΣK), q the data's (ΣK,).
 
-    Pearson's χ² to the number of rows; a code that the data has less than once in b counts as once.
+    Pearson's χ² over the number of rows; a code that the data has less than once in b counts as once.
     """
     return ((fakes.mean(0) - shares).square() / (shares + 1 / len(fakes))).sum()

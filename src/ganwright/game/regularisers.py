@@ -1,8 +1,9 @@
-"""Regularisers against collapse and for few data, for any recipe; all of them off unless asked for.
+"""Regularisers against mode collapse and for small data sets; all of them off by default.
 
-Pure functions of logits, and the one small state, LeCam's anchors. Packs and the
-minibatch standard deviation are parts of discriminators (`nets.layers`); that each player has a rate
-and a number of steps of its own (two time scales, Heusel et al. 2017) is in their options.
+Pure functions of logits, and the one small state, LeCam's anchors. They move after each whole batch, so
+that LeCam is the same number with microbatches. Packs and the minibatch standard deviation are parts of
+discriminators (`nets.layers`); that each player has a rate and a number of steps of its own (two time
+scales, Heusel et al. 2017) is in their options.
 """
 
 from __future__ import annotations
@@ -26,22 +27,24 @@ Places = Int[Tensor, "kept"]
 
 @options
 class RegulariserOptions:
-    """What is added to the losses, and what the generator learns from."""
+    """Terms added to the losses, and which fakes the generator learns from."""
 
     lecam: float = Field(
-        default=0.0, ge=0, description="λ of λ(D(x)−ᾱ_fake)² + λ(D(G(z))−ᾱ_real)², for few data"
+        default=0.0,
+        ge=0,
+        description="λ of λ(D(x)−ᾱ_fake)² + λ(D(G(z))−ᾱ_real)², for small data sets",
     )
     lecam_after_kimg: float = Field(
-        default=0.0, ge=0, description="LeCam starts after this many thousand examples"
+        default=0.0, ge=0, description="thousand examples after which LeCam starts"
     )
     consistency: float = Field(
         default=0.0, ge=0, description="λ of λ(D(x)−D(T(x)))², real and fake; the paper's is 10"
     )
     top_k: float = Field(
-        default=1.0, gt=0, le=1, description="share of its fakes, the best, that G learns from"
+        default=1.0, gt=0, le=1, description="share of the best fakes that G learns from"
     )
     top_k_kimg: float = Field(
-        default=20.0, ge=0, description="that share falls from 1 over this many thousand examples"
+        default=20.0, ge=0, description="thousand examples over which that share falls from 1"
     )
 
     def lecam_at(self, seen: int) -> float:
@@ -61,7 +64,7 @@ class Anchors:
     fake: Tensor | None = None
 
     def follow(self, real: Scalar, fake: Scalar) -> None:
-        """Moves toward the mean logits of one batch; starts at those of the first."""
+        """Moves towards the mean logits of a batch; starts at those of the first."""
         if self.real is None or self.fake is None:
             self.real, self.fake = real, fake
         else:  # after a resume they come from the CPU
@@ -78,9 +81,9 @@ class Anchors:
 def lecam(real: Logits, fake: Logits, past_real: Scalar, past_fake: Scalar) -> Scalar:
     """E(D(x) − ᾱ_fake)² + E(D(G(z)) − ᾱ_real)² (Tseng et al. 2021, section 3.2).
 
-    Draws the logits of either side to where those of the other have been: the discriminator of few
-    data can't grow sure of them. As printed; the authors' code cuts each difference off at zero,
-    which differs only where real logits lie below the fakes' past.
+    Pulls the logits of either side to the other side's moving mean, so that a discriminator with few
+    data can't become overconfident. As printed; the authors' code clips each difference at zero,
+    which differs only where real logits lie below the fakes' mean.
     """
     return (real - past_fake).square().mean() + (fake - past_real).square().mean()
 
@@ -93,9 +96,9 @@ def consistency(logits: Logits, moved: Logits) -> Scalar:
 def best(real: Logits, fake: Logits, share: float, *, relative: bool) -> Places:
     """Which ⌈share·b⌉ fakes look the most real (Sinha et al. 2020, section 3).
 
-    By D's logit; where the loss is `relative`, by how far it lies above that of the real example of
-    its pair. Such a loss leaves open a constant of the logits, for each class another; pairs are of
-    one class, so in their difference it cancels, and no class is favoured.
+    By D's logit or, where the loss is `relative`, by how far it lies above the logit of the real
+    example in its pair. Such a loss leaves a constant of the logits open, another for each class;
+    pairs are of one class, so it cancels in their difference, and no class is favoured.
     """
     score = fake - real if relative else fake
     return score.topk(math.ceil(share * len(fake)), sorted=False).indices

@@ -59,12 +59,14 @@ class GameOptions:
     privacy: PrivacyOptions = PrivacyOptions()
     augment: AugmentOptions = AugmentOptions()
     remedies: RegulariserOptions = RegulariserOptions()
-    clip_weights: float = Field(default=0.0, ge=0, description="bound on D's weights; 0 is none")
+    clip_weights: float = Field(default=0.0, ge=0, description="clip D's weights to ± this; 0: off")
     clip_gradient: float = Field(
-        default=0.0, ge=0, description="bound on a step's gradient norm; 0 is none"
+        default=0.0, ge=0, description="clip a step's gradient norm to this; 0: off"
     )
     instance_noise: float = Field(
-        default=0.0, ge=0, description="deviation of the noise on D's input at the start"
+        default=0.0,
+        ge=0,
+        description="standard deviation of the instance noise on D's input, at the start",
     )
     instance_noise_kimg: float = Field(
         default=0.0,
@@ -73,20 +75,18 @@ class GameOptions:
     )
     discriminator_steps: int = Field(default=1, ge=1, le=1000, description="D's updates in a round")
     generator_steps: int = Field(default=1, ge=1, le=1000, description="G's updates in a round")
-    share_fakes: bool = Field(
-        default=True, description="G learns on the fakes that D has just seen"
-    )
-    adversarial: float = Field(
-        default=1.0, ge=0, description="weight of the adversarial loss for G"
-    )
+    share_fakes: bool = Field(default=True, description="train G on the fakes that D has just seen")
+    adversarial: float = Field(default=1.0, ge=0, description="weight of G's adversarial loss")
     adversarial_every: int = Field(
         default=1,
         ge=1,
         le=1000,
-        description="D plays in every so many rounds; in the others G learns by likelihood alone",
+        description="D takes part in every n-th round; in the others G learns from the likelihood alone",
     )
     likelihood: float = Field(
-        default=0.0, ge=0, description="weight of −log p of what was hidden, for nets that give it"
+        default=0.0,
+        ge=0,
+        description="weight of the negative log-likelihood of hidden values, for nets that give it",
     )
 
     def noise_at(self, seen: int) -> float:
@@ -97,10 +97,10 @@ class GameOptions:
 
 
 class Batch(NamedTuple):
-    """Real examples (batch, *shape) in [-1, 1], and what both players are told about each.
+    """Real examples (batch, *shape) in [-1, 1], and what both players are conditioned on.
 
-    `condition` (batch, …) is what the generator's `condition` made of them: their labels, or which
-    parts it is to make; None where nothing is told.
+    `condition` (batch, …) is the result of the generator's `condition`: their labels, or which parts it
+    has to generate; None without conditions.
     """
 
     examples: Tensor
@@ -108,7 +108,7 @@ class Batch(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one round came to: scalars on the device, not yet read; None where nothing was played."""
+    """The results of one round: scalars on the device, not yet read; None for a step not taken."""
 
     discriminator_loss: Tensor | None = None
     generator_loss: Tensor | None = None
@@ -127,7 +127,7 @@ class Result(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a generator made (batch, *shape), and −log p of the truth (batch,) if it gives that."""
+    """A generator's output (batch, *shape), and −log p of the true values (batch,) if it gives that."""
 
     examples: Tensor
     nll: Tensor | None
@@ -154,7 +154,9 @@ class Game:
     augment: Augment | None = None
     moved: Callable[[Tensor], Tensor] | None = None
     gamma: Gamma = field(default_factory=lambda: Gamma(GammaOptions()))
-    fused: bool | None = None  # whether penalties go without differentiating twice; None: untried
+    fused: bool | None = (
+        None  # whether penalties work without double backpropagation; None: untried
+    )
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
@@ -184,7 +186,7 @@ class Game:
         )
 
     def _remember(self, told: Result, count: int) -> None:
-        """Lets what the discriminator said of a whole batch become past."""
+        """Updates LeCam's anchors with the discriminator's logits of a whole batch."""
         real, fake = told.real_logit, told.fake_logit
         if self.options.remedies.lecam and real is not None and fake is not None:
             self.anchors.follow(real, fake)
@@ -194,13 +196,13 @@ class Game:
             self.gamma.follow(told.steepness, count)
 
     def _rests(self, seen: int, batch: int) -> bool:
-        """Whether the discriminator sits this round out."""
+        """Whether the discriminator sits out this round."""
         o = self.options
         number = seen // (batch * o.discriminator_steps)
         return o.adversarial == 0 or number % o.adversarial_every != 0
 
     def _likelihood_step(self, batch: Batch) -> Result:
-        """The generator learns by likelihood alone."""
+        """The generator learns from the likelihood alone."""
         of = cast(Any, self.generator).negative_log_likelihood
         value = of(self.latents(len(batch.examples)), batch.condition).mean()
         loss = self.options.likelihood * value
@@ -230,7 +232,7 @@ class Game:
     def _judge_with_square(
         self, x: Tensor, condition: Tensor | None, view: Affine | None
     ) -> tuple[Tensor, Tensor]:
-        """Logits of examples, and ‖∇ₓD(T(x))‖² of each: in three passes where D is made for it."""
+        """Logits of examples, and ‖∇ₓD(T(x))‖² of each: in three passes where D allows it."""
 
         def judge(seen: Tensor) -> Tensor:
             return self._logits(seen, condition)
@@ -260,7 +262,7 @@ class Game:
                 points = row.at(real_x, fake_x)
                 _, squared = self._judge_with_square(points, batch.condition, self._view(points))
                 penalty = penalty + weight * row.value(squared).mean()
-            else:  # R1 and R2, whose weights are governed together
+            else:  # R1 and R2, whose weights γ scales together
                 steep = steep + weight * row.value(squares[row.at]).mean()
         scale = self.gamma.scale(seen) if squares else None
         penalty = penalty if scale is None else penalty + scale * steep
@@ -286,7 +288,7 @@ class Game:
         )
 
     def _lecam(self, real: Tensor, fake: Tensor, seen: int) -> Tensor | None:
-        """How far the logits are from the other side's past, if that is asked for, weighed."""
+        """The weighted LeCam term, if it is on."""
         weight, past = self.options.remedies.lecam_at(seen), self.anchors
         if weight == 0 or past.real is None or past.fake is None:
             return None
@@ -301,15 +303,15 @@ class Game:
         condition: Tensor | None,
         views: list[Affine | None],
     ) -> Tensor | None:
-        """How far the logits move as the examples do, if that is asked for, weighed.
+        """The weighted consistency term, if it is on.
 
-        Moved examples are changed as they were before: else D would have to say the same of each
-        example whatever the augmentation makes of it.
+            Moved examples get the same augmentation as before: otherwise D would also have to be invariant
+        to the augmentation.
         """
         weight = self.options.remedies.consistency
         if weight == 0:
             return None
-        assert self.moved is not None  # as `check` saw to
+        assert self.moved is not None  # as `check` ensures
         moved = self._judge_both(self.moved(real_x), self.moved(fake_x), condition, set(), views)
         return weight * (consistency(real, moved[0]) + consistency(fake, moved[1]))
 
@@ -378,7 +380,7 @@ class Game:
     def _learn(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor
     ) -> Tensor | None:
-        """Goes back through `loss` and takes the optimiser's step; returns the gradient's norm.
+        """Backpropagates `loss` and takes the optimiser's step; returns the gradient's norm.
 
         None where no step is taken yet: this was a microbatch, and not the last.
         """
@@ -397,25 +399,25 @@ class Game:
 
 
 def viewed(x: Tensor, view: Affine | None) -> Tensor:
-    """Examples as a drawn augmentation shows them, if there is one."""
+    """Examples after a drawn augmentation, if there is one."""
     return x if view is None else view(x)
 
 
 def on(like: Tensor, value: float | Tensor) -> Tensor:
-    """A scalar where `like` lies; a number is written there without waiting for the device."""
+    """A scalar on the device of `like`; written there without waiting."""
     return value if isinstance(value, Tensor) else torch.full((), value, device=like.device)
 
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """What passes through `network` meanwhile leaves no gradient on its weights: less work."""
+    """Passes through `network` meanwhile compute no gradient of its weights, to save work."""
     learning = [weight for weight in network.parameters() if weight.requires_grad]
     for weight in learning:
         weight.requires_grad_(False)
     try:
         yield
     finally:
-        for weight in learning:  # others never learn: the frozen stages of a transfer
+        for weight in learning:  # others are frozen for good: the stages of a transfer
             weight.requires_grad_(True)
 
 

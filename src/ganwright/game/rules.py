@@ -1,4 +1,4 @@
-"""What options need, what they forbid, and which players they fit: tables, and one check of all of them."""
+"""What options need, what they forbid, and which players they fit: tables, and one check for all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganwright.base.spec import Spec
 from ganwright.game.losses import LOSSES
 from ganwright.game.round import GameOptions
 
-# An option that says how another one works changes nothing while that one is off.
+# Options that have no effect while the option they modify is off.
 NEEDS = {
     "gamma.steepness": "gamma.auto",
     "gamma.speed": "gamma.auto",
@@ -28,7 +28,7 @@ NEEDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The rules of a game, its players, and what they play with as far as it is known."""
+    """The options of a game, its players, and what is known of data and batch."""
 
     game: GameOptions
     generator: nn.Module
@@ -36,7 +36,7 @@ class Setup:
     spec: Spec | None = None
     batch: int | None = None
     microbatch: int | None = None  # of a batch whose gradients are accumulated
-    moves: bool = True  # whether there is a way to move an example a little
+    moves: bool = True  # whether examples can be moved slightly
 
     @property
     def private(self) -> bool:
@@ -70,7 +70,7 @@ class Setup:
 
     @property
     def not_by_rows(self) -> str:
-        """A layer of the discriminator whose gradients can't be told apart row by row."""
+        """A layer of the discriminator whose per-row gradient norms are not available."""
         owners = (m for m in self.discriminator.modules() if list(m.parameters(recurse=False)))
         alien = (
             m
@@ -81,7 +81,7 @@ class Setup:
 
 
 class Rule(NamedTuple):
-    """`broken` gives something true where a setup breaks the rule: {got} in `option` and in `why`."""
+    """`broken` returns a true value where a setup breaks the rule: {got} in `option` and `why`."""
 
     option: str
     broken: Callable[[Setup], Any]
@@ -98,14 +98,14 @@ PLAYERS = (
         lambda s: (
             (s.game.likelihood or s.game.adversarial_every > 1) and not s.generator.gives_likelihood
         ),
-        "this generator gives no probabilities of what is hidden",
+        "this generator gives no probabilities of hidden values",
     ),
     Rule(
         "game.adversarial",
         lambda s: (
             s.game.likelihood == 0 and (s.game.adversarial == 0 or s.game.adversarial_every > 1)
         ),
-        "without game.likelihood the generator would have nothing to learn by",
+        "without game.likelihood the generator would have nothing to learn from",
     ),
     Rule(
         "game.gamma",
@@ -113,12 +113,12 @@ PLAYERS = (
             (s.game.gamma.auto or s.game.gamma.final != 1)
             and not (s.game.penalty.r1 or s.game.penalty.r2)
         ),
-        "governs game.penalty.r1 and r2, and both are 0",
+        "scales game.penalty.r1 and r2, and both are 0",
     ),
     Rule(
         "game.gamma.final",
         lambda s: s.game.gamma.auto and s.game.gamma.final != 1,
-        "an automatic γ goes where D's steepness takes it",
+        "an automatic γ follows D's gradient norm, so it has no final value",
     ),
     Rule(
         "game.labels",
@@ -129,7 +129,7 @@ PLAYERS = (
     Rule(
         "game.penalty.{got}",
         lambda s: s.penalty if s.penalty and s.discriminator.mixes_examples else None,
-        "needs a discriminator that treats examples one by one; discriminator.norm must be none, "
+        "needs a discriminator that treats examples independently; discriminator.norm must be none, "
         "layer or spectral; got 'batch'",
     ),
     Rule(
@@ -145,7 +145,7 @@ PLAYERS = (
     Rule(
         "game.remedies.consistency",
         lambda s: s.game.remedies.consistency and not s.moves and s.spec,
-        "compares an example with the same one moved a little; there is no moving {got.things}",
+        "compares an example with a slightly moved copy, and {got.things} can't be moved",
     ),
 )
 
@@ -154,19 +154,19 @@ ACCUMULATION = (
     Rule(
         "train.microbatch",
         lambda s: s.batch_norm,
-        "batch norm takes statistics of the whole batch; {got}.norm must be another",
+        "batch norm needs statistics of the whole batch; choose another {got}.norm",
     ),
     Rule(
         "train.microbatch",
         lambda s: s.game.loss == "relativistic-average",
-        "the relativistic-average loss compares with the mean of the whole batch; the "
-        "relativistic-paired loss goes pair by pair",
+        "the relativistic-average loss needs the mean of the whole batch; the relativistic-paired "
+        "loss works pair by pair",
     ),
     Rule(
         "train.microbatch",
         lambda s: s.game.penalty.dragan,
-        "game.penalty.dragan takes the deviation of the whole batch; "
-        "game.penalty.gradient_penalty and r1 go example by example",
+        "game.penalty.dragan needs the standard deviation of the whole batch; "
+        "game.penalty.gradient_penalty and r1 work example by example",
     ),
     Rule(
         "train.microbatch",
@@ -177,17 +177,17 @@ ACCUMULATION = (
     Rule(
         "train.microbatch",
         lambda s: s.microbatch and s.microbatch % s.group and s.microbatch,
-        "must be a multiple of {setup.group}, the examples that the discriminator judges together; "
-        "got {got}",
+        "must be a multiple of {setup.group}, the number of examples that the discriminator judges "
+        "together; got {got}",
     ),
 )
 
-# Nothing but the noisy sum of clipped gradients may look at real rows.
+# Only the noisy sum of clipped gradients may look at real rows.
 PRIVACY = (
     Rule(
         "game.privacy",
         lambda s: s.spec and s.spec.classes,
-        "labels of real examples would not be covered; needs data without classes",
+        "does not protect the labels of real examples; needs data without classes",
     ),
     Rule(
         "game.loss",
@@ -203,23 +203,23 @@ PRIVACY = (
     Rule(
         "game.penalty.{got}",
         lambda s: s.penalty,
-        "has no gradient row by row; with game.privacy bound the discriminator by game.clip_weights",
+        "has no per-row gradient; with game.privacy, use game.clip_weights to bound the discriminator",
     ),
     Rule(
         "game.remedies.{got}",
         lambda s: next((n for n in ("lecam", "consistency") if getattr(s.game.remedies, n)), None),
-        "shows real rows to the discriminator beside the noisy sum; with game.privacy it must be 0",
+        "shows real rows to the discriminator outside the noisy sum; with game.privacy it must be 0",
     ),
     Rule("game.augment", lambda s: s.game.augment.mode != "off", "doesn't go with game.privacy"),
     Rule(
         "game.privacy",
         lambda s: getattr(s.generator, "fills", False),
-        "the generator must not be given cells of real rows; set generator.whole=true",
+        "the generator must not see cells of real rows; set generator.whole=true",
     ),
     Rule(
         "game.privacy",
         lambda s: s.discriminator.mixes_examples or s.group > 1,
-        "needs a discriminator that judges rows one by one; set discriminator.pack=1, no "
+        "needs a discriminator that judges rows independently; set discriminator.pack=1, no "
         "discriminator.minibatch_std, and no batch norm",
     ),
     Rule(
@@ -263,5 +263,5 @@ def _check_needs(game: GameOptions) -> None:
     for name, needed in NEEDS.items():
         if given[name] != usual[name] and given[needed] == usual[needed]:
             raise OptionError(
-                f"game.{name}: changes nothing without game.{needed}; got {given[name]:g} alone"
+                f"game.{name}: has no effect without game.{needed}; got {given[name]:g} alone"
             )

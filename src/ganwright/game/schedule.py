@@ -6,7 +6,7 @@ import math
 
 
 def progress(seen: int, length: int) -> float:
-    """How far along a schedule of `length` examples we are, from 0 to 1; no length is the end."""
+    """The progress along a schedule of `length` examples, from 0 to 1; with length 0 it is at its end."""
     return min(max(seen / length, 0.0), 1.0) if length > 0 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""From a spec to the two players: nets that fit any spec, and the layers that all share.
+"""Nets that fit any spec, and the layers that all nets share.
 
 Nets for one modality are in its part `nets`. New net: one file, and its options in the lists here or
 there.
@@ -33,5 +33,5 @@ DISCRIMINATORS = (MLPDiscriminatorOptions, LatentSkipDiscriminatorOptions)
 
 
 def count_parameters(network: nn.Module) -> int:
-    """How many numbers the network learns."""
+    """How many trainable parameters the network has."""
     return sum(parameter.numel() for parameter in network.parameters())

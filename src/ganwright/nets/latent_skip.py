@@ -1,4 +1,4 @@
-"""Deep, narrow nets that see their input again at every stage.
+"""Deep, narrow nets that get their input again at every stage.
 
 The latent is joined to the features of every stage, so no stage can lose it; each stage adds to what
 came before (He et al. 2016), so hundreds of stages train.

@@ -1,4 +1,10 @@
-"""The parts that several nets share: activations, normalisation, heads, initialisation."""
+"""The parts that several nets share: activations, normalisation, heads, initialisation.
+
+A discriminator says on which examples its logits depend. Packs of consecutive examples have one logit
+(PacGAN, Lin et al. 2018); within groups they depend on each other (minibatch standard deviation, Karras
+et al. 2018). Real examples and fakes both fill whole groups, so they can be judged in one pass, and a
+loss sees only that there are fewer logits. Batch statistics mix all examples: then it takes two passes.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +65,7 @@ Group = Annotated[
     Field(
         ge=0,
         le=64,
-        description="packs whose spread D is shown (minibatch standard deviation): 4 in the paper; 0 off",
+        description="packs in a group of the minibatch standard deviation: 4 in the paper; 0: off",
     ),
 ]
 
@@ -156,11 +162,11 @@ class PlayerOptions(Protocol):
 
 
 class Generator(nn.Module):
-    """What a generator offers beside its forward pass (latents, condition) → examples or `Made`."""
+    """The interface of generators, besides the forward pass (latents, condition) → examples or `Made`."""
 
     block = 64  # examples sampled together, at multiples of it, whatever the caller asks for
-    uniforms = 0  # that an example takes beside its latent
-    fills = False  # makes the hidden parts of an example given the others
+    uniforms = 0  # that an example needs besides its latent
+    fills = False  # generates the hidden parts of an example given the others
     gives_likelihood = False  # whether it has a `negative_log_likelihood`
     derived = ""  # sizes that its options don't say, in words
 
@@ -170,11 +176,11 @@ class Generator(nn.Module):
         return None
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor | None:
-        """What both players are told about real examples (batch, …): their labels."""
+        """What both players are conditioned on for real examples (batch, …): their labels."""
         return labels
 
     def start(self, count: int, labels: Tensor | None) -> Tensor | None:
-        """The condition of `count` examples that are made from nothing but their labels."""
+        """The condition of `count` examples generated from their labels alone."""
         return labels
 
     def sample(
@@ -190,7 +196,7 @@ class Generator(nn.Module):
 
 
 class Made(NamedTuple):
-    """What a generator made, (batch, *shape), and −log p of the truth, (batch,), if it gives that."""
+    """A generator's output, (batch, *shape), and −log p of the true values, (batch,), if it gives that."""
 
     examples: Tensor
     nll: Tensor | None
@@ -212,7 +218,7 @@ class LatentInput(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """What a discriminator says of whose logits depend on whom.
+    """The interface of discriminators: which examples' logits depend on each other.
 
     Where only neighbours do, batches can be joined and split at multiples of `group`, and penalties
     hold: the gradient at an example is that of its whole group's logits. Where all examples of a
@@ -225,7 +231,7 @@ class Discriminator(nn.Module):
 
 
 def packed(x: Tensor, pack: int) -> Tensor:
-    """Consecutive examples as one: (b, C, *rest) to (b / pack, pack·C, *rest) (Lin et al. 2018)."""
+    """Packs consecutive examples: (b, C, *rest) to (b / pack, pack·C, *rest) (Lin et al. 2018)."""
     return x if pack == 1 else x.unflatten(0, (-1, pack)).flatten(1, 2)
 
 
@@ -233,13 +239,15 @@ class MinibatchStd(nn.Module):
     """One feature more: how much each group of examples varies (Karras et al. 2018, section 3).
 
     The standard deviation of every feature over `group` consecutive examples, averaged over all
-    features: what a generator that repeats itself can't imitate. A group of 0 adds nothing.
+    features: which a generator that repeats itself can't imitate. A group of 0 adds nothing.
     """
 
     def __init__(self, group: int) -> None:
         super().__init__()
         if group == 1:
-            raise OptionError("discriminator.minibatch_std: one has no spread; 0, or at least 2")
+            raise OptionError(
+                "discriminator.minibatch_std: a group of one has no deviation; 0, or at least 2"
+            )
         self.group = group
         self.features = 1 if group else 0  # that it adds
 
@@ -260,7 +268,7 @@ class Head(nn.Module):
 
     D(x, y) = w·h(x) + v_y·h(x) (Miyato and Koyama 2018, equation 4); without classes the first
     term alone. Of a pack, v_y is the sum over its places, each of which has embeddings of its own.
-    Never in bfloat16: losses compare logits, and at 20 it tells no tenths apart.
+    Never in bfloat16: losses compare logits, and near 20 it can't resolve tenths.
     """
 
     def __init__(self, features: int, classes: int, pack: int = 1) -> None:

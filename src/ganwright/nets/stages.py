@@ -1,4 +1,4 @@
-"""The stages of a discriminator from its input up, for what treats low and high ones differently."""
+"""The stages of a discriminator from its input up, for methods that treat low and high ones differently."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganwright.nets.layers import WEIGHTED
 
 @runtime_checkable
 class Staged(Protocol):
-    """A discriminator that says itself what its stages are."""
+    """A discriminator that defines its own stages."""
 
     def from_input(self) -> Sequence[Sequence[nn.Module]]:
         """The modules of each stage, the one nearest to the input first; the head is in none."""
@@ -39,10 +39,10 @@ def stages_of(discriminator: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def freeze(discriminator: nn.Module, count: int) -> None:
-    """The first `count` stages learn no more (Freeze-D, Mo et al. 2020).
+    """Freezes the first `count` stages (Freeze-D, Mo et al. 2020).
 
-    A discriminator's low layers know edges and textures, which go for many kinds of pictures; what few
-    examples teach them is these examples.
+    A discriminator's low layers detect edges and textures, which hold for many kinds of images; trained on
+    few examples, they would overfit to these.
     """
     for stage in stages_of(discriminator)[:count]:
         for parameter in stage:

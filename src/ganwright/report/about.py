@@ -1,4 +1,4 @@
-"""How a run was made: on what it was trained, for how long, and by what."""
+"""How a run was made: its data, its training, and the software."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ CLASSES = 20  # that are named
 
 
 def trained_on(facts: Facts, found: Findings, look: Look) -> list[tuple[str, str]]:
-    """What the data was, as far as it is known."""
+    """What is known of the data."""
     model, data, start = found.model, found.data, facts.start
     lines = [("Data", str(start.get("data", "unknown")))]
     if facts.source and facts.source != start.get("data"):
-        lines.append(("Where it was", facts.source))
+        lines.append(("Path", facts.source))
     if "n" in start:
         lines.append(("Training examples", _count(start["n"])))
     if data is not None and found.own:
         lines.append(
-            ("Held out", f"{len(data.heldout):,}, one half to choose a model, one to judge it")
+            ("Held out", f"{len(data.heldout):,}: half to choose a model, half to judge it")
         )
     if model is not None:
         lines.append(("One example", look.one(model)))
@@ -53,12 +53,12 @@ def training(facts: Facts, found: Findings) -> list[tuple[str, str]]:
     lines = [
         ("Recipe", str(start.get("recipe", "unknown"))),
         (
-            "Shown to it",
-            f"{facts.last('kimg'):,.1f} thousand examples (kimg)" if facts.events else "unknown",
+            "Examples seen",
+            f"{facts.last('kimg'):,.1f} thousand (kimg)" if facts.events else "unknown",
         ),
         ("Time", "unknown" if math.isnan(seconds) else _time(seconds)),
         ("Device", f"{start.get('device', 'unknown')}, threads: {start.get('threads', 'unknown')}"),
-        ("Speed", "unknown" if math.isnan(speed) else f"{speed:,.0f} examples a second"),
+        ("Speed", "unknown" if math.isnan(speed) else f"{speed:,.0f} examples/s"),
     ]
     if "generator_parameters" in start:
         sizes = _count(start["generator_parameters"]), _count(start.get("discriminator_parameters"))
@@ -67,7 +67,7 @@ def training(facts: Facts, found: Findings) -> list[tuple[str, str]]:
         best = (
             " (the best score)" if scores and (facts.folder.best / "model.json").is_file() else ""
         )
-        lines.append(("The model shown", f"after {found.model.seen / 1000:,.1f} kimg{best}"))
+        lines.append(("Model shown", f"after {found.model.seen / 1000:,.1f} kimg{best}"))
     versions = [
         f"{name} {start[name]}" for name in ("ganwright", "torch", "python") if name in start
     ]

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: small, without a script, coloured by the page's own style.
+"""Charts as inline SVG: small, without scripts, coloured by the page's own style.
 
 Every chart is an image to a screen reader, with its title and what it shows in words. Colours are
 classes (`c0`, `c1`, …) that the page's style defines for light and dark.
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawn chart, with what stands around it."""
+    """A drawn chart with its title, caption and legend."""
 
     title: str
     svg: Markup
@@ -43,7 +43,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class _Scale:
-    """From values to places on the page."""
+    """Maps values to positions on the page."""
 
     low: float
     high: float
@@ -117,7 +117,7 @@ def line_chart(
 def stacked_chart(
     title: str, says: str, names: Sequence[str], table: Sequence[tuple[float, Sequence[float]]]
 ) -> Chart | None:
-    """Shares that sum to 1 over kimg, one band a name; the smallest are one band where many."""
+    """Shares that sum to 1 over kimg, one band per name; beyond a limit the smallest share one band."""
     if not table or not names:
         return None
     kept = sorted(range(len(names)), key=lambda i: -sum(row[i] for _, row in table))
@@ -127,7 +127,7 @@ def stacked_chart(
     if len(kept) < len(names):
         shares = [(k, [*row, max(0.0, 1 - sum(row))]) for k, row in shares]
         labels.append(f"{len(names) - len(kept)} others")
-    if len(shares) == 1:  # a band of some width, though there is one mark only
+    if len(shares) == 1:  # a band needs some width, even with a single point
         shares = [(shares[0][0] - 0.5, shares[0][1]), (shares[0][0] + 0.5, shares[0][1])]
     x = _Scale(shares[0][0], shares[-1][0], LEFT, WIDTH - RIGHT)
     y = _Scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
@@ -272,7 +272,7 @@ def thinned(points: Series) -> Series:
 
 
 def shown(value: float) -> str:
-    """A number as people read it: three digits."""
+    """A number to three significant digits."""
     if value == 0 or 0.001 <= abs(value) < 1e5:
         text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
         return text.replace("-", "−")

@@ -1,4 +1,4 @@
-"""How training went: the log's numbers over time."""
+"""Training curves: the log's numbers over time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def curves(facts: Facts, own: Sequence[Chart]) -> list[Chart]:
     drawn = [
         charts.line_chart(
             "Losses",
-            "Neither need fall: each player is judged by the other. Watch for one running away.",
+            "Neither has to fall: each player is judged by the other. Watch for one running away.",
             [
                 Line("discriminator", facts.series("report", "discriminator_loss"), 0),
                 Line("generator", facts.series("report", "generator_loss"), 1),
@@ -26,8 +26,8 @@ def curves(facts: Facts, own: Sequence[Chart]) -> list[Chart]:
         ),
         charts.line_chart(
             "What the discriminator says",
-            "Its mean answer to real and to made examples. The nearer the two lines, the harder it "
-            "finds to tell them apart.",
+            "Its mean output for real and for made examples. The closer the two lines, the harder it "
+            "finds it to tell them apart.",
             [
                 Line("real", facts.series("report", "real_logit"), 2),
                 Line("made", facts.series("report", "fake_logit"), 1),
@@ -37,7 +37,7 @@ def curves(facts: Facts, own: Sequence[Chart]) -> list[Chart]:
         charts.line_chart(
             "Quality and variety",
             "Precision: made examples that look real. Recall and coverage: how much of the real "
-            "variety is met. Recall that sinks is collapse.",
+            "variety is covered. Falling recall is a sign of mode collapse.",
             [
                 Line(name, facts.series("score", name), colour)
                 for name, colour in (("precision", 0), ("recall", 1), ("coverage", 2))
@@ -46,8 +46,8 @@ def curves(facts: Facts, own: Sequence[Chart]) -> list[Chart]:
         ),
         charts.line_chart(
             "Collapse",
-            "Unique: the share of samples that repeat no other. Spread: how different they are from "
-            "each other, where real examples have 1. Near 0, one thing only is made.",
+            "Unique: the share of distinct samples. Spread: how different they are from each other, "
+            "where real examples have 1. Near 0, the generator makes only one thing.",
             [
                 Line("unique", facts.series("score", "unique"), 0),
                 Line("spread", facts.series("snapshot", "variety"), 1),
@@ -69,7 +69,7 @@ def _distance(facts: Facts) -> Chart | None:
     return charts.line_chart(
         "Distance from real examples (FID)",
         "The lower, the better; dashed is what real training examples score in the samples' place. The "
-        "best is what is kept. Scores in training use few samples and features of their own: compare "
+        "best model is kept. Scores in training use few samples and their own features: compare "
         "them with each other, not with the card.",
         [Line("samples", scores, 0), Line("real", floor, 2, dashed=True)],
         band=band if positive else (),
@@ -79,12 +79,12 @@ def _distance(facts: Facts) -> Chart | None:
 
 
 def class_shares(facts: Facts) -> Chart | None:
-    """Shares of the classes at each score, where the features know classes."""
+    """Class shares at each score, where the features have a classifier."""
     scores = [e for e in facts.of("score") if not math.isnan(number(e.get("kimg")))]
     keys = list(dict.fromkeys(key for e in scores for key in e if key.startswith(SHARE)))
     names = [key.removeprefix(SHARE) for key in keys]
     table = [(number(e["kimg"]), [_or_zero(e.get(key)) for key in keys]) for e in scores]
-    says = "What a classifier takes the samples of each score for. A band that vanishes is a lost class."
+    says = "The classes that a classifier sees in each score's samples. A band that vanishes is a lost class."
     return charts.stacked_chart("Classes", says, names, table)
 
 
@@ -98,6 +98,6 @@ def no_scores(facts: Facts) -> str:
     if facts.of("score"):
         return ""
     return (
-        "There are no scores in training: too little was held out to score by, they were switched off, "
+        "There are no scores in training: too little data was held out, they were switched off, "
         "or none was due yet."
     )

@@ -1,4 +1,4 @@
-"""What the files of a run folder say, with what is missing or damaged as an absence, not an error."""
+"""What the files of a run folder say; missing or damaged files are no error, just absent."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Facts:
         return [entry for entry in self.events if entry["event"] == event]
 
     def series(self, event: str, name: str, by: str = "kimg") -> Series:
-        """One number of the log over time, by kimg or seconds, without what is no number."""
+        """One number of the log over time, by kimg or seconds; anything but finite numbers is dropped."""
         found = [(number(e.get(by)), number(e.get(name))) for e in self.of(event)]
         return [(x, y) for x, y in found if not math.isnan(x + y)]
 
     def last(self, name: str) -> float:
-        """The last that the log says of a number, NaN if nothing."""
+        """The last value of a number in the log, or NaN."""
         return next(
             (v for e in self.events[::-1] if not math.isnan(v := number(e.get(name)))), math.nan
         )
@@ -81,7 +81,7 @@ class Facts:
         return sorted(lines)
 
     def commands(self) -> list[tuple[str, str]]:
-        """Command lines that make this run and what follows from it again."""
+        """Command lines that reproduce this run and what is made from it."""
         run, source = shlex.quote(str(self.folder.path)), shlex.quote(self.source or "DATA")
         recipe = shlex.quote(str(self.folder.recipe))
         lines = [
@@ -91,7 +91,7 @@ class Facts:
             ("make this page", f"ganwright report {run}"),
         ]
         if self.state in ("interrupted", "cut off"):
-            lines.insert(0, ("go on with it", f"ganwright train {source} --out {run} --resume"))
+            lines.insert(0, ("continue it", f"ganwright train {source} --out {run} --resume"))
         return lines
 
 

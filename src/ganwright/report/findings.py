@@ -1,4 +1,4 @@
-"""What a run's files come to: found where it can be, and where not, why not."""
+"""Loads what a run's files describe; what can't be loaded is noted with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganwright.report.look import Findings, Say
 
 
 def find(facts: Facts, against: str | os.PathLike[str] | None, say: Say) -> Findings:
-    """What the run's files come to: its model, its data and its card."""
+    """Loads the run's model, data and card."""
     found = Findings()
     found.model = model = found.attempt("model", lambda: Model.load(facts.folder.path))
     if model is not None:

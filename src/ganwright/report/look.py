@@ -1,4 +1,4 @@
-"""What a page shows of data of one kind: a modality's part `look`, with defaults that suit any."""
+"""What a page shows of a modality's data: its part `look`, with defaults that suit any."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOTHING = Markup()
 
 @dataclass(kw_only=True)
 class Findings:
-    """What a run's files come to; None where it could not be had, and in `missing` why."""
+    """A run's model, data and card; None where one could not be loaded, with the reason in `missing`."""
 
     model: Model | None = None
     data: Dataset | None = None
@@ -53,7 +53,7 @@ class Shown:
 
 
 class SideBySide(NamedTuple):
-    """A model's samples and real examples, and whether it never saw those."""
+    """A model's samples and real examples, and whether those are unseen."""
 
     made: Markup
     real: Markup | None
@@ -63,13 +63,12 @@ class SideBySide(NamedTuple):
 class Look:
     """What reports show of a modality's data. A modality derives from it and offers it as `LOOK`.
 
-    `sections` are places on the page that are its own, and their names in its list; `simplest` says
-    what the baseline of its part `judge` is, `others` how further references are called; `failures`
-    say what a part that is missing means.
+    `sections` are its own sections of the page, as (anchor, name); `simplest` describes the baseline of
+    its part `judge`, `others` names further references; `failures` say what a missing part means.
     """
 
     sections: tuple[tuple[str, str], ...] = ()
-    simplest: str = "that knows the training data by and large"
+    simplest: str = "one that knows only the rough statistics of the training data"
     others: Mapping[str, str] = {}
     failures: Mapping[str, str] = {}
 
@@ -88,12 +87,12 @@ class Look:
         return Shown(samples=Markup(template("samples.html").render(made=made)))
 
     def side_by_side(self, model: Model, data: Dataset) -> SideBySide | None:
-        """Samples to compare models by at a glance; None where that shows nothing."""
+        """Samples for comparing models at a glance; None where that would show nothing."""
         return None
 
 
 def look_of(one: Modality | None) -> Look:
-    """The look of a modality; the defaults where it has none, or nobody knows which it is."""
+    """The look of a modality; the defaults where it has none or is unknown."""
     if one is None or not one.has("look"):
         return Look()
     look: Look = one.part("look").LOOK
@@ -115,7 +114,7 @@ class Cut:
 def rows_section(
     made: Cut | None, real: Cut | None = None, *, unseen: bool = False, more: int = 0
 ) -> Markup:
-    """The section `samples` of what is shown as rows; `more` columns are left out."""
+    """The section `samples` of data shown as rows; `more` columns are left out."""
     return Markup(
         template("rows.html").render(made=made, real=real, unseen=unseen, more_columns=more)
     )

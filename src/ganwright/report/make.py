@@ -1,4 +1,4 @@
-"""From a run folder to its report: what is there is shown, what is missing is said."""
+"""From a run folder to its report; what is missing is named on the page."""
 
 from __future__ import annotations
 

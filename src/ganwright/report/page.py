@@ -1,4 +1,4 @@
-"""From findings to the page: the template filled in."""
+"""Fills in the page's template."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CardRow:
 
 
 def sections(look: Look) -> list[tuple[str, str]]:
-    """Places on the page, and their names in its list."""
+    """The page's sections, as (anchor, name)."""
     before = [("samples", "Samples"), ("warnings", "Warnings"), ("card", "Card")]
     return [*before, ("time", "Over time"), *look.sections, ("how", "How it was made")]
 
@@ -72,7 +72,7 @@ def render(facts: Facts, found: Findings, look: Look, own: Shown) -> str:
 
 
 def row(name: str, entry: Entry, others: tuple[str, ...] = ()) -> CardRow:
-    """One measure, ready to show. What lies between real and simplest is drawn."""
+    """One measure, ready to show. Its position between real and simplest is drawn."""
     says = MEASURES[name].says if name in MEASURES else ""
     interval = "—"
     if entry.low is not None and entry.high is not None:
@@ -101,7 +101,7 @@ def _standing(name: str, entry: Entry) -> Markup | None:
         math.nan if end is None else gap(Entry(**{**vars(entry), "value": end}))
         for end in (entry.low, entry.high)
     )
-    if entry.better.startswith("near"):  # beyond real is as wrong as short of it
+    if entry.better.startswith("near"):  # overshooting real is as wrong as falling short of it
         place, (low, high) = abs(place), _distances(low, high)
     tone = TONES[next(i for i, (most, _) in enumerate(LEVELS) if place < most)]
     if name == "ct" and entry.value < COPYING:
@@ -120,7 +120,7 @@ def _upside_down(entry: Entry) -> bool:
 
 
 def _distances(low: float, high: float) -> tuple[float, float]:
-    """An interval of signed places as one of distances from 0."""
+    """The interval of |place|, from one of signed places."""
     if math.isnan(low + high):
         return math.nan, math.nan
     ends = abs(low), abs(high)

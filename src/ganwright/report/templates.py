@@ -1,4 +1,4 @@
-"""Templates and styles: those of this room, and those that a modality has in its own folder."""
+"""Templates and styles: those of this package, and those in a modality's own folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def read(name: str, package: str = ROOM) -> str:
 
 
 def _found(package: str, name: str) -> str:
-    """The package's own file, else this room's."""
+    """The given package's file, else this package's."""
     own = resources.files(package).joinpath(name)
     return read(name, package if own.is_file() else ROOM)
 
 
 @cache
 def template(name: str, package: str = ROOM) -> Any:
-    """A template of a package; it may import this room's, such as `parts.html`."""
+    """A template of a package; it may import this package's, such as `parts.html`."""
     environment = Environment(
         loader=FunctionLoader(partial(_found, package)),
         autoescape=True,

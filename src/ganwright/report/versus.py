@@ -25,7 +25,7 @@ from ganwright.report.templates import read, template
 from ganwright.report.words import lead
 
 COLOURS, GREY = 10, 11  # of runs; of what real data scores
-NEAREST = "fid"  # what the first words go by
+NEAREST = "fid"  # the measure that the verdict goes by
 TONES = ("good", "fair", "poor", "plain")
 
 
@@ -124,7 +124,7 @@ def render_comparison(
 
 
 def verdict(cards: Cards) -> str:
-    """Which recipe is nearest to real data, whether that is sure, and who is best in what else."""
+    """Which recipe is nearest to real data, whether that is certain, and which are best in what."""
     names = shared([card for group in cards.values() for card in group])
     by = NEAREST if NEAREST in names else names[0]
     found = {recipe: over_seeds(group, by) for recipe, group in cards.items()}
@@ -135,17 +135,19 @@ def verdict(cards: Cards) -> str:
     if len(cards) == 1:
         return f"{title(by)} of {values[0]}{real}."
     noise = (
-        "by more than the noise" if _single(cards) else "its worst seed before all of the others'"
+        "by more than the noise"
+        if _single(cards)
+        else "its worst seed ahead of every seed of the others"
     )
     if _winner(cards, by) is None:
-        start = f"By {title(by)}, none is nearest to real data for sure ({noise}): "
+        start = f"By {title(by)}, none is clearly nearest to real data ({noise}): "
     else:
         start = f"{order[0]} is nearest to real data, {noise}: {title(by)} "
     text = f"{start}{', '.join(values)}{real}."
     stars = Counter(winner for name in names if (winner := _winner(cards, name)) is not None)
     if stars:
         named = ", ".join(f"{name} in {count}" for name, count in stars.most_common())
-        text += f" Best for sure, of {len(names)} measures: {named}."
+        text += f" Clearly best, of {len(names)} measures: {named}."
     return text
 
 
@@ -155,7 +157,7 @@ def _single(cards: Cards) -> bool:
 
 
 def _winner(cards: Cards, name: str) -> str | None:
-    """The recipe that is best for sure: beyond the noise, or, of several seeds, beyond all of them."""
+    """The clearly best recipe: beyond the noise or, with several seeds, ahead of all other seeds."""
     if not _single(cards):
         return best_over_seeds(cards, name)
     i = best([group[0] for group in cards.values()], name)
@@ -209,14 +211,14 @@ def _interval(entry: Entry) -> str:
 
 
 def curves(groups: Groups) -> list[Chart]:
-    """The scores in training by seconds and by kimg, a line a candidate, a colour a recipe."""
+    """The scores in training by seconds and by kimg, one line per candidate, one colour per recipe."""
     drawn = [
-        _curve(groups, "fid", "seconds", "Distance from real examples (FID), by the clock",
-               "The lower, the better. How soon is each how near, on this machine?"),
-        _curve(groups, "fid", "kimg", "The same, by examples seen",
-               "How much does each learn from an example, however long that takes?"),
-        _curve(groups, "coverage", "seconds", "Variety (coverage), by the clock",
-               "The share of real variety that is met. A line that falls is a collapse."),
+        _curve(groups, "fid", "seconds", "Distance from real examples (FID), over time",
+               "The lower, the better: how fast each recipe gets there on this machine."),
+        _curve(groups, "fid", "kimg", "The same, over examples seen",
+               "How much each learns per example, however long that takes."),
+        _curve(groups, "coverage", "seconds", "Variety (coverage), over time",
+               "The share of real variety that is covered. A falling line is a sign of mode collapse."),
     ]  # fmt: skip
     return [chart for chart in drawn if chart is not None]
 
@@ -236,7 +238,7 @@ def _curve(groups: Groups, name: str, by: str, heading: str, says: str) -> Chart
     unit = "s" if by == "seconds" else by
     limits = (0.0, 1.0) if name == "coverage" else None
     drawn = charts.line_chart(heading, says, lines, unit=unit, limits=limits, by_factors=True)
-    # The seeds of a recipe look alike: one word for all.
+    # The seeds of a recipe share a colour: one legend entry for all.
     return None if drawn is None else replace(drawn, legend=tuple(dict.fromkeys(drawn.legend)))
 
 
@@ -256,7 +258,7 @@ def _course(one: Candidate) -> tuple[str, ...]:
 
 
 def _warnings(candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
-    """Of each candidate, what a reader must know; once what is said of all."""
+    """What a reader must know about each candidate; what applies to all is said once."""
     found = [
         (one.name, text) for one in candidates for text in (*one.card.warnings, *_course_said(one))
     ]
@@ -271,7 +273,9 @@ def _course_said(one: Candidate) -> list[str]:
     collapses = sum(event.get("problem") == "collapse" for event in events)
     said = []
     if backs:
-        said.append(f"training diverged and was set back, with half the rates, {backs}×")
+        said.append(f"training diverged and was rolled back, with halved learning rates, {backs}×")
     if collapses:
-        said.append(f"the samples varied far less than the data at {collapses} marks in training")
+        said.append(
+            f"the samples varied far less than the data at {collapses} snapshots in training"
+        )
     return said

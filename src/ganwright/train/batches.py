@@ -1,4 +1,4 @@
-"""Which real examples come next: a function of (seed, examples seen), so nothing is saved for it."""
+"""Which real examples come next: a function of (seed, examples seen), so no state is saved."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ class Order:
 
 
 def chosen(n: int, rate: float, seed: int) -> np.ndarray:
-    """Which of `n` are chosen when each is with the chance `rate`, by itself: int64, maybe none."""
+    """Poisson sampling: each of `n` is chosen independently with probability `rate`; int64, maybe none."""
     return np.flatnonzero(np.random.default_rng(seed).random(n) < rate)

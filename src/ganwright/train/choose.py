@@ -1,4 +1,4 @@
-"""The default recipe, which the data's modality chooses, with reasons; and what to expect of a run."""
+"""The default recipe, chosen by the data's modality with reasons, and what to expect of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganwright.train.recipes import Recipe
 
 
 class Chooser(Protocol):
-    """A modality's part `recipes`, which has `RECIPES`, too."""
+    """A modality's part `recipes`, which also has `RECIPES`."""
 
     def choose(
         self, data: Dataset, *, minutes: float | None, trials: Trials

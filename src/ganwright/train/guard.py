@@ -1,4 +1,4 @@
-"""Watching for collapse: are the samples as different from each other as the data?"""
+"""The collapse guard: do samples vary as much as the data?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganwright.train.trainer import Trainer
 
-COLLAPSED = 0.3  # samples this much less various than the data deserve a warning
+COLLAPSED = 0.3  # below this share of the data's variety, samples deserve a warning
 
 
 def spread(x: Tensor, labels: np.ndarray | None) -> float:
@@ -24,10 +24,10 @@ def spread(x: Tensor, labels: np.ndarray | None) -> float:
 
 
 def variety(trainer: Trainer, samples: Any, labels: np.ndarray | None) -> float:
-    """The spread of samples as a share of that of as many real examples: 1 is like the data.
+    """The spread of samples relative to that of as many real examples; 1 is like the data.
 
-    Near 0 the generator makes one thing only. With classes it is the spread within each: a
-    generator that knows one picture a class has collapsed, too. It says nothing about quality.
+    Near 0 the generator makes only one thing. With classes it is the spread within each, as a
+    generator with one example per class has collapsed, too. It says nothing about quality.
     """
     train, codec = trainer.data.train, trainer.data.codec
     if labels is None or trainer.data.labels is None:

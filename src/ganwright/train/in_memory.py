@@ -1,6 +1,6 @@
-"""Training in memory, in one call: the loop of a run, with no plan made and nothing written.
+"""Training in memory, in one call: the loop of a run, without a plan and with nothing written.
 
-For what trains on the way to something else: filling a table, an estimator's `fit`.
+For uses that train along the way: filling a table, an estimator's `fit`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
 PASSES, MOST_ROUNDS = 100, 10_000  # of the default budget
-LEAST_BATCH, LEAST_ROUNDS = 16, 100  # a batch is halved until the budget has so many rounds
-CHECKS = 25  # looks at held-out rows in one budget
-PATIENCE = 5  # … that may pass without a better one
+LEAST_BATCH, LEAST_ROUNDS = 16, 100  # the batch is halved until the budget has this many rounds
+CHECKS = 25  # scores on held-out rows in one budget
+PATIENCE = 5  # … in a row that may pass without improvement
 LEAST_HELD, MOST_HELD = 20, 2000  # held-out rows to stop by
-LOOKED_AT = 500  # … looked at: fewer rows are looked at several times
+LOOKED_AT = 500  # … per score: fewer rows are used several times
 
 
 def train_in_memory(
@@ -44,7 +44,7 @@ def train_in_memory(
     progress: bool | None = None,
     stop_by: np.ndarray | None = None,
 ) -> Model:
-    """A model of rows, the same for the same seed where `minutes` don't end it.
+    """Trains a model of rows; the same seed gives the same model unless `minutes` end it.
 
     It trains for `passes` over the rows, or `minutes`; None is a default by their number. `stop_by` are
     held-out rows (default: all of them): the model with the lowest negative log-likelihood is kept, and
@@ -56,12 +56,12 @@ def train_in_memory(
         _with_budget(recipe, len(data.train), passes, minutes, seed), data=data.options
     )
     held = _held(data, data.heldout if stop_by is None else stop_by)
-    # The caller's own random numbers are not ours to seed.
+    # The caller's global random state stays untouched.
     with torch.random.fork_rng(), shown(progress) as observer:
         trainer, kept = Trainer(recipe, data, device), InMemory()
         train(trainer, kept, observer or Silent(), lambda: False, held)
         if not trainer.healthy():
-            raise Diverged("training diverged; a lower rate or more rows may help")
+            raise Diverged("training diverged; a lower learning rate or more rows may help")
         return kept.model(trainer)
 
 
@@ -95,7 +95,7 @@ def _with_budget(
 
 
 class InMemory:
-    """A run that is kept nowhere: of what it made, the weights of the best generator."""
+    """Keeps only the best generator's weights, in memory."""
 
     sets_back = False
 
@@ -104,7 +104,7 @@ class InMemory:
 
     def append(self, **event: Any) -> None: ...
     def checkpoint(self, trainer: Trainer, *, regular: bool) -> None: ...
-    def end(self, recipe: Recipe, trainer: Trainer) -> None: ...
+    def recipe(self, recipe: Recipe, trainer: Trainer) -> None: ...
 
     def regular(self) -> dict[str, Any]:
         raise NotImplementedError("no checkpoint is kept")

@@ -1,4 +1,4 @@
-"""Where a run is kept while it trains: in its folder, or, of what training made, nothing but the best."""
+"""Where a run is kept while it trains: in its folder, or, in memory, just the best model."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ GRID, COLUMNS = 64, 8  # samples in a snapshot, about
 
 
 class Keeper(Protocol):
-    """What the loop asks of the place where a run is kept."""
+    """What the loop needs from the place where a run is kept."""
 
-    sets_back: bool  # whether a diverged run goes back to a checkpoint
+    sets_back: bool  # whether a diverged run can be rolled back to a checkpoint
 
     def append(self, **event: Any) -> None:
         """Adds one line to the log."""
 
     def checkpoint(self, trainer: Trainer, *, regular: bool) -> None:
-        """Keeps all that a resume takes, and the model of now."""
+        """Keeps everything that a resume needs, and the current model."""
 
     def regular(self) -> dict[str, Any]:
-        """The state at the last regular checkpoint, of a run that can be set back."""
+        """The state at the last regular checkpoint, of a run that can be rolled back."""
 
     def best(self, model: Model) -> None:
         """Keeps the best model so far."""
 
     def snapshot(self, trainer: Trainer) -> tuple[Path, float] | None:
-        """Keeps samples for the eye: where they are, and how various; None where nobody looks."""
+        """Keeps samples to look at; returns their path and variety, None where nobody looks."""
 
-    def end(self, recipe: Recipe, trainer: Trainer) -> None:
+    def recipe(self, recipe: Recipe, trainer: Trainer) -> None:
         """Keeps the recipe that repeats the run."""
 
 
@@ -63,9 +63,9 @@ class OnDisk:
         model.save(self.folder.best)
 
     def snapshot(self, trainer: Trainer) -> tuple[Path, float]:
-        """The grid of the same latents as always.
+        """The grid, always from the same latents.
 
-        With classes, each has a column of its own, as far as the columns go.
+        With classes, each has its own column, up to the number of columns.
         """
         model = trainer.model()
         codec = trainer.data.codec
@@ -79,7 +79,7 @@ class OnDisk:
             codec.save_snapshot(aside, samples, columns)
         return path, variety(trainer, samples, labels)
 
-    def end(self, recipe: Recipe, trainer: Trainer) -> None:
+    def recipe(self, recipe: Recipe, trainer: Trainer) -> None:
         write_text(self.folder.recipe, to_toml(recipe, heading=recipe_heading(trainer)))
 
 

@@ -12,12 +12,13 @@ from ganwright.base.errors import Diverged, Interrupted
 from ganwright.model import Model
 from ganwright.train.guard import COLLAPSED
 from ganwright.train.keeper import Keeper
+from ganwright.train.plan import at_speed
 from ganwright.train.recipes import Recipe
 from ganwright.train.trainer import Trainer
 
 
 class Observer(Protocol):
-    """Whoever watches a run: a progress bar, a score keeper. The loop calls, never imports."""
+    """Anything that watches a run, such as a progress bar. The loop calls it and never imports it."""
 
     def step(self, trainer: Trainer, seconds: float) -> None:
         """After every round."""
@@ -44,18 +45,18 @@ class Scorer(Protocol):
         """Flat numbers for the log."""
 
     def selects(self, found: dict[str, float]) -> tuple[float, float]:
-        """Which of them selects, lower is better, and by how much models must differ in it to differ."""
+        """The number that selects the best model (lower is better), and its error."""
 
 
 @dataclass
 class Due:
-    """Something that is done every so many examples, and not twice at the same place."""
+    """Something done every so many examples, and never twice at the same count."""
 
     every: int
     last: int = 0
 
     def now(self, seen: int) -> bool:
-        """Whether another multiple of `every` was passed since the last time it was asked."""
+        """Whether another multiple of `every` was passed since the last call."""
         due = seen // self.every > self.last // self.every
         self.last = seen
         return due
@@ -67,12 +68,14 @@ def train(
     observer: Observer,
     stopped: Callable[[], bool],
     scorer: Scorer | None = None,
+    planned: float | None = None,
 ) -> None:
     """Trains until the recipe's budget is used, keeping the run as it goes.
 
-    `stopped` is asked after every round; when it says yes, the checkpoint is written and
+    `stopped` is called after every round; when it returns True, the checkpoint is written and
     Interrupted raised. `scorer` selects the best model and, with patience, ends the run early.
-    Raises Diverged when training kept diverging; the last good model is kept then.
+    Schedules of `planned` kimg, the expected length of a run by the clock, follow its real speed.
+    Raises Diverged when training keeps diverging; the last good model is kept then.
     """
     recipe = trainer.recipe
     o = recipe.train
@@ -93,7 +96,7 @@ def train(
         log("checkpoint")
 
     if trainer.seen == 0:
-        save(regular=True)  # so that a run stopped or diverged at once can go on, too
+        save(regular=True)  # so that even a run that stops or diverges at once can be continued
 
     while True:
         trainer.seconds = time.monotonic() - began
@@ -128,32 +131,39 @@ def train(
                 log("patience", scores_without_improvement=trainer.stale)
                 done = True
 
+        if regular and planned is not None and not trainer.rollbacks:  # those depend on past rates
+            recipe, planned = at_speed(recipe, planned, trainer.seen, trainer.seconds)
+            if recipe is not trainer.recipe:
+                trainer.recipe = recipe
+                keeper.recipe(recipe, trainer)  # first: a resume from this checkpoint needs it
+                log("plan", planned_kimg=planned)
+
         if regular or done or stop:
             save(regular=regular)
 
         if done:
             break
 
-        if stop:  # after all that is due here: a resume will not do it again
+        if stop:  # after everything due here: a resume will not repeat it
             log("interrupted")
             raise Interrupted(
                 f"interrupted at {trainer.seen / 1000:g} kimg; the checkpoint is written, "
-                "go on with the same command and --resume"
+                "continue with the same command and --resume"
             )
 
         trainer.means.add(trainer.round())
         observer.step(trainer, time.monotonic() - began)
 
-    # The clock's run becomes repeatable: the recipe now says where it stopped.
+    # A run ended by the clock becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
-    keeper.end(ended, trainer)
+    keeper.recipe(ended, trainer)
     log("done", **trainer.spent())
 
 
 def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
-    """Whether the budget is used."""
+    """Whether the budget is used up."""
     o = recipe.train
-    if seen == 0:  # a budget is above 0, so it takes a round, however short the minutes
+    if seen == 0:  # every budget is above 0, so at least one round is played
         return False
     by_kimg = o.kimg is not None and seen >= round(o.kimg * 1000)
     by_clock = o.minutes is not None and seconds >= o.minutes * 60
@@ -161,31 +171,31 @@ def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
 
 
 def _set_back(trainer: Trainer, keeper: Keeper, log: Callable[..., None]) -> None:
-    """After a divergence: back to the last checkpoint, with other noise and half the rates."""
+    """After a divergence: back to the last checkpoint, with other noise and half the learning rates."""
     at, rollbacks = trainer.seen, trainer.rollbacks + 1
     if rollbacks > trainer.recipe.train.repairs:
         log("guard", problem="diverged", repairs=rollbacks - 1)
         raise Diverged(
             f"training diverged at {at / 1000:g} kimg and {rollbacks - 1} rollbacks did not help; "
-            "model/ holds the last good model. Try a lower rate, a penalty or clipping"
+            "model/ holds the last good model. Try a lower learning rate, a penalty or clipping"
         )
     found = keeper.regular()
-    best = trainer.best  # still what best/ holds
-    steps = trainer.privacy.steps  # what they told of real rows is not untold
+    best = trainer.best  # best/ still holds it
+    steps = trainer.privacy.steps  # what they revealed of real rows stays spent
     trainer.restore(found)
     trainer.best, trainer.rollbacks, trainer.privacy.steps = best, rollbacks, steps
     log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=rollbacks)
 
 
 def _score(trainer: Trainer, keeper: Keeper, scorer: Scorer, log: Callable[..., None]) -> None:
-    """Scores the model of now and keeps it if it is the best so far."""
+    """Scores the current model and keeps it if it is the best so far."""
     model = trainer.model()
     began = time.monotonic()
     found = scorer(model)
     value, error = scorer.selects(found)
     best = float("inf") if trainer.best is None else trainer.best
-    # Of models within the error the one trained longest is kept: what a few rows say by chance of one
-    # column would otherwise end the learning of all.
+    # Among models within the error the one trained longest is kept: otherwise noise in one column of the
+    # few held-out rows would end the training of all columns.
     good = value < best + error
     trainer.stale = 0 if good else trainer.stale + 1
     trainer.best = min(value, best)

@@ -1,7 +1,12 @@
-"""Before a run: which recipe, how fast, how much memory, and how often to write."""
+"""Before a run: how fast it is, how much memory it takes, and how often to write.
+
+A few rounds are measured, and what follows from them is written into the recipe: number of threads,
+intervals, length of schedules. So a run can be repeated bit for bit even if a clock set its length.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass, replace
@@ -21,15 +26,15 @@ from ganwright.train.trainer import Trainer, precision_on
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MEASURED_S = 0.5
 REPORTS, SNAPSHOTS, CHECKPOINTS, SCORES = 100, 20, 10, 20  # in one budget
-# A score makes a thousand samples: some hundred examples' worth of training. Once in 5 kimg keeps it
-# under a tenth of the time.
+# A score makes a thousand samples, which costs as much as training on some hundred examples. Once in
+# 5 kimg keeps it under a tenth of the time.
 LEAST_SCORE_KIMG = 5.0
-LONG_S = 600.0  # a run this long is worth a minute of learning features to score by
+LONG_S = 600.0  # a run this long justifies a minute of training features to score by
 REPORT_S, SNAPSHOT_S, CHECKPOINT_S = 30.0, 600.0, 300.0  # but never further apart than this
 
 
 def pick_device(name: str) -> str:
-    """The device that `name` means here; "auto" takes CUDA, then MPS, then the CPU.
+    """The device that `name` stands for; "auto" takes CUDA, then MPS, then the CPU.
 
     Raises OptionError when the device is not there.
     """
@@ -45,13 +50,13 @@ def pick_device(name: str) -> str:
             message("--device", f"unknown device {name!r}", allowed=DEVICES, got=name)
         )
     if not present[name]:
-        raise OptionError(f"--device: there is no {name} here; use --device auto")
+        raise OptionError(f"--device: no {name} on this machine; use --device auto")
     return name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run would be: the resolved recipe and what was measured of it on this machine."""
+    """The plan of a run: the resolved recipe and its measurements on this machine."""
 
     recipe: Recipe
     device: str
@@ -79,8 +84,8 @@ class Plan:
                 f"parameters   generator {self.generator_parameters:,}, "
                 f"discriminator {self.discriminator_parameters:,}",
                 *([f"blocks       {self.derived}"] if self.derived else []),
-                f"memory       {self.peak_bytes / 2**20:,.0f} MiB of tensors at the height of a step, "
-                f"{self.state_bytes / 2**20:,.0f} MiB of them weights and optimisers",
+                f"memory       {self.peak_bytes / 2**20:,.0f} MiB of tensors at the peak of a step, "
+                f"{self.state_bytes / 2**20:,.0f} MiB of them weights and optimiser state",
                 f"speed        {self.images_per_s:,.0f} examples/s, measured on a few rounds",
                 f"expected     {self.expected_kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
             ]
@@ -88,7 +93,7 @@ class Plan:
 
 
 class Trial:
-    """A trainer that plays a few rounds to be measured; the run that follows starts afresh."""
+    """A trainer that plays a few rounds to be measured; the run itself starts afresh."""
 
     def __init__(self, recipe: Recipe, data: Dataset, device: str) -> None:
         self.plays = _plays(recipe, device)
@@ -105,14 +110,14 @@ class Trial:
 
 
 class Trials:
-    """Trials of recipes on some data and a device: one for each recipe, however often it is asked."""
+    """Trials of recipes on some data and a device, each made once."""
 
     def __init__(self, data: Dataset, device: str) -> None:
         self.data, self.device = data, device
         self._made: list[Trial] = []
 
     def of(self, recipe: Recipe) -> Trial:
-        """The trial of that recipe, or of one that plays the same."""
+        """The trial of that recipe, or of one with equal rounds."""
         plays = _plays(recipe, self.device)
         for trial in self._made:
             if trial.plays == plays:
@@ -132,7 +137,7 @@ class Trials:
 
 
 def _plays(recipe: Recipe, device: str) -> Recipe:
-    """The recipe without what makes no difference to the speed and the memory of a round."""
+    """The recipe without anything that doesn't affect the speed and memory of a round."""
     o = recipe.train
     kept = TrainOptions(
         batch=o.batch,
@@ -144,7 +149,7 @@ def _plays(recipe: Recipe, device: str) -> Recipe:
 
 
 def make_plan(recipe: Recipe, trials: Trials) -> Plan:
-    """Plays a few rounds to see how fast they are, and fixes the intervals by it; writes nothing."""
+    """Measures a few rounds and sets the intervals by their speed; writes nothing."""
     recipe = with_threads(recipe, trials)
     threads = recipe.train.threads
     assert threads is not None
@@ -172,7 +177,7 @@ def make_plan(recipe: Recipe, trials: Trials) -> Plan:
 def with_decay(recipe: Recipe, kimg: float, *, instead_of: float = 0) -> Recipe:
     """The recipe with the length of a decay filled in that lasts as long as the run.
 
-    Those are of length 0, until it is known; or, once a budget has changed, of the length before.
+    Such decays have length 0 until it is known or, once the budget has changed, the old length.
     """
 
     def decaying(o: OptimiserOptions) -> OptimiserOptions:
@@ -190,11 +195,33 @@ def with_decay(recipe: Recipe, kimg: float, *, instead_of: float = 0) -> Recipe:
     )
 
 
+def at_speed(recipe: Recipe, planned: float, seen: int, seconds: float) -> tuple[Recipe, float]:
+    """The recipe with schedules as long as the clock will let the run be, and that length in kimg.
+
+    They were to last `planned` kimg, and the run has seen `seen` examples in `seconds`. Nothing changes
+    once a schedule has begun, by the old length or the new one: until then the run is the same with
+    either, so that its recipe still repeats it.
+    """
+    o = recipe.train
+    if o.minutes is None or not seen:
+        return recipe, planned
+    kimg = round(min(seen / 1000 / seconds * 60 * o.minutes, o.kimg or math.inf), 3)
+    found = with_decay(recipe, kimg, instead_of=planned)
+    begun = any(
+        seen / 1000 > player.begins_kimg
+        for one in (recipe, found)
+        for player in (one.generator_optimiser, one.discriminator_optimiser)
+    )
+    if begun or found == recipe or found.game.gamma != recipe.game.gamma:  # γ falls from the start
+        return recipe, planned
+    return found, kimg
+
+
 def with_threads(recipe: Recipe, trials: Trials) -> Recipe:
     """The recipe with its number of threads filled in.
 
-    By trial only where the clock ends the run and nobody set OMP_NUM_THREADS: sums depend on how
-    they are shared out, so a run by kimg must not hang on a measurement.
+    By trial only where the clock ends the run and OMP_NUM_THREADS is not set: sums depend on how they
+    are split over threads, so a run by kimg must not depend on a measurement.
     """
     o = recipe.train
     if o.threads is not None:
@@ -242,7 +269,7 @@ def with_intervals(
             interval(o.score_kimg, SCORES, SNAPSHOT_S), o.score_kimg or LEAST_SCORE_KIMG
         ),
         score_features=o.score_features
-        # Rounded: ten minutes times a speed, over that speed, may fall a hair short of ten minutes.
+        # Rounded: ten minutes times a speed, divided by that speed, may fall just short of ten minutes.
         or scored_by[round(kimg * 1000 / images_per_s, 3) >= LONG_S],
     )
     return replace(recipe, train=fixed)

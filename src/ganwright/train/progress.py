@@ -46,7 +46,7 @@ def shown(progress: bool | None) -> Iterator[Observer | None]:
         progress = notebook or (sys.stderr is not None and sys.stderr.isatty())
     if not progress:
         yield None
-    elif notebook:  # where what goes to stderr looks like an error
+    elif notebook:  # where stderr is shown as an error
         yield Lines(sys.stdout)
     else:
         with watch() as observer:
@@ -65,7 +65,7 @@ def facts(event: dict[str, Any], budget: TrainOptions) -> str:
     share = share_done(budget, event["seen"], event["seconds"])
     left = event["seconds"] * (1 / share - 1) if share > 0 else 0.0
     known = {
-        "D": ("discriminator_loss", "6.3f"),  # a player that rested since the last report has none
+        "D": ("discriminator_loss", "6.3f"),  # a player that sat out since the last report has none
         "G": ("generator_loss", "6.3f"),
         "−log p": ("nll", "6.3f"),
         "ε": ("epsilon", ".3g"),
@@ -85,7 +85,7 @@ class Lines:
         self.file = sys.stderr if file is None else file
 
     def step(self, trainer: Trainer, seconds: float) -> None:
-        """Nothing: a line for every round would drown the rest."""
+        """Nothing: a line per round would be too much."""
 
     def report(self, event: dict[str, Any], trainer: Trainer) -> None:
         now = time.monotonic()
@@ -128,7 +128,7 @@ class Bar:
 
 
 def notice(event: dict[str, Any]) -> str | None:
-    """What people should know at once, of the events that are no report."""
+    """The line for an event other than a report, None for those that need none."""
     if event["event"] == "score" and "fid" in event:
         kept = "  best so far, kept" if event["is_best"] else ""
         return (
@@ -139,10 +139,10 @@ def notice(event: dict[str, Any]) -> str | None:
     if event["event"] == "done" and "epsilon" in event:
         return (
             f"private: ε = {event['epsilon']:.3g} at δ = {event['delta']:.2g} for every training row; "
-            "not covered: ranges, bins, category sets and shares of single columns"
+            "not covered: column ranges, bins, category sets and the shares of single columns"
         )
     if event["event"] == "patience":
-        return f"ended: no better score in the last {event['scores_without_improvement']}"
+        return f"stopped early: no improvement in the last {event['scores_without_improvement']} scores"
     if event["event"] == "guard" and event["problem"] == "collapse":
         return (
             f"warning: the samples vary {event['variety']:.0%} as much as the data: the generator may "
@@ -150,14 +150,14 @@ def notice(event: dict[str, Any]) -> str | None:
         )
     if event["event"] == "guard" and "back_to" in event:
         return (
-            f"warning: diverged at {event['diverged_at'] / 1000:g} kimg; set back to "
-            f"{event['back_to'] / 1000:g} kimg with half the rates (rollback {event['repairs']})"
+            f"warning: diverged at {event['diverged_at'] / 1000:g} kimg; rolled back to "
+            f"{event['back_to'] / 1000:g} kimg with half the learning rates (rollback {event['repairs']})"
         )
     return None
 
 
 def in_blocks(path: Path, columns: int) -> Text:
-    """The top of a picture as half-block characters: two pixels a character."""
+    """The top of an image as half-block characters, two pixels each."""
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -183,7 +183,7 @@ def first_lines(path: Path, columns: int) -> Text:
     return Text("".join(f"{line[: columns - 1]}\n" for line in lines))
 
 
-# What of a snapshot can be shown in a terminal, by suffix; of others its path is named.
+# How a snapshot is shown in a terminal, by suffix; of others only the path is named.
 PREVIEWS = {".png": in_blocks, ".csv": first_lines, ".tsv": first_lines, ".txt": first_lines}
 
 

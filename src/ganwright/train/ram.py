@@ -1,8 +1,8 @@
-"""What a step takes at its height: tensors that are alive at once, counted, not guessed.
+"""The peak memory of a step: the tensors alive at once, counted rather than estimated.
 
-On the CPU the process says nothing of it: allocators keep what was freed. So every operation of a
-step is listened to, and the storages that it meets are counted until they die. What a kernel takes for
-itself and gives back before it returns (an unfolded convolution, say) is not seen.
+On the CPU the process size doesn't show it, as allocators keep freed memory. So every operation of a
+step is intercepted, and the storages it touches are counted until they are freed. Scratch memory that a
+kernel frees before it returns (an unfolded convolution, say) is not counted.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Tally(TorchDispatchMode):
 
 
 def peak_of(trainer: Trainer) -> int:
-    """The most memory that the tensors of a round take at once, in bytes; plays one round.
+    """The peak memory of a round's tensors, in bytes; plays one round.
 
-    Not the first: what optimisers keep must be there already.
+    Not the first: the optimisers' state must already exist.
     """
     networks = (trainer.game.generator, trainer.game.discriminator, trainer.average.network)
     weights = [weight for network in networks for weight in network.parameters()]
@@ -71,7 +71,7 @@ def peak_of(trainer: Trainer) -> int:
 def peak_bytes(
     step: Callable[[], object], device: torch.device, held: Iterable[Tensor] = ()
 ) -> int:
-    """The most memory that tensors take at once while `step` runs, those `held` before it included."""
+    """The peak memory of tensors while `step` runs, including those `held` before it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -88,7 +88,7 @@ def peak_bytes(
 
 @contextmanager
 def room_for(recipe: Recipe) -> Iterator[None]:
-    """Says what to do where a step doesn't fit the device. Raises OptionError."""
+    """Turns running out of device memory into an OptionError with advice."""
     try:
         yield
     except torch.OutOfMemoryError:

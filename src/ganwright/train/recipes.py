@@ -26,7 +26,7 @@ class TrainOptions:
     microbatch: int | None = Field(
         default=None,
         ge=1,
-        description="examples computed at a time, gradients added up, in less memory; none: all",
+        description="examples computed at a time, with accumulated gradients, to save memory; none: all",
     )
     kimg: float | None = Field(
         default=None,
@@ -34,9 +34,11 @@ class TrainOptions:
         description="budget in thousand real examples shown to the discriminator",
     )
     minutes: float | None = Field(default=None, gt=0, description="budget in minutes of training")
-    seed: int = Field(default=0, ge=0, description="all randomness follows from it")
+    seed: int = Field(default=0, ge=0, description="seed of all randomness")
     average_kimg: float = Field(
-        default=20.0, ge=0, description="half-life of the generator's average, in thousand examples"
+        default=20.0,
+        ge=0,
+        description="half-life of the generator's moving average, in thousand examples",
     )
     average_ramp: float = Field(
         default=0.05,
@@ -47,7 +49,7 @@ class TrainOptions:
     average_rise_kimg: float = Field(
         default=0,
         ge=0,
-        description="the half-life rises from 0 over so many thousand examples, along a cosine",
+        description="the half-life rises from 0 over this many thousand examples, along a cosine",
     )
     precision: Precision = Field(
         default="auto",
@@ -70,16 +72,16 @@ class TrainOptions:
     )
     score_features: str | None = Field(
         default=None,
-        description="what scores look at; none given: by the data and the length of the run",
+        description="features that scores use; none given: by the data and the length of the run",
     )
     freeze_d: int = Field(
-        default=0, ge=0, description="D's first stages that don't learn, after a transfer"
+        default=0, ge=0, description="number of D's first stages frozen after a transfer"
     )
     patience: int | None = Field(
-        default=None, ge=1, description="end after so many scores without a better one"
+        default=None, ge=1, description="stop after this many scores without improvement"
     )
     repairs: int = Field(
-        default=3, ge=0, description="how often a diverged run is set back before it ends"
+        default=3, ge=0, description="how often a diverged run is rolled back before it ends"
     )
 
     def half_life_at(self, seen: int) -> float:
@@ -91,17 +93,17 @@ class TrainOptions:
 
 @options
 class StartOptions:
-    """The model whose weights a run begins with; without one they are drawn."""
+    """The model whose weights a run starts from; without one they are random."""
 
     model: str | None = Field(default=None, description="folder of a run or of a model")
     fingerprint: str | None = Field(
-        default=None, description="of its weights, which must be the same in a repetition"
+        default=None, description="of its weights; a repetition must start from the same ones"
     )
 
 
 @options
 class Recipe:
-    """Everything that decides what a run becomes, but the data itself."""
+    """Everything that determines a run, except the data."""
 
     name: str = "custom"
     data: DataOptions = DataOptions()
@@ -123,7 +125,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A recipe, what it is, and what was wrong with it where it circulates."""
+    """A recipe, what it is, and what a widely copied version of it got wrong."""
 
     make: Callable[[], Recipe]
     summary: str
@@ -131,7 +133,7 @@ class Row:
 
 
 class Recipes(Names[Row]):
-    """The recipes of all modalities, fetched when first asked for: they are made of what is above."""
+    """The recipes of all modalities, loaded on first use."""
 
     def __init__(self) -> None:
         self.kind = "recipe"

@@ -38,7 +38,7 @@ from ganwright.train.trainer import Trainer, precision_on
 from ganwright.train.transfer import Fit, Source, fit, take
 
 DEFAULT_MINUTES = 10.0
-# Makes the scorer of a run from its data and the features to look at; None where it can't score.
+# Makes the scorer of a run from its data and the name of features; None where it can't score.
 Scoring = Callable[[Dataset, str], Scorer | None]
 BUDGET = ("minutes", "kimg")
 
@@ -50,7 +50,7 @@ class Run:
     path: Path
 
     def __repr__(self) -> str:
-        """What was trained, how far, and how good the last evaluation found it."""
+        """What was trained, how far, and the last evaluation's main number."""
         told, card = self.log, self.card
         start = next((e for e in told if e["event"] == "start"), {})
         parts = [repr(str(self.path)), f"recipe {start.get('recipe', '?')}"]
@@ -87,12 +87,12 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A run about to begin: its data, its plan, and why this recipe."""
+    """A run about to start: its data, its plan, and why this recipe."""
 
     data: Dataset
     plan: Plan
     reasons: tuple[str, ...]
-    source: Source | None = None  # the model that it starts from
+    source: Source | None = None  # the model it starts from
     taken: Fit | None = None
 
 
@@ -128,7 +128,7 @@ def prepare(
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
-        # Checked before it is reckoned with: --set may hold any word.
+        # Checked before use: --set may hold any word.
         clock = {k: v for k, v in asked.items() if k in ("train.minutes", "train.kimg")}
         checked = override(TrainOptions(), _within("train", clock), owner="--set train")
         ahead = checked.minutes or (DEFAULT_MINUTES if checked.kimg is None else None)
@@ -139,7 +139,7 @@ def prepare(
     precision = precision_on(resolved.train.precision, place)
     resolved = override(resolved, {"train.precision": precision})
     if resolved.game.privacy.on and resolved.train.score_features is None:
-        # Scores look at held-out rows, which no noise covers.
+        # Scores look at held-out rows, which the noise doesn't protect.
         resolved = override(resolved, {"train.score_features": "off"})
     _check_score_features(resolved.train.score_features, opened)
     if source is None and resolved.start.model is not None:
@@ -179,12 +179,12 @@ def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 
 
 def _within(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of one group of options, by their names within it."""
+    """The settings of one group of options, by their names within it."""
     return {name.removeprefix(f"{group}."): value for name, value in settings.items()}
 
 
 def _flags(**given: float | None) -> dict[str, Any]:
-    """The flags that were given, as options; checked here, so that the error names the flag."""
+    """The given flags as options; checked here, so that the error names the flag."""
     asked = {name: value for name, value in given.items() if value is not None}
     for name, value in asked.items():
         override(TrainOptions(), {name: value}, owner=f"--{name}")
@@ -204,7 +204,7 @@ def named(recipe: str | os.PathLike[str]) -> Recipe:
 
 
 def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
-    """A budget that is asked for replaces the recipe's; without either there is a default."""
+    """A given budget replaces the recipe's; without either there is a default."""
     o = recipe.train
     kimg, minutes = asked.get("train.kimg"), asked.get("train.minutes")
     if kimg is not None or minutes is not None:
@@ -215,7 +215,7 @@ def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
 
 
 def default_out(data: str | os.PathLike[str]) -> Path:
-    """Where a run on `data` goes when nothing is said: ``runs/<name>``."""
+    """Where a run on `data` goes by default: ``runs/<name>``."""
     (name,) = readable([Path(data).name])
     return Path("runs") / (name.split(".")[0] or "data")
 
@@ -240,7 +240,7 @@ def begin(
             seen=0, kimg=0.0, seconds=0.0, event="transfer", model=source.path,
             fingerprint=source.fingerprint, taken=len(found.whole), part=found.part, new=found.new,
         )  # fmt: skip
-    return _train(trainer, folder, observer, scoring)
+    return _train(trainer, folder, observer, scoring, round(plan.expected_kimg, 3))
 
 
 def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
@@ -274,11 +274,11 @@ def go_on(
     observer: Observer | None = None,
     scoring: Scoring | None = None,
 ) -> Run:
-    """Goes on with a stopped run from its last checkpoint; only the budget may change.
+    """Continues a stopped run from its last checkpoint; only the budget may change.
 
-    Schedules that last as long as the run are as long as the new budget from then on, so that more
-    time is not spent at the rate of the end. Raises RunError when there is nothing to go on with, when
-    the data is not the data the run was trained on, or when another recipe, seed or option is asked for.
+    Schedules that last as long as the run follow the new budget from then on, so that added time is
+    not spent at the final rate. Raises RunError when there is nothing to continue, when the data is not
+    what the run was trained on, or when another recipe, seed or option is given.
     """
     resumed, opened = _found(
         data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, settings=settings
@@ -293,13 +293,13 @@ def go_on(
         event="resume", damaged=damaged, planned_kimg=planned,
     )  # fmt: skip
     write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
-    return _train(trainer, folder, observer, scoring)
+    return _train(trainer, folder, observer, scoring, planned)
 
 
 def _lasting(recipe: Recipe, folder: RunFolder) -> tuple[Recipe, float | None]:
     """The recipe with schedules as long as its budget, where that has changed; and how long that is.
 
-    None where the log doesn't tell: it is of a version that let them end as they had begun.
+    None where the log doesn't tell: older versions let them end as they had begun.
     """
     told = folder.events()
     planned = next((e["planned_kimg"] for e in reversed(told) if e.get("planned_kimg")), None)
@@ -325,15 +325,15 @@ def _found(
     seed: int | None,
     settings: Mapping[str, Any] | None,
 ) -> tuple[Recipe, Dataset]:
-    """What the run in the folder is, with the budget that is asked for now, and its data."""
+    """The recipe of the run in the folder, with the budget given now, and its data."""
     folder.must_exist()
     old = named(folder.recipe)
     asked = {**(settings or {}), **_flags(minutes=minutes, kimg=kimg, seed=seed)}
     budget = {name: asked.pop(f"train.{name}", None) for name in BUDGET}
     if override(old, asked) != old or not (recipe is None or _same_recipe(recipe, old)):
         raise RunError(
-            f"--resume: '{folder.path}' was begun with other options; only --minutes and --kimg "
-            "may change. Begin a new run with --out"
+            f"--resume: '{folder.path}' was started with other options; only --minutes and --kimg "
+            "may change. Start a new run with --out"
         )
     resumed = _with_budget(old, {f"train.{name}": value for name, value in budget.items()})
     opened = open_data(data, options=old.data)
@@ -356,9 +356,9 @@ def is_complete(
     seed: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Whether the run in the folder is what is asked for, and used the budget: nothing to go on with.
+    """Whether the run in the folder is the one asked for and has used its budget.
 
-    Raises RunError as `go_on` does, where the run is another one.
+    Raises RunError as `go_on` does when it is another run.
     """
     wanted, _ = _found(
         data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, settings=settings
@@ -371,7 +371,7 @@ def is_complete(
 
 
 def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:
-    """Whether `recipe` can be what the run was begun with: by name, or what a file says in full."""
+    """Whether `recipe` can be the one the run was started with: by name, or a file in full."""
     asked = named(recipe)
     if Path(recipe).suffix != ".toml":
         return asked.name == old.name
@@ -381,7 +381,11 @@ def _same_recipe(recipe: str | os.PathLike[str], old: Recipe) -> bool:
 
 
 def _train(
-    trainer: Trainer, folder: RunFolder, observer: Observer | None, scoring: Scoring | None
+    trainer: Trainer,
+    folder: RunFolder,
+    observer: Observer | None,
+    scoring: Scoring | None,
+    planned: float | None,
 ) -> Run:
     scorer = None
     if scoring is not None and trainer.recipe.train.score_features != "off":
@@ -390,15 +394,15 @@ def _train(
         )
     recipe = trainer.recipe
     with _stop_signals() as stopped, on_threads(recipe.train.threads), room_for(recipe):
-        loop(trainer, OnDisk(folder), observer or Silent(), stopped, scorer)
+        loop(trainer, OnDisk(folder), observer or Silent(), stopped, scorer, planned)
     return Run(folder.path)
 
 
 @contextmanager
 def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C (or SIGTERM) into a question the loop asks; a second one kills."""
+    """Turns the first Ctrl-C (or SIGTERM) into a flag that the loop polls; a second one kills."""
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # only the main thread can listen to signals
+        yield lambda: False  # only the main thread can handle signals
         return
     came = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -1,11 +1,10 @@
-"""The checkpoint: named things that have a state, in one file that holds no code.
+"""Checkpoints: the state of named objects, in one file that holds no code.
 
 A checkpoint is a safetensors file: tensors by path, everything else as JSON in its header. It is
-written aside and renamed, and the last two are kept: whatever stops the machine, one is whole.
+written to a temporary name and renamed, and the last two are kept, so that one is always intact.
 
-A checkpoint written out of turn, because the run was stopped, is marked in its name. A resume goes on
-from it, but a rollback takes a regular one: what it does must not depend on whether the run was interrupted
-before.
+A checkpoint written because the run was stopped is marked in its name. A resume continues from it, but a
+rollback takes a regular one: it must not depend on whether the run was interrupted before.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def pack(node: Any, tensors: dict[str, Tensor], path: str = "") -> Any:
         return {TENSOR: path}
     if isinstance(node, dict):
         packed = {str(k): pack(item, tensors, f"{path}/{k}") for k, item in node.items()}
-        # JSON has no numbers as keys, but optimisers number their parameters.
+        # JSON keys are strings, but optimisers number their parameters.
         return {NUMBERED: packed} if node and all(isinstance(k, int) for k in node) else packed
     if isinstance(node, list | tuple):
         return [pack(item, tensors, f"{path}/{i}") for i, item in enumerate(node)]
@@ -56,7 +55,7 @@ def unpack(node: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def save(folder: Path, seen: int, things: dict[str, Any], *, regular: bool = True) -> None:
-    """Writes a checkpoint of `things` (name to state) and removes what it makes superfluous."""
+    """Writes a checkpoint of `things` (name to state) and removes superseded ones."""
     tensors: dict[str, Tensor] = {}
     header = json.dumps(pack(things, tensors))
     name = f"{seen:012d}{'' if regular else '-stopped'}.safetensors"
@@ -71,7 +70,7 @@ def save(folder: Path, seen: int, things: dict[str, Any], *, regular: bool = Tru
 
 
 def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], list[str]]:
-    """The newest whole checkpoint, and the names of damaged ones passed over.
+    """The newest intact checkpoint, and the names of damaged ones passed over.
 
     Raises RunError when there is none.
     """
@@ -83,7 +82,7 @@ def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], l
         except (SafetensorError, OSError, ValueError, KeyError, TypeError):
             damaged.append(path.name)
     why = f"damaged: {', '.join(damaged)}" if damaged else "stopped before the first one"
-    raise RunError(f"'{folder}' holds no checkpoint to go on from ({why}); start a new run")
+    raise RunError(f"'{folder}' holds no checkpoint to continue from ({why}); start a new run")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -99,5 +98,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def finite(tensors: Iterator[Tensor] | list[Tensor]) -> bool:
-    """Whether every number is one."""
+    """Whether every number is finite."""
     return all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point())

@@ -1,4 +1,9 @@
-"""What a run is made of while it trains: players, optimisers, average, and how far it has come."""
+"""The moving parts of training: players, optimisers, moving average and progress.
+
+Networks are laid out channels-last and, unless the recipe says otherwise, compute in bfloat16 where the
+hardware does. With `nets.layers.Dropout` this is most of what makes a round fast on a CPU
+(benchmarks/throughput.py).
+"""
 
 from __future__ import annotations
 
@@ -39,11 +44,11 @@ from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
 PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale")
-HALVING = 0.5  # of both rates when a diverged run is set back
+HALVING = 0.5  # of both learning rates, at each rollback
 
 
 def precision_on(asked: Precision, device: str) -> Precision:
-    """What "auto" means on a kind of device: bfloat16 where the hardware computes in it.
+    """The precision that "auto" means on a device: bfloat16 where the hardware supports it.
 
     `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe.
     """
@@ -54,7 +59,7 @@ def precision_on(asked: Precision, device: str) -> Precision:
 
 
 class Means:
-    """Running means of round results, kept on the device: nothing waits for them."""
+    """Running means of round results, kept on the device, so that nothing waits for them."""
 
     def __init__(self) -> None:
         self.clear()
@@ -62,7 +67,7 @@ class Means:
     def clear(self) -> None:
         """Starts anew."""
         self.total: Tensor | None = None
-        self.counts = [0] * len(Result._fields)  # rounds that played each
+        self.counts = [0] * len(Result._fields)  # rounds that measured each
         self.count = 0
 
     def add(self, result: Result) -> None:
@@ -88,14 +93,14 @@ class Means:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         total, counts = state["total"], state["counts"]
-        newer = len(Result._fields) - len(counts)  # fields that an older version had not; the last
+        newer = len(Result._fields) - len(counts)  # fields that older versions lack come last
         self.total = None if total is None else nn.functional.pad(total, (0, newer))
         self.counts = [*counts, *[0] * newer]
         self.count = state["count"]
 
 
 class Trainer:
-    """One run's moving parts. `round()` plays one round; `state()` is all that a resume needs."""
+    """One run's moving parts. `round()` plays one round; `state()` is everything a resume needs."""
 
     def __init__(self, recipe: Recipe, data: Dataset, device: str) -> None:
         self.recipe, self.data, self.device = recipe, data, torch.device(device)
@@ -150,12 +155,11 @@ class Trainer:
         self.stale = 0  # scores since then
 
     def _freeze(self, discriminator: nn.Module) -> None:
-        """Stops the learning of D's first stages. Raises OptionError where there is no sense in it."""
+        """Freezes D's first stages. Raises OptionError where that makes no sense."""
         count, there = self.recipe.train.freeze_d, len(stages_of(discriminator))
         if count and self.recipe.start.model is None:
             raise OptionError(
-                "train.freeze_d: the first stages would stay as they are drawn; "
-                "needs a model to start from, --from RUN"
+                "train.freeze_d: would freeze random weights; needs a model to start from, --from RUN"
             )
         if count > there:
             raise OptionError(
@@ -164,7 +168,7 @@ class Trainer:
         freeze(discriminator, count)
 
     def _accountant(self) -> Accountant | None:
-        """Who keeps account of privacy."""
+        """The privacy accountant."""
         rules = self.recipe.game.privacy
         if not rules.on:
             return None
@@ -172,7 +176,7 @@ class Trainer:
 
     @property
     def exhausted(self) -> bool:
-        """Whether another round would spend more privacy than was set."""
+        """Whether another round would exceed the privacy budget."""
         ahead = self.privacy.steps + self.recipe.game.discriminator_steps
         return self.accountant is not None and not self.accountant.affords(ahead)
 
@@ -208,7 +212,7 @@ class Trainer:
         return self.batch(indices)
 
     def _private_reals(self, rate: float) -> Batch:
-        """Each training row with the same chance, and nothing told of it; `seen` goes by the mean."""
+        """A Poisson sample of the training rows, without conditions; `seen` counts the expected number."""
         train = self.data.train
         seed = seeds.derive(self.privacy.key, "rows", self.rollbacks, self.seen)
         stored, _ = self.data.batch(train[chosen(len(train), rate, seed)])
@@ -244,14 +248,14 @@ class Trainer:
         return result
 
     def healthy(self) -> bool:
-        """Whether all weights, all measured since the last report, and samples are numbers."""
+        """Whether all weights, all results since the last report, and samples are finite."""
         networks = (self.game.generator, self.game.discriminator, self.average.network)
         weights = [tensor for network in networks for tensor in network.state_dict().values()]
         measured = [] if self.means.total is None else [self.means.total]
         return finite([*weights, *measured]) and finite([self._sampled()])
 
     def _sampled(self) -> Tensor:
-        """A few examples by the averaged generator: of huge weights they are no numbers."""
+        """A few examples by the averaged generator; with huge weights they are not finite."""
         model = self.model()
         return model.make(
             seeds.derive(self.recipe.train.seed, "health"), 0, 4, model.labels(0, 0, 4)
@@ -272,11 +276,11 @@ class Trainer:
             "average": self.average.network,
             "generator_optimiser": self.game.generator_optimiser,
             "discriminator_optimiser": self.game.discriminator_optimiser,
-            "means": self.means,  # a guard looks at them, so a resume must have them
+            "means": self.means,  # `healthy` checks them, so a resume needs them
         }
 
     def state(self) -> dict[str, Any]:
-        """Everything that going on takes."""
+        """Everything that a resume needs."""
         progress = {name: getattr(self, name) for name in PROGRESS}
         return {"progress": progress} | {n: part.state_dict() for n, part in self.parts().items()}
 
@@ -287,19 +291,19 @@ class Trainer:
             if isinstance(part, torch.optim.Optimizer):
                 _like_weights(part)
         progress = dict(state["progress"])
-        if "repairs" in progress:  # as it was called before 0.4
+        if "repairs" in progress:  # its name before 0.4
             progress["rollbacks"] = progress.pop("repairs")
         for name, value in progress.items():
             setattr(self, name, value)
 
     @cached_property
     def _said(self) -> dict[str, Any]:
-        """The recipe as a model says it."""
+        """The recipe as stored in a model."""
         said: dict[str, Any] = tree(self.recipe)
         return said
 
     def model(self) -> Model:
-        """The artefact as of now: the averaged generator and the discriminator."""
+        """The current model: the averaged generator and the discriminator."""
         data = self.data
         counts = None
         if data.spec.classes and data.labels is not None:
@@ -323,7 +327,7 @@ class Trainer:
         )
 
     def _guarantee(self) -> dict[str, Any]:
-        """What the model says of its privacy: nothing, or ε, δ and what they were reckoned from."""
+        """What the model states about its privacy: nothing, or ε, δ and what they were computed from."""
         if self.accountant is None:
             return {}
         o = self.recipe.game.privacy
@@ -332,7 +336,7 @@ class Trainer:
 
 
 def _reseed(seed: int, device: torch.device) -> None:
-    """Seeds the generators that a round draws from; `torch.manual_seed` also asks after absent devices.
+    """Seeds the generators that a round draws from; `torch.manual_seed` also checks for absent devices.
 
     That costs a small net a tenth of its round.
     """
@@ -346,7 +350,7 @@ def _reseed(seed: int, device: torch.device) -> None:
 def _like_weights(optimiser: torch.optim.Optimizer) -> None:
     """Lays the optimiser's state out in memory as the weights are.
 
-    A file knows no channels-last; with another layout the update takes another path, which rounds
+    Files don't store channels-last; with another layout the update takes another path and rounds
     differently.
     """
     for weight, its in optimiser.state.items():

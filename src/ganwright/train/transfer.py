@@ -1,9 +1,13 @@
-"""Starting from another model's weights: what fits is taken, what only the classes shape begins new.
+"""Transfer: tensors that fit are copied, those that only the classes shape start new.
 
-The nets and the latent must be the source's, but for their number of classes. An embedding of other
-classes begins new. A layer that sees the class's embedding beside its features keeps its columns for
-the features, and those for the embedding begin at 0: a generator that is told of classes for the
-first time begins as the source's, whatever the class.
+The nets and the latent must be the source's, except for the number of classes. An embedding of other
+classes starts new. A layer that sees the class embedding beside its features keeps its columns for the
+features, and those for the embedding start at 0: a generator that is given classes for the first time
+starts out as the source's, whatever the class. Rows of another table are refused: their codes stand for
+other values.
+
+The recipe records the source's path and the fingerprint of its weights. A repetition checks it; a
+resumed run doesn't need the source any more.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from ganwright.train.recipes import Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer
 
 Shapes = dict[str, tuple[int, ...]]
-# What a run fills in from its budget and the machine; another run fills in its own.
+# What a run fills in from its own budget and machine.
 OPEN = (
     "kimg", "minutes", "threads", "report_kimg", "snapshot_kimg", "checkpoint_kimg", "score_kimg",
     "score_features", "freeze_d",
@@ -31,7 +35,7 @@ OPEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A model to start from, where it was found, and the fingerprint of its weights."""
+    """A model to start from, its path, and the fingerprint of its weights."""
 
     path: str
     model: Model
@@ -51,7 +55,7 @@ class Source:
         return found
 
     def recipe(self) -> Recipe:
-        """The recipe it was trained with, open where a run fills in its own."""
+        """The recipe it was trained with, open where each run fills in its own values."""
         old = build(Recipe, self.model.recipe, owner=f"{self.path}: recipe")
         blank = TrainOptions()
         settings = {f"train.{name}": getattr(blank, name) for name in OPEN}
@@ -62,7 +66,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The names of the tensors that are taken whole, in part, or begin new."""
+    """The names of the tensors that are copied whole, in part, or start new."""
 
     whole: tuple[str, ...]
     part: tuple[str, ...]
@@ -74,28 +78,31 @@ class Fit:
         count = len(self.whole) + len(self.part) + len(self.new)
         text = (
             f"starts from '{source.path}' (fingerprint {source.fingerprint}): "
-            f"{len(self.whole)} of {count} tensors taken"
+            f"{len(self.whole)} of {count} tensors copied"
         )
-        for names, what in ((self.part, "in part"), (self.new, "new, by the classes")):
+        for names, what in (
+            (self.part, "in part"),
+            (self.new, "new, as they depend on the classes"),
+        ):
             text += f"; {len(names)} {what}: {', '.join(names)}" if names else ""
         text += f"; it makes {source.model.codec.makes}, as there"
         if self.renamed:
-            text += "; the classes have other names here and keep their places' embeddings"
+            text += "; the classes have other names here and take over the embeddings at their positions"
         return text
 
 
 def fit(source: Source, recipe: Recipe, data: Dataset) -> Fit:
-    """What of the source can be taken. Raises OptionError that names the first misfit."""
+    """Which of the source's tensors fit. Raises OptionError that names the first misfit."""
     model, net, spec = source.model, recipe.net(), data.spec
     _refuse_other_kinds(source, net)
     if recipe.game.privacy.on:
         raise OptionError(
-            "--from: doesn't go with game.privacy: what the source learned is in no account"
+            "--from: doesn't go with game.privacy: what the source learned is not accounted for"
         )
     if not data.codec.suits(model.codec):
         raise OptionError(
-            f"--from: '{source.path}' was trained on other {model.codec.kind} data: its weights stand "
-            "for values that this data does not have"
+            f"--from: '{source.path}' was trained on other {model.codec.kind} data: its weights refer "
+            "to values that this data does not have"
         )
     there = {
         name: tuple(t.shape) for name, t in weights_of(model.generator, model.discriminator).items()
@@ -115,7 +122,7 @@ def fit(source: Source, recipe: Recipe, data: Dataset) -> Fit:
 
 @torch.no_grad()
 def take(source: Source, found: Fit, trainer: Trainer) -> None:
-    """Puts the source's weights into the players and the average of a trainer that has not begun."""
+    """Copies the source's weights into the players and the average of a fresh trainer."""
     game, model = trainer.game, source.model
     theirs = weights_of(model.generator, model.discriminator)
     for player, network in (("generator", game.generator), ("discriminator", game.discriminator)):
@@ -138,7 +145,7 @@ def shapes(net: NetOptions, spec: Spec) -> Shapes:
 
 
 def _columns(name: str, there: tuple[int, ...] | None, here: tuple[int, ...]) -> bool:
-    """Whether two weights differ in the columns alone, of which the class's embedding has the last."""
+    """Whether two weights differ only in columns, the last of which are for the class embedding."""
     if there is None or len(there) != 2 or len(here) != 2 or not name.startswith("generator."):
         return False
     return there[0] == here[0] and there[1] != here[1]

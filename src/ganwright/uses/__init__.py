@@ -1,1 +1,1 @@
-"""What a trained model is for, one file a use."""
+"""Uses of a trained model, one file each."""

@@ -1,4 +1,4 @@
-"""Filling what is missing in a table, from what is known of each row; the rest is left untouched.
+"""Fills the missing cells of a table from each row's known cells; the rest is left untouched.
 
 how="mean"   the one best guess: of numbers the mean given the known cells, which has the least
              squared error, of categories the most probable
@@ -43,7 +43,7 @@ MOST_DRAWS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Filling:
-    """What goes into the holes of a table: of each column, by name, the rows and their values.
+    """The values for a table's missing cells: for each column, by name, the rows and their values.
 
     `draws` has one mapping a completed table. `notes` say what was left missing, and why.
     """
@@ -89,9 +89,9 @@ def find(
     exact: bool = False,
     unread: Unread | None = None,
 ) -> Filling:
-    """What goes into the holes of a table that is in the model's own columns and types.
+    """The values for the missing cells of a table in the model's own columns and types.
 
-    Cells that are `unread` are no holes. With `exact` means of numbers are not rounded to the
+    `unread` cells don't count as missing. With `exact` means of numbers are not rounded to the
     column's digits, and come as float64.
     """
     codec = codec_of(model, "fill")
@@ -200,7 +200,7 @@ def _holes(table: pa.Table, name: str, unread: Unread) -> np.ndarray:
 
 
 def _constants(codec: TableCodec, table: pa.Table, unread: Unread) -> dict[str, np.ndarray]:
-    """The holes of columns that had one value everywhere."""
+    """The missing cells of constant columns."""
     holes = {
         name: np.flatnonzero(_holes(table, name, unread))
         for name, one in codec.remade.items()
@@ -214,14 +214,18 @@ def _left(codec: TableCodec, table: pa.Table, nothing_known: Any, filled: Any) -
     for column in codec.columns:
         count = table.column(column.name).null_count
         if column.name in nothing_known or column.kind == "empty":
-            yield f"'{column.name}' was missing in every row of training: left as it is"
+            yield f"'{column.name}' was missing in every training row: left as it is"
         elif count and column.name not in codec.learned and column.name not in filled:
             yield f"'{column.name}' ({column.kind}) is not learned: {count:,} cells stay missing"
 
 
 def _unseen(codec: TableCodec, odd: np.ndarray) -> Iterator[str]:
     for c in np.flatnonzero(odd.any(0)):
-        what = "taken as the nearest" if codec.fields[c].family == "number" else "taken as unknown"
+        what = (
+            "treated as the nearest known one"
+            if codec.fields[c].family == "number"
+            else "treated as unknown"
+        )
         count = int(odd[:, c].sum())
         values = "value" if count == 1 else "values"
         yield f"'{codec.names[c]}': {count:,} {values} unseen in training, {what}"

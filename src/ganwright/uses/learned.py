@@ -1,4 +1,4 @@
-"""Models for a use: learned from the table itself, and what a run kept out of its training."""
+"""Models for a use: trained on the table itself; and the rows that a run kept out of training."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _opened(table: Any, held: float) -> TableDataset:
 def kept_out(path: str | os.PathLike[str], model: Model) -> tuple[pa.Table, pa.Table] | None:
     """(rows a run was trained on, rows it has not seen), some of each, in the model's types.
 
-    None where the data is not where it was, or is not what it was.
+    None where the data has moved or changed.
     """
     folder = RunFolder(path)
     if not folder.recipe.is_file():

@@ -1,4 +1,4 @@
-"""Counts ↔ what the nets see: the logarithm of every count, and how often each word occurs."""
+"""Counts ↔ what the nets see: the logarithm of every count, and the frequency of each word."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 TOTALS = 1024  # quantiles of the sums of rows that are kept
-DRAWN_MOST = 4096  # words of a row that are drawn one by one
+DRAWN_MOST = 4096  # words of a row that are drawn individually
 _TRIES = 50
 _SHOWN, _TOP = 20, 12  # rows, and words of each, that are printed
 
@@ -58,10 +58,10 @@ class CountsCodec(Codec):
     def fit(
         cls, training: sp.csr_matrix, words: Sequence[str], *, dtype: str, frame: bool
     ) -> CountsCodec:
-        """The codec of training rows. Raises DataError when they hold nothing."""
+        """The codec of training rows. Raises DataError when they are all zero."""
         counts = np.asarray(training.sum(axis=0)).reshape(-1).astype(np.int64)
         if not counts.any():
-            raise DataError("the training rows of the counts hold nothing but zeros")
+            raise DataError("the training rows contain only zeros")
         sums = np.sort(np.asarray(training.sum(axis=1)).reshape(-1)).astype(np.int64)
         places = (np.arange(TOTALS) + 0.5) / TOTALS
         return cls(
@@ -115,11 +115,11 @@ class CountsCodec(Codec):
     def decode(
         self, x: torch.Tensor, places: np.ndarray, allowed: object = None, *, start: int = 0
     ) -> Counts:
-        """What the generator says of rows → counts drawn from it.
+        """Draws counts from the generator's output.
 
         `x` (b, 2 + 2·words) are for each row its total T, its concentration a, and of each word its
         share p and the factor d when it is there already (`counts.nets`). `places` (b, 2) in (0, 1)
-        decide the draw: a row is a function of its own alone. Raises WorkError when `x` holds NaN.
+        decide the draw: a row is a function of its own uniforms alone. Raises WorkError when `x` holds NaN.
         """
         import scipy.sparse as sp
 
@@ -185,7 +185,7 @@ class CountsCodec(Codec):
         return pd.DataFrame(matrix.toarray(), columns=list(self.names))
 
     def preview(self, examples: Counts) -> str:
-        """Rows as text for the eye: the most frequent words of each."""
+        """Rows as readable text: the most frequent words of each."""
         lines = []
         for row in range(min(len(examples), _SHOWN)):
             one = examples.matrix[row]
@@ -199,7 +199,7 @@ class CountsCodec(Codec):
         return "\n".join(lines)
 
     def save_snapshot(self, path: Path, samples: Counts, columns: int) -> None:
-        """Rows as text for the eye."""
+        """Writes rows as readable text."""
         path.write_text(self.preview(samples) + "\n", encoding="utf-8")
 
     # --- saving --------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def _fresh(
         words = both[taken]
         if len(words) >= count:
             break
-    left = max(0, count - len(words))  # hardly ever: words that are there again
+    left = max(0, count - len(words))  # rare: words that were drawn before
     return np.concatenate([words, more[:left]])[:count]
 
 

@@ -33,7 +33,7 @@ from ganwright.modalities.counts.codec import CountsCodec
 from ganwright.modalities.counts.options import CountsOptions
 from ganwright.modalities.counts.sparse import Counts, StoredCounts, digests
 
-_VERSION = 1  # of reading: raise it when what lies in the cache would be another
+_VERSION = 1  # of reading: raise it when the cached content would change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class CountsDataset(Dataset):
     rows: StoredCounts
 
     def examples(self, indices: np.ndarray) -> Counts:
-        """The rows at `indices`, as sparse as they are."""
+        """The rows at `indices`, still sparse."""
         return self.rows.pick(np.asarray(indices))
 
 
@@ -72,7 +72,7 @@ class _Found:
 
 def npz_counts(path: Path) -> CountsSource:
     """A sparse matrix in an .npz."""
-    return _source(path, "npz", f"'{path.name}' holds a sparse matrix: read as counts")
+    return _source(path, "npz", f"'{path.name}' contains a sparse matrix: read as counts")
 
 
 def csv_counts(path: Path, note: str = "") -> CountsSource:
@@ -101,7 +101,7 @@ def _source(path: Path, form: str, note: str) -> CountsSource:
 def memory_counts(given: Any, options: DataOptions) -> CountsSource:
     """A sparse matrix or a frame, written into the cache under its content. Raises DataError.
 
-    So that a run can name a file that it learned from.
+    So that a run can name the file it was trained on.
     """
     if read.is_sparse(given):
         found = read.from_matrix(given)
@@ -149,7 +149,7 @@ def _write(source: CountsSource, options: DataOptions, aside: Path) -> None:
     found, chosen = READERS[source.form](source, options), options.of(CountsOptions)
     matrix, words = found.read.matrix, found.read.words
     if matrix.shape[0] < 2:
-        raise DataError(f"'{source.path}' has {matrix.shape[0]} row; 2 are the least")
+        raise DataError(f"'{source.path}' has {matrix.shape[0]} row; at least 2 are needed")
     parts = split(found.hashes, options.holdout, None)
     notes = list(found.notes)
     if source.form == "text":
@@ -180,8 +180,8 @@ def _kept_words(
 ) -> str:
     share = matrix[:, kept].sum() / max(1, matrix.sum())
     return (
-        f"{len(kept):,} of {len(words):,} words are counted ({share:.1%} of the text): those in "
-        f"{chosen.min_documents} or more training documents, {chosen.largest:,} at most"
+        f"{len(kept):,} of {len(words):,} words are counted ({share:.1%} of the text): those in at least "
+        f"{chosen.min_documents} training documents, {chosen.largest:,} at most"
     )
 
 
@@ -264,7 +264,7 @@ def _read_text(source: CountsSource, options: DataOptions) -> _Found:
             f"'{source.path}': {len(skipped):,} can't be read; the first: {name} {reason}"
         )
     if not words:
-        raise DataError(f"'{source.path}' holds no words")
+        raise DataError(f"'{source.path}' contains no words")
     found = read.Read(matrix, words, "int64", False)
     hashes = np.frombuffer(b"".join(marks), np.uint64)
     return _Found(read=found, hashes=hashes, skipped=tuple(skipped))

@@ -1,4 +1,4 @@
-"""What rows of counts are to a measure: words brought to few directions."""
+"""Features of rows of counts: words projected on a few directions."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _amounts(rows: Counts) -> np.ndarray:
 
 
 def _batches(parts: Iterable[Any]) -> Iterator[Counts]:
-    """Each row is seen by itself: how many are seen together changes no number."""
+    """Each row is processed by itself, so the batch size changes no number."""
     for part in parts:
         if not isinstance(part, Counts):
             raise DataError(f"rows: need counts; got {type(part).__name__}")
@@ -109,5 +109,5 @@ EXTRACTORS = {"counts": counts}
 
 
 def usual(data: Dataset) -> str:
-    """The extractor where none is named."""
+    """The default extractor."""
     return "counts"

@@ -36,11 +36,11 @@ def find(given: object, options: DataOptions) -> CountsSource | None:
         return dataset.csv_counts(given)
     if asked:
         raise DataError(
-            f"'{given}' holds no counts: those are a sparse .npz of scipy, a .csv of whole numbers, "
+            f"'{given}' contains no counts; allowed: a sparse .npz of scipy, a .csv of whole numbers, "
             "a .txt, or a folder of .txt"
         )
     if matrices.looks_like_counts(given):
-        note = f"'{given.name}' has whole numbers alone, most of them 0: read as counts; " + (
+        note = f"'{given.name}' has only whole numbers, most of them 0: read as counts; " + (
             "data.form=table reads it as a table"
         )
         return dataset.csv_counts(given, note)

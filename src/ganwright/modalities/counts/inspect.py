@@ -1,4 +1,4 @@
-"""What is in counts, and what training would do with them."""
+"""Inspects counts, and what training would do with them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CountsInspection(Inspection):
             ("zeros", f"{self.zeros:.2%}"),
             ("totals", ", ".join(f"{name} {value:,}" for name, value in self.totals.items())),
             ("frequent", ", ".join(f"{word}: {n:,}" for word, n in self.frequent.items())),
-            ("unused", f"{self.unused:,} words are in no training row" if self.unused else ""),
+            ("unused", f"{self.unused:,} words occur in no training row" if self.unused else ""),
             ("duplicates", f"{self.duplicates:,}" if self.duplicates else "none"),
         ]
 
@@ -57,9 +57,9 @@ def inspect(found: CountsSource, options: DataOptions) -> CountsInspection:
     warnings = (
         (
             len(data.train) < _FEW,
-            f"few examples: {len(data.train):,} to train on: they may be learned by heart",
+            f"few examples: {len(data.train):,} to train on, which may be memorised",
         ),
-        (not len(data.heldout), "nothing is held out: no score will be honest"),
+        (not len(data.heldout), "nothing is held out: scores will be too optimistic"),
     )
     return CountsInspection(
         **general(data),

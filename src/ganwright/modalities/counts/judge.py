@@ -1,4 +1,4 @@
-"""Judging counts: what anybody can make without a model, and rows that are given as files."""
+"""Judging counts: the baseline, and rows given as files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OTHERS: dict[str, Maker] = {}  # further references
 
 
 def baseline(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[Counts]:
-    """The simplest model of counts: totals of training rows, and words drawn one by one."""
+    """The simplest model of counts: totals of training rows, and words drawn independently."""
     training: Any = data.examples(data.train)
     rng = np.random.default_rng(seeds.derive(seed, "independent words"))
     totals = rng.choice(training.totals, n)
@@ -34,23 +34,22 @@ def baseline(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator
 
 
 def fits(owner: str, codec: Any, data: Dataset) -> None:
-    """Raises DataError unless rows of `codec` are of the data's words."""
+    """Raises DataError unless `codec` has the data's words."""
     theirs: Any = data.codec
     if codec.kind != theirs.kind:
-        raise DataError(f"{owner} {codec.kind}s, and '{data.source}' holds counts")
+        raise DataError(f"{owner} {codec.kind}s, but '{data.source}' contains counts")
     if codec.names != theirs.names:
         if codec.width == theirs.width:
-            raise DataError(f"{owner} counts of other words than '{data.source}' has")
+            raise DataError(f"{owner} counts of words other than those of '{data.source}'")
         raise DataError(
-            f"{owner} counts of {codec.width:,} words, and '{data.source}' has {theirs.width:,}"
+            f"{owner} counts of {codec.width:,} words, but '{data.source}' has {theirs.width:,}"
         )
 
 
 def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     """Rows from a file, in the order of the data's words.
 
-    Raises DataError for counts of other words, or of another number of them where they have no
-    names.
+    Raises DataError for counts of other words or, without names, of another number of words.
     """
     few = replace(data.options.of(CountsOptions), min_documents=1)
     own = open_data(path, options=replace(data.options.having(few), form="counts", holdout=0.0))
@@ -58,7 +57,7 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     if not mine.words or not theirs.words:
         if mine.width != theirs.width:
             raise DataError(
-                f"'{path}' has {mine.width:,} columns, and '{data.source}' has {theirs.width:,}"
+                f"'{path}' has {mine.width:,} columns, but '{data.source}' has {theirs.width:,}"
             )
         places = np.arange(mine.width)
     else:
@@ -80,5 +79,5 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
         examples=lambda indices: found[indices],
         asked=None,
         overlap=overlap_with(data, theirs.digests(found)),
-        notes=(f"{left:,} words that the data lacks are not looked at",) if left else (),
+        notes=(f"{left:,} words that are not in the data are ignored",) if left else (),
     )

@@ -18,7 +18,7 @@ SHOWN, WORDS = 12, 16  # rows, and words of each
 
 
 class CountsLook(Look):
-    """Rows side by side; of the rest the card says what there is to say."""
+    """Rows side by side; everything else is on the card."""
 
     simplest = "each word drawn by itself, with the totals of the training rows"
 

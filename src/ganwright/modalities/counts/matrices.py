@@ -1,18 +1,17 @@
 """Files and objects that hold counts → one CSR matrix of whole numbers, checked.
 
-Every error is one line that says which value of which row is no count.
+Every error is one line that names the row and the value that is not a count.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv as plain_csv
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,24 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.data.dialect import delimiter_of
+from ganwright.data.delimited import numbers
+from ganwright.data.dialect import delimiter_of, sniff
 from ganwright.data.packing import DAMAGED, inner, is_table_name, opened
 from ganwright.modalities.counts.options import MOST_WORDS
 from ganwright.modalities.counts.sparse import LARGEST
 
 SPARSE_KEYS = {"csr": ("indices", "indptr"), "csc": ("indices", "indptr"), "coo": ("row", "col")}
-LEAST_COLUMNS, LEAST_ZEROS = 50, 0.5  # of what is taken for counts where nobody says
+LEAST_COLUMNS, LEAST_ZEROS = 50, 0.5  # for data to be taken as counts without being told
 _SNIFFED_BYTES, _SNIFFED_ROWS = 4 << 20, 200
 _WHOLE = re.compile(r'"?\s*\d+(?:\.0*)?\s*"?')
-_BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class Read:
     """Counts as they were read: (n, words) of int64, sorted, zeros left out.
 
-    `words` name the columns, or are () where nothing does; `dtype` is what the numbers came as;
-    `frame` says that they came as a table, and go back as one.
+    `words` name the columns, or are () where nothing does; `dtype` is the numbers' original type;
+    `frame` says that they came as a table, as samples will.
     """
 
     matrix: sp.csr_matrix
@@ -111,14 +110,14 @@ def checked(given: Any, owner: str) -> sp.csr_matrix:
     """A matrix of scipy, or counts (n, words), as CSR of int64. Raises DataError if it is none."""
     matrix = sp.csr_matrix(given)
     if matrix.data.dtype.kind not in "iufb":
-        raise DataError(f"{owner} holds {matrix.data.dtype}, counts are whole numbers")
+        raise DataError(f"{owner} contains {matrix.data.dtype}; counts are whole numbers")
     if matrix.shape[0] == 0:
         raise DataError(f"{owner} has no rows")
     if not 2 <= matrix.shape[1] <= MOST_WORDS:
-        raise DataError(f"{owner} has {matrix.shape[1]:,} columns; counts have 2 to {MOST_WORDS:,}")
+        raise DataError(f"{owner} has {matrix.shape[1]:,} columns; allowed are 2 to {MOST_WORDS:,}")
     values = matrix.data
     if values.dtype.kind == "f":
-        _refuse(matrix, ~np.isfinite(values), owner, "it is no number")
+        _refuse(matrix, ~np.isfinite(values), owner, "it is not a number")
         _refuse(matrix, values != np.rint(values), owner, "counts are whole numbers")
     if values.dtype.kind in "if":
         _refuse(matrix, values < 0, owner, "counts can't be negative")
@@ -133,7 +132,7 @@ def checked(given: Any, owner: str) -> sp.csr_matrix:
     if found.nnz and int(np.asarray(found.sum(axis=1)).max()) > LARGEST:
         raise DataError(f"{owner}: a row sums to more than {LARGEST:,}")
     if not found.nnz:
-        raise DataError(f"{owner} holds nothing but zeros")
+        raise DataError(f"{owner} contains only zeros")
     return found
 
 
@@ -154,18 +153,18 @@ def from_matrix(given: Any) -> Read:
 def from_npz(path: Path) -> Read:
     """A sparse matrix in an .npz, as `scipy.sparse.save_npz` writes it; `words` may name columns.
 
-    Read without pickle, and checked: a damaged one raises DataError, whatever stands in it.
+    Read without pickle and checked: a damaged file raises DataError, whatever it contains.
     """
     owner = f"'{path}'"
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    # NumPy parses headers as Python: what that raises on a stranger's bytes is no closed list.
+    # NumPy parses headers as Python, which may raise anything on foreign bytes.
     except Exception as error:
         reason = str(error).partition("\n")[0]
         if "allow_pickle" in reason:
-            raise DataError(f"{owner} holds Python objects, which are never loaded") from None
-        raise DataError(f"{owner} is not a matrix that can be read: {reason}") from None
+            raise DataError(f"{owner} contains Python objects, which are never loaded") from None
+        raise DataError(f"{owner} can't be read as a matrix: {reason}") from None
     matrix = _assembled(arrays, owner)
     words = arrays.get("words")
     names: tuple[str, ...] = ()
@@ -190,7 +189,7 @@ def _assembled(arrays: dict[str, np.ndarray], owner: str) -> Any:
         raise DataError(f"{owner} is damaged: its shape is {shape.tolist()!r:.60}")
     inner = (arrays[first], arrays[second])
     if data.ndim != 1 or any(a.ndim != 1 or a.dtype.kind not in "iu" for a in inner):
-        raise DataError(f"{owner} is damaged: its parts are no lists of whole numbers")
+        raise DataError(f"{owner} is damaged: its parts are not lists of whole numbers")
     rows, columns = (int(n) for n in shape)
     if max(rows, columns) > 2**40:
         raise DataError(f"{owner} is damaged: its shape is {rows:,} × {columns:,}")
@@ -212,7 +211,7 @@ def _assembled(arrays: dict[str, np.ndarray], owner: str) -> Any:
 
 def _within(places: np.ndarray, size: int, owner: str) -> None:
     if len(places) and (places.min() < 0 or places.max() >= size):
-        raise DataError(f"{owner} is damaged: a count lies outside of the matrix")
+        raise DataError(f"{owner} is damaged: a count lies outside the matrix")
 
 
 # --- tables ------------------------------------------------------------------------------------
@@ -220,29 +219,17 @@ def _within(places: np.ndarray, size: int, owner: str) -> None:
 
 def from_csv(path: Path, leave_out: Sequence[str] = ()) -> Read:
     """A CSV whose columns are words and whose rows are counts. Raises DataError, OptionError."""
-    from pyarrow import csv
-
     owner = f"'{path}'"
+    dialect = sniff(path)
+    kept = _kept(dialect.names, leave_out, owner)
+    places = tuple(
+        i for i, name in zip(dialect.places, dialect.names, strict=True) if name in set(kept)
+    )
+    chosen = replace(dialect, names=tuple(kept), places=places)
     try:
-        header = _head(path).partition("\n")[0].rstrip("\r")
-        mark = delimiter_of(header)
-        names = [name.strip() for name in next(plain_csv.reader([header], delimiter=mark), [])]
-        kept = _kept(names, leave_out, owner)
-        reading = csv.ReadOptions(
-            block_size=max(_BLOCK_BYTES, 64 * len(header)), column_names=names, skip_rows=1
-        )
-        converting = csv.ConvertOptions(
-            column_types=dict.fromkeys(kept, pa.float64()), include_columns=kept
-        )
-        parsing = csv.ParseOptions(delimiter=mark)
-        with opened(path) as file, csv.open_csv(file, reading, parsing, converting) as batches:
-            blocks = [_block(batch, owner) for batch in batches]
-    except UnicodeDecodeError:
-        raise DataError(f"{owner} is not UTF-8") from None
-    except (pa.ArrowException, *DAMAGED) as error:
-        raise DataError(f"{owner}: {_said(error)}") from None
-    if not blocks:
-        raise DataError(f"{owner} has no rows")
+        blocks = [_block(batch, owner) for batch in numbers(path, chosen)]
+    except DataError as error:
+        raise DataError(_said(owner, str(error))) from None
     return Read(checked(sp.vstack(blocks, format="csr"), owner), tuple(kept), "int64", True)
 
 
@@ -286,7 +273,7 @@ def _columns(frame: Any) -> Iterator[tuple[str, Any]]:
 def _no_count(owner: str, name: str, values: np.ndarray) -> str:
     shown = next((repr(v) for v in values.tolist() if not isinstance(v, int | float)), values.dtype)
     return (
-        f"{owner}: column '{name}' holds {shown}, counts are whole numbers; "
+        f"{owner}: column '{name}' contains {shown}, but counts are whole numbers; "
         f"data.counts.leave_out='{name}' leaves it out"
     )
 
@@ -303,7 +290,7 @@ def _kept(names: Sequence[str], leave_out: Sequence[str], owner: str) -> list[st
 
 
 def _block(batch: pa.RecordBatch, owner: str) -> sp.csr_matrix:
-    dense = np.empty((batch.num_rows, batch.num_columns))
+    dense = np.empty((batch.num_rows, batch.num_columns), order="F")  # filled by columns
     for at, column in enumerate(batch.columns):
         values = column.to_numpy(zero_copy_only=False)
         _refuse_missing(values, batch.schema.names[at], 0, owner)
@@ -312,7 +299,7 @@ def _block(batch: pa.RecordBatch, owner: str) -> sp.csr_matrix:
 
 
 def checked_block(dense: np.ndarray, names: Sequence[str], owner: str) -> sp.csr_matrix:
-    """Dense values as CSR; what is no count is told with the name of its column."""
+    """Dense values as CSR; errors name the column of a value that is not a count."""
     wrong = (
         (dense < 0, "counts can't be negative"),
         (dense != np.rint(dense), "counts are whole numbers"),
@@ -322,8 +309,8 @@ def checked_block(dense: np.ndarray, names: Sequence[str], owner: str) -> sp.csr
             row, column = (int(found[0]) for found in np.nonzero(odd))
             value = dense[row, column]
             raise DataError(
-                f"{owner}: column '{names[column]}' holds {value:g}: {why}; "
-                "data.form=table reads it as a table of choices"
+                f"{owner}: column '{names[column]}' contains {value:g}: {why}; "
+                "data.form=table reads it as a table"
             )
     return sp.csr_matrix(dense)
 
@@ -331,18 +318,18 @@ def checked_block(dense: np.ndarray, names: Sequence[str], owner: str) -> sp.csr
 def _refuse_missing(values: np.ndarray, name: str, start: int, owner: str) -> None:
     if values.dtype.kind == "f" and np.isnan(values).any():
         row = start + int(np.argmax(np.isnan(values))) + 1
-        raise DataError(f"{owner}: column '{name}', row {row} is missing; counts have no holes")
+        raise DataError(f"{owner}: column '{name}', row {row} is missing; counts can't be missing")
 
 
-def _said(error: Exception) -> str:
-    text = str(error).partition("\n")[0]
+def _said(owner: str, text: str) -> str:
+    """What is wrong with a cell, and what to do about it; other texts as they are."""
     found = re.search(r"CSV conversion error to double: invalid value '(.*?)'", text)
-    if found:
-        return (
-            f"'{found[1]:.40}' is no count; data.counts.leave_out leaves a column out, "
-            "data.form=table reads it as a table"
-        )
-    return text
+    if found is None:
+        return text
+    return (
+        f"{owner}: '{found[1]:.40}' is not a count; data.counts.leave_out leaves a column out, "
+        "data.form=table reads it as a table"
+    )
 
 
 def _head(path: Path) -> str:

@@ -7,7 +7,7 @@ from ganwright.evaluate.evidence import FAKE_ROWS, REAL_ROWS
 from ganwright.evaluate.measures import RECORDS, Measure
 from ganwright.modalities.counts.quality import LEAST, company, count_quality
 
-# There are no features that know classes, and `nearer` says of rows what C_T can't.
+# No features know classes here, and for rows `nearer` replaces C_T.
 UNFIT = frozenset({"inception_score", "class_kl", "obeyed", "closer", "ct"})
 
 _QUALITY = of_blocks(count_quality, {name: name for name in ("zeros", "totals", "words")})
@@ -16,8 +16,8 @@ _COMPANY = of_blocks(company, {"together": "together"})
 MEASURES = {
     **{name: RECORDS[name] for name in ("nearer", "unique_copies")},
     "zeros": Measure(
-        title="Zeros off by",
-        says="How far the share of zeros is from the real one.",
+        title="Zero share error",
+        says="The absolute difference between the share of zeros and the real one.",
         function=count_quality,
         interval=_QUALITY["zeros"],
         part="zeros",
@@ -40,7 +40,7 @@ MEASURES = {
     ),
     "words": Measure(
         title="Words alike",
-        says="How much the shares of all words overlap with the real ones; 1 is the same.",
+        says="The overlap of the words' shares with the real ones; 1 is the same.",
         function=count_quality,
         interval=_QUALITY["words"],
         part="words",
@@ -53,7 +53,7 @@ MEASURES = {
     ),
     "together": Measure(
         title="Words together",
-        says="How well pairs of frequent words occur together as in real rows (correlation of lifts).",
+        says="Correlation of the lifts of frequent word pairs with those in real rows; 1 is the same.",
         function=company,
         interval=_COMPANY["together"],
         part="together",

@@ -1,16 +1,15 @@
 """Nets for counts: from a latent to the rates of all words, and counts drawn from them.
 
-A row has a total T, drawn with the frequencies of the data, and T words. Given T, the latent z says how
-likely each word is, p(z, T), and how the words of one row repeat each other, in two ways: with chance
-t / (a + t) the word after t others is one of them again, each as likely, as from Pólya's urn (Madsen et
-al. 2005, "Modeling word burstiness"); else it is drawn from p, where a word that is there already
-counts for a share d of itself: one "a" makes another less likely. So counts are whole, sum to T, and
-are zero where nothing was drawn. The discriminator sees such a draw; its gradient goes straight
-through to T·p.
+A row has a total T, drawn with the frequencies of the data, and T words. Given T, the latent z determines
+the probability of each word, p(z, T), and how words of one row repeat, in two ways: with probability
+t / (a + t) the word after t others repeats one of them, each equally likely, as in Pólya's urn (Madsen et
+al. 2005, "Modeling word burstiness"); else it is drawn from p, where a word already drawn only counts for a
+share d of itself: one "a" makes another less likely. So counts are whole, sum to T, and are zero where
+nothing was drawn. The discriminator sees such a draw; its gradient goes straight through to T·p.
 
-Beside the game there is a natural likelihood: an encoder guesses the latent of a real row, and the
-row's −log p is bounded by its negative evidence lower bound (Kingma and Welling 2014; for words Miao et al.
-2016). The encoder is trained with the generator and used for nothing else.
+Besides the game there is a natural likelihood: an encoder infers the latent of a real row, and the row's
+−log p is bounded by its negative evidence lower bound (Kingma and Welling 2014; for words Miao et al.
+2016). The encoder is only used to train the generator.
 """
 
 from __future__ import annotations
@@ -40,9 +39,12 @@ from ganwright.nets.layers import (
 BLOCK = 128  # rows sampled together
 NEVER = -1e4  # logit of a word that no training row has
 LEAST, MOST, FIRST = 1.0, 1e5, 1e3  # concentration: bounds, and where training starts
-AGAIN, QUICK = 0.2, 10.0  # d starts as σ(QUICK·AGAIN), and is learned so much quicker than the rest
-SPARE = 16  # words drawn beyond twice as many as are wanted
-DRAWN_MOST = 4096  # words of a row that are drawn one by one in training
+AGAIN, QUICK = (
+    0.2,
+    10.0,
+)  # d starts as σ(QUICK·AGAIN), and is learned faster than the rest by that factor
+SPARE = 16  # words drawn beyond twice the number wanted
+DRAWN_MOST = 4096  # words of a row that are drawn individually in training
 TIGHT = 8.0  # bound of the logarithm of the guessed latents' variance
 
 
@@ -92,7 +94,7 @@ class Filled(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What is said of rows: log p (b, words), the concentration a (b, 1), and d (words,)."""
+    """The generator's output for rows: log p (b, words), the concentration a (b, 1), and d (words,)."""
 
     logarithms: Tensor
     concentration: Tensor
@@ -135,7 +137,7 @@ class CountsGenerator(Generator):
         self.norm = nn.LayerNorm(o.width)
         self.features = nn.Linear(o.width, o.rank)
         self.logits = nn.Parameter(torch.empty(self.words, o.rank))
-        # From the data's own shares: what is left to learn is which words go together.
+        # Starts from the data's shares, so that only the words' dependence is left to learn.
         known = np.log(np.maximum(shares, 1e-9)).astype(np.float32)
         self.bias = nn.Parameter(torch.from_numpy(known))
         self.concentration = nn.Linear(o.width, 1)
@@ -152,7 +154,7 @@ class CountsGenerator(Generator):
             nn.init.constant_(self.concentration.bias, math.log(FIRST))
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor:
-        """The rows themselves: of fakes their totals are taken, and the encoder learns on them."""
+        """The rows themselves: fakes use their totals, and the encoder is trained on them."""
         return stored
 
     def start(self, count: int, labels: Tensor | None) -> Tensor:
@@ -187,7 +189,7 @@ class CountsGenerator(Generator):
         return torch.lerp(self.totals[low], self.totals[high], (at - low).clamp(0, 1)).round()
 
     def rates(self, z: Tensor, totals: Tensor) -> Rates:
-        """What is said of rows of these totals (b, 1) by their latents (b, latent)."""
+        """The rates of rows with these totals (b, 1) and latents (b, latent)."""
         length = (torch.log1p(totals) - self.middle) / self.spread
         h = self.input(torch.cat([z, length], 1))
         for block in self.blocks:
@@ -202,7 +204,7 @@ class CountsGenerator(Generator):
         x = torch.log1p(filled.times)
         if self.training and self.options.hidden:
             x = x * (torch.rand_like(x) >= self.options.hidden)
-        # Few are not zero: a sum of vectors is quicker than a product of matrices.
+        # Few are nonzero: a sum of vectors is faster than a matrix product.
         starts = torch.searchsorted(filled.row, torch.arange(rows, device=x.device))
         h = embedding_bag(filled.word, self.seen, starts, mode="sum", per_sample_weights=x)
         for layer in self.guess:
@@ -296,8 +298,8 @@ def draw(means: Tensor, rates: Rates, totals: Tensor) -> Tensor:
 def fresh(ends: Tensor, again: Tensor, longest: int) -> Tensor:
     """Words (b, longest) from shares whose sums from the left are `ends` (b, words).
 
-    A word that was drawn before is taken with chance d, else passed over. Of more than twice as
-    many, the first that are taken; where those are too few, the last that were passed over.
+    A word that was drawn before is accepted with probability d, else skipped. More than twice as many
+    are drawn; the first accepted ones are used and, where those are too few, the last skipped ones.
     """
     chance = torch.rand(len(ends), 2 * longest + SPARE, device=ends.device)
     words = torch.searchsorted(ends, chance * ends[:, -1:]).clamp(max=ends.shape[1] - 1)

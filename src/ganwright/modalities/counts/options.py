@@ -14,16 +14,17 @@ class CountsOptions:
     min_documents: int = Field(
         default=2,
         ge=1,
-        description="Of a text: a word is counted if so many training documents have it.",
+        description="For texts: a word is counted if at least this many training documents have it.",
     )
     largest: int = Field(
         default=20_000,
         ge=2,
         le=MOST_WORDS,
-        description="Of a text: how many of the most frequent words are counted.",
+        description="For texts: how many of the most frequent words are counted.",
     )
     leave_out: Words = Field(
-        default=(), description="Columns of a CSV or frame that are no counts, an identifier say."
+        default=(),
+        description="Columns of a CSV or frame that are not counts, such as an identifier.",
     )
 
 

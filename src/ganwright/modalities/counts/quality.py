@@ -1,4 +1,4 @@
-"""How alike two sets of rows of counts are: in zeros, totals, words, and words that go together."""
+"""How similar two sets of count rows are: in zeros, totals, words, and pairs of words."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from ganwright.base.errors import DataError
 from ganwright.modalities.counts.sparse import Counts
 
 WATCHED = 200  # most frequent words, of which pairs are looked at
-EXPECTED = 5.0  # rows that would have both of a pair by chance: fewer say nothing
-LEAST = 40  # rows to see which words go together: below that hardly a pair is expected
+EXPECTED = (
+    5.0  # rows expected to have both words of a pair by chance: with fewer, a pair says nothing
+)
+LEAST = 40  # rows needed to compare pairs: with fewer, hardly any pair is expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class CountRows:
         matrix = training.matrix
         rows, width = matrix.shape
         having = np.bincount(matrix.indices, minlength=width)
-        # Words that vary: those of nearly every row, or of nearly none, go with everything.
+        # Words that vary: those in nearly every row, or in nearly none, co-occur with everything.
         totals = np.asarray(matrix.sum(axis=0)).reshape(-1)
         order = np.argsort(-totals, kind="stable")[: 2 * WATCHED]
         medians = np.array([_median(matrix[:, [word]], rows) for word in order])
@@ -49,7 +51,7 @@ class CountRows:
         return cls(training, order[varied], medians[varied])
 
     def of(self, counts: Counts) -> CountRows:
-        """Other rows, looked at in the same way."""
+        """Other rows, with the same watched words."""
         return CountRows(counts, self.watched, self.medians)
 
     def __len__(self) -> int:
@@ -132,7 +134,7 @@ def company(real: CountRows, fake: CountRows) -> Company:
     chance = np.outer(alone, alone)[upper] / max(1, len(real))
     kept = chance >= EXPECTED
     if kept.sum() < 3:
-        raise DataError("counts: no words are frequent enough to see which go together")
+        raise DataError("counts: no words are frequent enough to compare pairs")
     first, second = (_lifts(side, upper)[kept] for side in (real, fake))
     if min(first.std(), second.std()) == 0:
         return Company(together=0.0, pairs=int(kept.sum()))

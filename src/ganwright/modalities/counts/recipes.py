@@ -32,8 +32,8 @@ def _counts() -> Recipe:
 RECIPES: dict[str, Row] = {
     "counts": Row(
         make=_counts,
-        summary="counts of words: totals of the data, rates by the latent; likelihood and game",
-        mended="took logarithms of counts for numbers, which are neither whole nor zero",
+        summary="word counts: totals from the data, rates from the latent; likelihood and adversarial loss",
+        mended="modelled logarithms of counts as real numbers, so that samples were neither whole nor zero",
     ),
 }
 
@@ -41,7 +41,7 @@ RECIPES: dict[str, Row] = {
 def choose(
     data: Dataset, *, minutes: float | None, trials: Trials
 ) -> tuple[Recipe, tuple[str, ...]]:
-    """The one recipe there is, and what it does."""
+    """The only recipe, and what it does."""
     return RECIPES["counts"].make(), (
-        f"recipe counts: rows of {data.spec.size:,} counts, made from their totals and rates",
+        f"recipe counts: rows of {data.spec.size:,} counts, generated from totals and rates",
     )

@@ -72,7 +72,7 @@ def digests(matrix: sp.csr_matrix) -> np.ndarray:
 
 
 class StoredCounts:
-    """All rows of a data set, (n, words), on disk; what is asked for becomes dense, int32."""
+    """All rows of a data set, (n, words), on disk; indexing gives dense int32."""
 
     dtype = np.dtype(np.int32)
     ndim = 2
@@ -84,7 +84,7 @@ class StoredCounts:
 
     @classmethod
     def open(cls, folder: Path, width: int) -> StoredCounts:
-        """What `save` wrote. Raises ValueError when it is not whole."""
+        """Opens what `save` wrote. Raises ValueError when it is incomplete."""
         data, indices = (
             np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
             for name in ("data", "indices")

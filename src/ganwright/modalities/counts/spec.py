@@ -1,4 +1,4 @@
-"""What the nets see of a row of counts."""
+"""The spec of a row of counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AXES = ("word",)
 
 @dataclass(frozen=True, kw_only=True)
 class CountsSpec(Spec):
-    """A row is how often each word occurs.
+    """A row holds how often each word occurs.
 
     `shares` says how often each word occurs in the data, `totals` are quantiles of the sums of rows,
     and `high` is the largest count.

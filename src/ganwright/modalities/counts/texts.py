@@ -22,7 +22,7 @@ LARGEST_LINE = 1 << 26  # bytes
 
 
 def is_text_name(path: Path) -> bool:
-    """Whether a file is plain text by its suffix, a packed one looked through: a.txt.gz."""
+    """Whether a file is plain text by its suffix, looking through compression: a.txt.gz."""
     return inner(path).suffix.lower() == ".txt"
 
 
@@ -113,8 +113,8 @@ def vocabulary(
     enough = np.flatnonzero(having >= min_documents)
     if len(enough) < 2:
         raise DataError(
-            f"{owner}: {len(enough)} words are in at least {min_documents} documents, 2 are the "
-            "least; lower data.counts.min_documents"
+            f"{owner}: {len(enough)} words are in at least {min_documents} documents, but 2 are "
+            "needed; lower data.counts.min_documents"
         )
     totals = np.asarray(training.sum(axis=0)).reshape(-1)[enough]
     kept = np.argsort(-totals, kind="stable")[:largest]

@@ -1,4 +1,4 @@
-"""Rows of counts → .npz as scipy writes it (with the words), or .csv. Whole or not at all."""
+"""Rows of counts → .npz as scipy writes it (with the words), or .csv. Written atomically."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NpzWriter(Writing["CountsCodec"]):
     """
 
     def _begin(self, aside: Path) -> None:
-        aside.touch()  # an unwritable place is found before the work
+        aside.touch()  # finds an unwritable path before the work
         self._aside = aside
         self._held: list[Counts] = []
 
@@ -56,7 +56,7 @@ class NpzWriter(Writing["CountsCodec"]):
 
 
 class CsvWriter(Writing["CountsCodec"]):
-    """A column a word, a row a line; tabs between cells if it ends in .tsv, else commas."""
+    """One column per word, one line per row; tab-separated if it ends in .tsv, else commas."""
 
     def _begin(self, aside: Path) -> None:
         self._file: IO[str] = self._stack.enter_context(

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Survey:
-    """Heads of all examples, (n,) each; of those in `bad`, which can't be read, they are empty."""
+    """Headers of all examples, (n,) each; empty for those in `bad`, which can't be read."""
 
     heights: np.ndarray
     widths: np.ndarray
@@ -77,7 +77,7 @@ class Rows:
 
 
 def survey(source: ImageSource) -> Survey:
-    """Reads the heads of all examples, or what an earlier call found."""
+    """Reads the headers of all examples, or what an earlier call found."""
     path = cache.folder_of(source.kind, source.identity) / "survey.npz"
     with suppress(*cache.DAMAGED):
         found = Survey(**_load(path))
@@ -199,7 +199,7 @@ def _open(folder: Path, plan: Plan) -> Rows:
     """Raises one of DAMAGED when the folder is not there or not whole."""
     index = _load(folder / "index.npz")
     shape = (len(index["kept"]), plan.height, plan.width, plan.channels)
-    if shape[0] == 0:  # nothing can't be mapped
+    if shape[0] == 0:  # an empty array can't be mapped
         return Rows(np.empty(shape, plan.dtype), **index)
     pixels = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
     if pixels.shape != shape or pixels.dtype != plan.dtype or len(index["hashes"]) != shape[0]:

@@ -58,7 +58,7 @@ class ImageCodec(Codec):
         return f"images of {self.height}×{self.width} {of}"
 
     def suits(self, other: Codec) -> bool:
-        """Whatever the range of the pixels: -1 is black and 1 is white. Of the size the nets tell."""
+        """True whatever the pixels' range, as -1 is black and 1 is white; the nets check the size."""
         return isinstance(other, ImageCodec)
 
     def settings(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class ImageCodec(Codec):
         return (self.channels, self.height, self.width)
 
     def save_snapshot(self, path: Path, samples: np.ndarray, columns: int) -> None:
-        """A grid for the eye, `columns` pictures wide."""
+        """Writes a grid to look at, `columns` images wide."""
         self.grid(samples, columns).save(path, format="PNG")
 
     def decode(
@@ -96,7 +96,7 @@ class ImageCodec(Codec):
     ) -> np.ndarray:
         """(b, C, H, W) → stored (b, H, W, C): clamped, and rounded to nearest if integer.
 
-        The rest of the arguments decides between values that one code stands for: here none.
+        The other arguments choose between values that share a code, which images don't have.
 
         Raises WorkError when `x` holds NaN.
         """

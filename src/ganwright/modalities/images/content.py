@@ -1,4 +1,4 @@
-"""What the content of pictures says, whatever their files could hold: channels and range."""
+"""Channels and range by the images' content, whatever their files could hold."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from ganwright.modalities.images.pixels import WHITE, has_alpha
 
 UNBALANCED = 10.0  # times the smallest class
-_FEW = 0.05  # of the pictures: what only they have is not learned of all, or is worth a note
+_FEW = 0.05  # share of images whose special features aren't adopted for all, or are worth a note
 
 
 def channels_of(least: np.ndarray, stored: int) -> tuple[int, list[str]]:
     """The channels to learn, where pictures need `least` (n,) and their files have `stored`.
 
-    The least that lose nothing; but a few transparent pictures do not give alpha to all.
+    The fewest that lose nothing, but a few transparent images don't give alpha to all.
     """
     colour, clear = int((least >= 3).sum()), int(np.isin(least, (2, 4)).sum())
     total, notes = len(least), []
@@ -23,9 +23,9 @@ def channels_of(least: np.ndarray, stored: int) -> tuple[int, list[str]]:
     base = 3 if colour else 1
     if clear and clear < total:
         rest = (
-            f"all get alpha; data.channels={base} lays them over white"
+            f"all get alpha; data.channels={base} composites them over white"
             if alpha
-            else f"laid over white; data.channels={base + 1} gives alpha to all"
+            else f"composited over white; data.channels={base + 1} gives alpha to all"
         )
         notes.append(f"{clear:,} of {total:,} pictures are not opaque: {rest}")
     if 0 < colour <= _FEW * total:
@@ -69,7 +69,7 @@ def class_counts(
 
 
 def class_doubts(counts: Mapping[str, int]) -> list[str]:
-    """What is odd about classes with so many examples each."""
+    """What looks wrong about classes with these counts."""
     if not counts:
         return []
     few, many, total = min(counts.values()), max(counts.values()), sum(counts.values())
@@ -78,6 +78,6 @@ def class_doubts(counts: Mapping[str, int]) -> list[str]:
         doubts.append(f"unbalanced: the largest class has {many / few:.0f} times the smallest")
     if len(counts) > total / 5:
         doubts.append(
-            f"{len(counts):,} classes for {total:,} examples: are they? data.labels=false trains without"
+            f"{len(counts):,} classes for {total:,} examples: real classes? data.labels=false ignores them"
         )
     return doubts

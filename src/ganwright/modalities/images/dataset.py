@@ -27,8 +27,8 @@ from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
 from ganwright.modalities.images.spec import AXES, ImageSpec
 
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
-_MANY = 10  # pictures, before classes of one each are no classes
-_USUAL_SHARE = 0.95  # of pictures with one size, for it to be that of all
+_MANY = 10  # images from which on classes of one each are not taken as classes
+_USUAL_SHARE = 0.95  # share of images with one size, for all to take it
 
 
 def dataset(source: ImageSource, options: DataOptions) -> Dataset:
@@ -101,13 +101,15 @@ def _refuse(source: ImageSource, options: DataOptions, skipped: tuple[Skipped, .
 def _enough(source: ImageSource, usable: int, skipped: tuple[Skipped, ...]) -> None:
     if usable < 2:
         culprit = f"; {skipped[0].name} {skipped[0].reason}" if skipped else ""
-        raise DataError(f"'{source.path}' has {usable} usable example; 2 are the least{culprit}")
+        raise DataError(
+            f"'{source.path}' has {usable} usable example; at least 2 are needed{culprit}"
+        )
 
 
 def plan_for(
     source: ImageSource, survey: cache.Survey, options: DataOptions
 ) -> tuple[cache.Plan, str]:
-    """What every example becomes by its file's head, and the rule that says so, in words."""
+    """The decoding plan by the files' headers, and the rule behind it, in words."""
     good = survey.usable
     heights, widths = survey.heights[good], survey.widths[good]
     chosen = options.of(ImageOptions)
@@ -122,7 +124,7 @@ def plan_for(
 def _decoded(
     source: ImageSource, survey: cache.Survey, options: DataOptions
 ) -> tuple[cache.Plan, cache.Rows, list[str]]:
-    """The examples as they are learned: by the files' heads, then by their content.
+    """The decoded examples: planned by the files' headers, then by their content.
 
     The shape of an array says how many channels are meant; the mode of a file is often an accident.
     """
@@ -161,7 +163,7 @@ def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, i
         return (
             height,
             width,
-        ), f"most pictures are {height}×{width}: kept as they are; {some} fitted"
+        ), f"most pictures are {height}×{width}: kept as they are; {some} resized"
     aspect = statistics.median((heights / widths).tolist())
     longer = min(_LONGER_SIDE, float(np.median(np.maximum(heights, widths))))
     sides = (longer, longer / aspect) if aspect >= 1 else (longer * aspect, longer)
@@ -169,7 +171,7 @@ def _derived_size(heights: np.ndarray, widths: np.ndarray) -> tuple[tuple[int, i
     what = "larger than 128" if same else "of several sizes"
     return (
         size,
-        f"pictures are {what}: brought to {size[0]}×{size[1]} (median aspect, longer side at most 64)",
+        f"pictures are {what}: resized to {size[0]}×{size[1]} (median aspect, longer side at most 64)",
     )
 
 
@@ -182,7 +184,7 @@ def _labels(
     if len(used) == 1:
         return None, (), f"all are of one class ({source.classes[used[0]]}): labels are not used"
     if len(used) == len(kept) >= _MANY:
-        own = f"{len(used):,} classes for {len(kept):,} pictures: are they? labels are not used"
+        own = f"{len(used):,} classes for {len(kept):,} pictures: labels are not used"
         return None, (), own
     gone = [source.classes[i] for i in np.setdiff1d(source.labels, used)]
     lost = f"classes without a picture that can be read are left out: {', '.join(gone[:5])}"
@@ -210,12 +212,14 @@ def _trained_classes(
         back = np.isin(hashes, hashes[np.array(moved)]) & np.isin(np.arange(len(hashes)), heldout)
         train = np.sort(np.append(parts.train, np.flatnonzero(back)))
         heldout = heldout[~back[heldout]]
-        note = f"all pictures of some classes would be held out, one of each trains: {named}"
+        note = (
+            f"all pictures of some classes would be held out, so one of each is trained on: {named}"
+        )
         return labels, classes, replace(parts, train=train, heldout=heldout), note
     gone = np.isin(labels[heldout], lacking)
     dropped = np.sort(np.append(dropped, heldout[gone]))
     used = np.unique(labels[parts.train])
-    place = np.zeros(len(classes), np.int64)  # what is dropped has no class of its own any more
+    place = np.zeros(len(classes), np.int64)  # dropped examples no longer have a class
     place[used] = np.arange(len(used))
     note = f"classes without a training picture are left out: {named}"
     left = replace(parts, heldout=heldout[~gone], dropped=dropped)

@@ -1,4 +1,4 @@
-"""Images that nearly are the same."""
+"""Near-duplicate images."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ def find(given: object, options: DataOptions) -> ImageSource | None:
         return None
     if found.count == 0:
         others = ", ".join(f"{n} {suffix}" for suffix, n in found.ignored.items())
-        raise NotHere(f"'{given}' holds no pictures" + (f" (but {others})" if others else ""))
-    # What the path is called from here on, in files and on the screen.
+        raise NotHere(f"'{given}' contains no pictures" + (f" (but {others})" if others else ""))
+    # The name of the path from here on, in files and on the screen.
     name, place = readable([found.name])[0], readable([found.path])[0]
     return _unlabelled(replace(found, name=name, path=place), label)
 
@@ -45,7 +45,7 @@ def _unlabelled(found: ImageSource, label: str | None) -> ImageSource:
     if label is None or found.kind in PICTURE_FILES:
         return found
     where = "a CSV of picture files, or of a metadata.csv beside them"
-    raise DataError(f"data.label='{label}' names a column of {where}: there is none")
+    raise DataError(f"data.label='{label}' names a column of {where}, but there is none")
 
 
 def _find(path: Path, label: str | None, *, listed: bool) -> ImageSource | None:
@@ -75,5 +75,5 @@ def _find(path: Path, label: str | None, *, listed: bool) -> ImageSource | None:
     if is_idx(path):
         return idx_source(path)
     if suffix in SUFFIXES:
-        raise DataError(f"'{path}' is one picture: name the folder it lies in")
+        raise DataError(f"'{path}' is a single picture: give the folder it is in")
     return None

@@ -1,4 +1,4 @@
-"""What is in images, and what training would do with them."""
+"""Inspects images, and what training would do with them."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _warnings(
     told = [
         (
             len(data.train) < _FEW,
-            f"few examples: {len(data.train):,} to train on: they may be learned by heart",
+            f"few examples: {len(data.train):,} to train on, which may be memorised",
         ),
         *((True, doubt) for doubt in class_doubts(classes)),
         (
@@ -201,13 +201,13 @@ def _warnings(
         ),
         (
             near.across > 0,
-            f"{near.across:,} pairs across the split look alike: held-out scores flatter",
+            f"{near.across:,} pairs across the split look alike: held-out scores are too optimistic",
         ),
         (
             len(data.skipped) > 0,
             f"{len(data.skipped) / found:.1%} can't be used ({len(data.skipped):,})",
         ),
-        (blank > 0, f"{blank:,} are blank: one colour all over"),
-        (not len(data.heldout), "nothing is held out: no score will be honest"),
+        (blank > 0, f"{blank:,} are blank: a single colour"),
+        (not len(data.heldout), "nothing is held out: scores will be too optimistic"),
     ]
     return tuple(text for true, text in told if true)

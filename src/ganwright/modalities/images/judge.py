@@ -1,4 +1,4 @@
-"""Judging pictures: the simplest model of them, and samples that are given as files."""
+"""Judging images: the baseline, and samples given as files."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ OTHERS: dict[str, Maker] = {}  # further references
 def fits(owner: str, codec: Any, data: Dataset) -> None:
     """Raises DataError unless pictures of `codec` are of the data's type."""
     if codec.kind != data.codec.kind:
-        raise DataError(f"{owner} {codec.kind}s, and '{data.source}' holds pictures")
+        raise DataError(f"{owner} {codec.kind}s, but '{data.source}' contains pictures")
     if codec.dtype != data.codec.dtype:
         raise DataError(
-            f"{owner} {codec.dtype} pictures, and '{data.source}' holds {data.codec.dtype}: "
-            "bring them to one type"
+            f"{owner} {codec.dtype} pictures, but '{data.source}' contains {data.codec.dtype}: "
+            "convert them to one type"
         )
 
 
 def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
-    """Pictures from files, brought to the data's size by the data's rule."""
+    """Images from files, resized to the data's size by its rule."""
     own, notes = _like(path, data)
     return Plain(
         n=len(own),
@@ -44,7 +44,7 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
 
 
 def _like(path: str | os.PathLike[str], data: Dataset) -> tuple[Dataset, list[str]]:
-    """The samples in the data's own form, and by which rule they came to it."""
+    """The samples in the data's own form, and the rule that converted them."""
     own = open_data(path)
     if own.spec.shape == data.spec.shape:
         fits(f"'{path}' holds", own.codec, data)
@@ -57,7 +57,7 @@ def _like(path: str | os.PathLike[str], data: Dataset) -> tuple[Dataset, list[st
     own = open_data(path, options=replace(data.options.having(unlabelled), holdout=0.0))
     fits(f"'{path}' holds", own.codec, data)
     after = f"{codec.height}×{codec.width}×{codec.channels}"
-    rule = f"the samples are {before}: brought to the data's {after} (fit: {chosen.fit}), as the data is"
+    rule = f"the samples are {before}: resized to the data's {after} (fit: {chosen.fit}), as the data is"
     return own, [rule]
 
 
@@ -82,5 +82,5 @@ def _doubts(own: Dataset, data: Dataset) -> Iterator[str]:
     if own.codec.low < low - room or own.codec.high > high + room:
         yield (
             f"the samples lie in {own.codec.low:g} … {own.codec.high:g}, the data in "
-            f"{low:g} … {high:g}: what is beyond is cut off"
+            f"{low:g} … {high:g}: values beyond are clipped"
         )

@@ -40,16 +40,16 @@ class ImageOptions:
     )
     fit: Literal["crop", "pad", "stretch"] = Field(
         default="crop",
-        description="How an image gets to the size: crop covers it and cuts what stands over "
-        "in equal parts, pad fits inside and fills the rest, stretch ignores the aspect.",
+        description="How images are resized: crop covers the size and cuts equally on both sides, "
+        "pad fits inside and fills the rest, stretch ignores the aspect.",
     )
     channels: Literal[1, 2, 3, 4] | None = Field(
         default=None,
-        description="1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha. None: the least that loses nothing.",
+        description="1 grey, 2 grey+alpha, 3 RGB, 4 RGB+alpha. None: the fewest that lose nothing.",
     )
     label: str | None = Field(
         default=None,
-        description="The column that holds the labels, of a CSV that lists images or a metadata.csv "
+        description="The column of labels in a CSV that lists images, or in a metadata.csv "
         "beside them. None: one named label, class or category.",
     )
 

@@ -34,7 +34,7 @@ class PngWriter(Writing["ImageCodec"]):
     def _check(self) -> None:
         if self.codec.dtype == "float32":
             what = f"{self.codec.channels} channels of {self.codec.dtype}"
-            raise UsageError(f"--format: png can't hold {what}; write npz")
+            raise UsageError(f"--format: png can't store {what}; use npz")
         if self.path.is_dir() and not any(self.path.iterdir()):
             return
         if self.path.exists() or self.path.is_symlink():

@@ -1,7 +1,7 @@
-"""A file with other values in some of its cells: every other byte of it as it was.
+"""Replaces the values of some cells in a file, keeping every other byte.
 
-Text keeps its delimiter, quotes, line ends and encoding; the columns of a Parquet or Arrow file
-that have nothing to replace keep their bits.
+Text keeps its delimiter, quotes, line ends and encoding; columns of a Parquet or Arrow file without
+replacements stay bit for bit.
 """
 
 from __future__ import annotations
@@ -40,24 +40,26 @@ def check_out(source: Path, target: Path) -> None:
     """Raises OptionError where a copy of `source` can't be written to `target`."""
     if not is_table_name(target):
         suffixes = [*TEXT_SUFFIXES, *ARROW_SUFFIXES]
-        raise OptionError(message("--out", f"'{target}' names no table", allowed=suffixes))
+        raise OptionError(
+            message("--out", f"'{target}' is not the name of a table", allowed=suffixes)
+        )
     if target.is_dir():
         raise OptionError(f"--out: '{target}' is a folder; name a file")
     if is_text(source) != is_text(target):
         kinds = "text into text" if is_text(source) else "Parquet or Arrow into the same"
-        raise OptionError(f"--out: '{target.name}' would change the form; {kinds} only")
+        raise OptionError(f"--out: '{target.name}' would change the format; {kinds} only")
 
 
 def as_written(codec: TableCodec, values: Values) -> dict[str, pa.Array]:
-    """New values of columns as a file of text has them."""
+    """New values of columns, written as in the text file."""
     columns = {column.name: column for column in codec.columns}
     return {name: spelled(array, columns[name]) for name, array in values.items()}
 
 
 def extend(source: Path, target: Path, made: pa.Table, mark: str) -> int:
-    """Writes a file of text with rows `made` below its own, and a column `mark` that tells them.
+    """Writes a text file with the rows `made` below its own, and a column `mark` that marks them.
 
-    Its own rows stay as they are, to the byte; columns that `made` lacks are empty in new rows.
+    Its own rows stay as they are, byte for byte; columns that `made` lacks are empty in new rows.
     Returns how many rows it had. Raises OptionError where there is such a column.
     """
     text, encoding, dialect = _text_of(source)
@@ -96,12 +98,12 @@ def _new_rows(made: pa.Table, dialect: Dialect, line: str) -> str:
 
 
 def _text_of(source: Path) -> tuple[str, str, Dialect]:
-    """What a file says, its encoding, and how it is to be read."""
+    """The text of a file, its encoding, and its dialect."""
     dialect = sniff(source, _tab(source))
     with opened(source) as file:
         data = bytes(file.read())
     encoding = dialect.encoding
-    if encoding == "utf-16":  # the mark in front stays, and says the order of bytes
+    if encoding == "utf-16":  # the byte-order mark stays and sets the byte order
         encoding = "utf-16-be" if data.startswith(b"\xfe\xff") else "utf-16-le"
     try:
         return data.decode(encoding), encoding, dialect
@@ -138,7 +140,9 @@ def _rewrite_text(source: Path, target: Path, aside: Path, rows: Rows, values: V
             pieces += [text[at:first], lead, value]
             at = last
     if new:
-        raise WorkError(f"'{source}': {len(new):,} rows were not found again; nothing is written")
+        raise WorkError(
+            f"'{source}': {len(new):,} rows could not be located in the file; nothing is written"
+        )
     pieces.append(text[at:])
     with sink(aside, target) as file:
         file.write("".join(pieces).encode(encoding))
@@ -182,7 +186,7 @@ def _quoted(value: str, delimiter: str) -> str:
 def _records(
     text: str, dialect: Dialect, *, header: bool = False
 ) -> Iterator[list[tuple[int, int]]]:
-    """Where each cell stands in the text, of the records below the header that reading keeps.
+    """The position of each cell in the text, for the records below the header that reading keeps.
 
     With `header` that comes first.
     """
@@ -196,7 +200,7 @@ def _records(
     number = 0
     while at < len(text):
         found = cell.match(text, at)
-        if found is None:  # a quote that is never closed: the reader has refused it before
+        if found is None:  # a quote that is never closed: already refused by the reader
             raise DataError("a quote is opened and never closed")
         cells.append((found.start(), found.start(1)))
         at = found.end()
@@ -204,7 +208,7 @@ def _records(
             continue
         if found.group(1) == dialect.delimiter:  # the file ends in a delimiter: one more, empty
             cells.append((at, at))
-        if len(cells) > 1 or cells[0][0] < cells[0][1]:  # an empty line is no record
+        if len(cells) > 1 or cells[0][0] < cells[0][1]:  # an empty line is not a record
             number += 1
             kept = number > dialect.head or (header and number == dialect.head)
             if kept and len(cells) == dialect.width:

@@ -2,7 +2,7 @@
 
     <cache>/data/<table>/<reading>/table.arrow    the canonical table, mapped from disk
     <cache>/data/<table>/<reading>/about.json     its columns, notes, and rows that were left out
-    <cache>/data/<table>/<reading>/hashes.npy     (n,) uint64, of what is learned of a row
+    <cache>/data/<table>/<reading>/hashes.npy     (n,) uint64, of a row's learned columns
     <cache>/data/<table>/<codes>/codes.npy        (n, C) the codes of all rows
     <cache>/data/<table>/<codes>/codec.json       what they mean
     <cache>/data/<frames>/<content>.arrow         a frame that was given in memory
@@ -47,7 +47,7 @@ from ganwright.modalities.tables.read.typed import table_of
 if TYPE_CHECKING:
     from ganwright.modalities.tables.codec.table import TableCodec
 
-_VERSION = 4  # of reading and encoding: raise it when what lies in the cache would be another
+_VERSION = 4  # of reading and encoding: raise it when the cached content would change
 _BLOCK_ROWS = 1 << 16
 _FEW_VALUES = 50
 _LOOKED_AT, _DIGITS = 1000, 0.4  # values of a column, and the share of digits in dates and numbers
@@ -70,7 +70,7 @@ class TableSource:
 
 
 def take(table: pa.Table, indices: np.ndarray) -> pa.Table:
-    """Rows by number, in any order, from a table on disk: no more than they come into memory."""
+    """Rows by number, in any order, from a table on disk; only these come into memory."""
     wanted = np.asarray(indices, np.int64)
     order = np.argsort(wanted, kind="stable")
     sorted_rows = wanted[order]
@@ -151,7 +151,7 @@ def frame_source(frame: Any, options: DataOptions) -> TableSource:
 
 
 def canonical(source: TableSource, options: DataOptions) -> Canonical:
-    """The table as it is read, or as an earlier call read it. Raises DataError, OptionError."""
+    """The table as read now, or by an earlier call. Raises DataError, OptionError."""
     chosen = options.of(TableOptions)
     key = [
         _VERSION,
@@ -199,7 +199,7 @@ def _read(source: TableSource, options: DataOptions, aside: Path) -> None:
 
 
 def _columns(table: pa.Table, chosen: TableOptions) -> tuple[Column, ...]:
-    """What the columns are, and numbers where a constraint adds or compares them."""
+    """The columns, as numbers where a constraint adds or compares them."""
     kinds = parse_kinds(chosen.kinds, table.column_names)
     columns = infer_columns(table, kinds)
     found: dict[str, Kind] = {}
@@ -233,9 +233,9 @@ def _open(folder: Path) -> Canonical:
 def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> TableDataset:
     """A frame split and encoded in memory: nothing of it stays on disk.
 
-    With `whole` the codec knows the values of held-out rows, too: for those who use them to stop
-    by, and judge nothing. Rows are held out by their number, not by content: equal rows stand on
-    both sides, as they will among rows to come. Raises DataError, OptionError.
+    With `whole` the codec knows the values of held-out rows, too: for early stopping without judging.
+    Rows are held out by number, not by content: equal rows are on both sides, as among future rows.
+    Raises DataError, OptionError.
     """
     chosen = options.of(TableOptions)
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
@@ -255,7 +255,7 @@ def frame_dataset(frame: Any, options: DataOptions, *, whole: bool = False) -> T
     if not modelled:
         kinds = ", ".join(f"{c.name} ({c.kind})" for c in columns[:8])
         raise DataError(f"the table has no column to learn: {kinds}")
-    # Of a seed of its own: one that a user may have drawn the rows with would split them by value.
+    # A seed of its own: the one the user may have drawn the rows with would split them by value.
     chance = np.random.default_rng(derive(0, "rows", "held out"))
     found = Canonical(
         table=table,
@@ -295,7 +295,7 @@ def _parts(found: Canonical, options: DataOptions) -> Split:
     wrong, notes = told(broken, refuse=options.bad == "refuse")
     train, heldout = (rows[~wrong[rows]] for rows in (parts.train, parts.heldout))
     if not len(train):
-        raise DataError(f"{OWNER}: every row to train on breaks one of them")
+        raise DataError(f"{OWNER}: every training row breaks one of them")
     return replace(
         parts,
         train=train,
@@ -322,8 +322,7 @@ def _dataset(
         name=source.name,
         kind=source.kind,
         source=str(source.path),
-        # What is to be predicted comes last, given the whole of the row: its odds are then learned as they
-        # are used.
+        # The column to predict is drawn last, given the rest of the row, as it is used for prediction.
         spec=replace(codec.spec(), last=codec.names.index(target) if target in codec.names else -1),
         codec=codec,
         fingerprint=_fingerprint(found, parts.train, parts.heldout),
@@ -373,12 +372,12 @@ def _target(columns: tuple[Column, ...], wish: str | None) -> tuple[str, str]:
 
 
 def _left_out(columns: tuple[Column, ...]) -> Iterator[str]:
-    """What becomes of the columns that are not learned, a line a kind."""
+    """What happens to the columns that are not learned, one line per kind."""
     said = {
-        "identifier": "identifiers, not learned but made anew",
-        "text": "free text, not learned and given back empty",
-        "constant": "one value everywhere, given back as it is",
-        "empty": "all missing, given back so",
+        "identifier": "identifiers, not learned but generated anew",
+        "text": "free text, not learned and returned empty",
+        "constant": "constant, returned as it is",
+        "empty": "all missing, returned as such",
     }
     for kind, words in said.items():
         names = [f"'{c.name}'" for c in columns if c.kind == kind]
@@ -388,19 +387,19 @@ def _left_out(columns: tuple[Column, ...]) -> Iterator[str]:
 
 
 def _unread(table: pa.Table, columns: tuple[Column, ...]) -> Iterator[str]:
-    """A warning of each column that comes back empty, though it seems to hold dates or numbers."""
+    """A warning for each column that will be empty though it seems to contain dates or numbers."""
     for column in columns:
         if column.kind == "text" and _mostly_digits(
             some := table[column.name].drop_null()[:_LOOKED_AT]
         ):
             yield (
-                f"warning: '{column.name}' comes back empty: '{some[0]}' is read as no date or "
-                "number, but as free text"
+                f"warning: '{column.name}' will be empty in samples: '{some[0]}' is not recognised as a date "
+                "or number, only as free text"
             )
 
 
 def _mostly_digits(texts: pa.ChunkedArray) -> bool:
-    """Whether texts look like dates or numbers: half of their letters are digits, or so."""
+    """Whether texts look like dates or numbers: about half of their characters are digits."""
     digits = pc.utf8_length(pc.replace_substring_regex(texts, r"\D", ""))
     return (pc.sum(digits).as_py() or 0) > _DIGITS * (pc.sum(pc.utf8_length(texts)).as_py() or 0)
 

@@ -1,4 +1,4 @@
-"""What rows are to a measure: every column weighs about the same, whatever its unit and number of values."""
+"""Features of rows: every column has about the same weight, whatever its unit and number of values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FITTED_MOST = 100_000
 _BATCH = 4096
 WIDEST = 256
 RARE, MOST_VALUES = 0.01, 32  # values of a category with a feature of their own
-HEAVIEST = 4.0  # a weight; beyond it a few odd rows would decide every distance
+HEAVIEST = 4.0  # largest weight; beyond it a few unusual rows would dominate every distance
 KNOTS = 20_000  # of a distribution function
 RULE = (
     "numbers become normal scores of the training rows' distribution, categories one feature a value "
@@ -168,7 +168,7 @@ def columns(data: Dataset, options: FeatureOptions) -> Extractor:
 
 
 def _batches(parts: Iterable[Any]) -> Iterator[pa.Table]:
-    """Each row is seen by itself: how many are seen together changes no number."""
+    """Each row is processed by itself, so the batch size changes no number."""
     for part in parts:
         if not isinstance(part, pa.Table):
             raise DataError(f"rows: need a table; got {type(part).__name__}")
@@ -180,5 +180,5 @@ EXTRACTORS = {"columns": columns}
 
 
 def usual(data: Dataset) -> str:
-    """The extractor where none is named."""
+    """The default extractor."""
     return "columns"

@@ -1,4 +1,4 @@
-"""What the uses of rows share: a model that takes any cells as given, and tables in its types."""
+"""What uses of tables share: models that condition on any cells, and tables in their types."""
 
 from __future__ import annotations
 
@@ -28,12 +28,10 @@ def codec_of(model: Model, use: str, *, fills: bool = True) -> TableCodec:
     """The codec of a model of rows. Raises OptionError, naming the use, for any other."""
     if not isinstance(model.codec, TableCodec):
         kind = model.codec.kind
-        raise OptionError(
-            f"{use}: needs a model of a table; this one makes examples of kind '{kind}'"
-        )
+        raise OptionError(f"{use}: needs a model of a table; this model's kind is '{kind}'")
     if fills and not model.generator.fills:
         raise OptionError(
-            f"{use}: needs a model that fills in any columns; this one makes whole rows only"
+            f"{use}: needs a model that can fill in any columns; this one only generates whole rows"
         )
     return model.codec
 
@@ -43,7 +41,7 @@ def rows_of(
 ) -> pa.Table:
     """A file or frame in the columns and types that the model was trained on. Raises DataError.
 
-    With `unread`, single cells of a frame that are of another type are missing, and named there.
+    With `unread`, single cells of a frame with another type are set to missing, and named there.
     """
     if isinstance(given, str | os.PathLike):
         path = Path(given).expanduser()
@@ -63,7 +61,7 @@ def rows_of(
 
 
 def _unmixed(frame: Any) -> Any:
-    """The frame with columns of values of several types as text, to be read cell by cell."""
+    """The frame with mixed-type columns as text, to be read cell by cell."""
     if type(frame).__module__.partition(".")[0] != "pandas":
         return frame  # the columns of others have one type
     from pandas.api.types import infer_dtype
@@ -84,7 +82,7 @@ def unread_notes(codec: TableCodec, unread: Unread) -> list[str]:
     kinds = {column.name: column.kind for column in codec.columns}
     return [
         f"'{name}': {int(rows.sum()):,} {'cell' if rows.sum() == 1 else 'cells'} can't be read as "
-        f"{kinds[name]}: taken as unknown"
+        f"{kinds[name]}: treated as unknown"
         for name, rows in unread.items()
     ]
 
@@ -105,7 +103,7 @@ def texts_in(frame: Any) -> set[str]:
 def given_codes(
     codec: TableCodec, table: pa.Table, *, missing: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The codes of cells that are known (n, C) int32, −1 else; and which values were never seen.
+    """The codes of known cells (n, C) int32, −1 elsewhere; and which values were never seen.
 
     A number outside the observed range counts as the nearest; a category that was never seen is
     unknown. With `missing`, a missing cell has the code for that, where there is one.
@@ -120,20 +118,20 @@ def given_codes(
 def block_size(codec: TableCodec, most: int) -> int:
     """How many rows go through a model together: up to `most`, as far as memory allows.
 
-    Blocks are always as many, the last one filled up: products of matrices round differently for
-    different numbers of rows, and what is said of a row must depend on that row alone.
+    All blocks have that many rows, the last one padded: matrix products round differently for other
+    numbers of rows, and a row's result must depend on that row alone.
     """
     return int(np.clip(_NUMBERS // codec.width, 16, most))
 
 
 def calm(model: Model, count: int) -> Tensor:
-    """The latent's middle, for each of `count` rows: what is asked for is no draw."""
+    """The latent's mean for each of `count` rows, as the result should not be random."""
     return torch.zeros(count, model.net.latent.dim, device=model.device)
 
 
 @torch.inference_mode()
 def probabilities(model: Model, known: np.ndarray) -> np.ndarray:
-    """What the cells of rows `known` (b, C) may be: probabilities (b, ΣK); −1 is a hidden cell."""
+    """Probabilities (b, ΣK) of the values of cells, given rows `known` (b, C) with −1 for hidden cells."""
     codes = torch.from_numpy(known.astype(np.int64)).to(model.device)
     logits = model.generator.predict(calm(model, len(codes)), codes)
     found: np.ndarray = model.generator.fields.probabilities(logits).cpu().numpy()
@@ -141,7 +139,7 @@ def probabilities(model: Model, known: np.ndarray) -> np.ndarray:
 
 
 def without_missing(codec: TableCodec) -> np.ndarray:
-    """The codes (ΣK,) bool that are values, unless a column has no others."""
+    """Which codes (ΣK,) are not "missing"; in columns without other codes, all."""
     allowed = np.ones(codec.width, bool)
     for start, one in zip(codec.offsets, codec.fields, strict=False):
         if one.missing:

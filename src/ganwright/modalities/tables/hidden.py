@@ -1,7 +1,6 @@
-"""Cells whose value is not known, wherever rows are codes: a cell is its code, or negative.
+"""Hidden cells: in rows of codes, a cell is its code, or negative where it is hidden.
 
-`HIDDEN` stands where nobody knows the value; ~code, which is negative, too, where a loss must still
-know it.
+`HIDDEN` means an unknown value; ~code, which is also negative, one that a loss must still know.
 """
 
 from __future__ import annotations

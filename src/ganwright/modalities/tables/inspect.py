@@ -1,4 +1,4 @@
-"""What is in a table, column by column, and what training would do with it."""
+"""Inspects a table, column by column, and what training would do with it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class TableInspection(Inspection):
             ("predict", self.target),
             (
                 "duplicates",
-                f"{self.duplicates.extra:,} (equal to another row in what is learned)"
+                f"{self.duplicates.extra:,} (equal to another row in all learned columns)"
                 if self.duplicates.extra
                 else "none",
             ),
@@ -268,15 +268,15 @@ def _warnings(
     told = [
         (
             len(data.train) < _FEW,
-            f"few rows: {len(data.train):,} to train on: they may be learned by heart",
+            f"few rows: {len(data.train):,} to train on, which may be memorised",
         ),
         (bool(hollow), f"more than half is missing in {', '.join(hollow[:NAMED])}"),
-        (bool(single), f"nearly always one value: {', '.join(single[:NAMED])}"),
+        (bool(single), f"nearly constant: {', '.join(single[:NAMED])}"),
         (
             same.extra > _MANY * len(data),
             f"{same.extra / len(data):.0%} of the rows repeat another",
         ),
         (lost > 0, f"{lost / (lost + len(data)):.1%} can't be used ({lost:,})"),
-        (not len(data.heldout), "nothing is held out: no score will be honest"),
+        (not len(data.heldout), "nothing is held out: scores will be too optimistic"),
     ]
     return tuple(text for true, text in told if true)

@@ -1,4 +1,4 @@
-"""The measures of tables: columns, pairs of them, what the rows are good for, and who is exposed."""
+"""The measures of tables: columns, pairs of columns, usefulness and privacy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganwright.evaluate.measures import RECORDS, Measure
 from ganwright.modalities.tables.judge.columns import LEAST_RARE, quality, rare
 from ganwright.modalities.tables.judge.learning import LEAST, detection, utility
 
-# There are no features that know classes, and `nearer` and `membership` say of rows what C_T can't.
+# No features know classes here, and for rows `nearer` and `membership` replace C_T.
 UNFIT = frozenset({"inception_score", "class_kl", "obeyed", "closer", "ct"})
 
 _QUALITY = of_blocks(
@@ -40,7 +40,7 @@ def _useful(entry: Entry) -> str:
 MEASURES = {
     "shapes": Measure(
         title="Column shapes",
-        says="How alike each column is by itself, on average; 1 is the same.",
+        says="How similar single columns are, on average; 1 is the same.",
         function=quality,
         interval=_QUALITY["shapes"],
         part="shapes",
@@ -51,7 +51,7 @@ MEASURES = {
     ),
     "trends": Measure(
         title="Pair trends",
-        says="How alike associated pairs of columns are; 1 is the same.",
+        says="How similar associated pairs of columns are, on average; 1 is the same.",
         function=quality,
         interval=_QUALITY["trends"],
         part="trends",
@@ -84,7 +84,7 @@ MEASURES = {
         grade="one side",
     ),
     "correlation": Measure(
-        title="Associations off by",
+        title="Association error",
         says="The mean absolute difference of the columns' associations from the real ones.",
         function=quality,
         interval=_QUALITY["correlation"],

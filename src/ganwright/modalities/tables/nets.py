@@ -1,10 +1,11 @@
 """Nets for rows of choices: a generator that fills in what is hidden, given any of the rest.
 
-The generator takes a row of which some cells are known and gives each hidden field a distribution
-over its codes. With all hidden it makes rows from nothing, with some it answers conditions, fills
-holes, or says how odd a cell is. Drawing one field after the other, each from its distribution given
-those drawn before, makes the row's joint distribution exact in the model: an orderless autoregressive
-estimator (Uria et al. 2014, "A deep and tractable density estimator"), trained here as one player.
+The generator takes a row of which some cells are known and gives each hidden field a distribution over
+its codes. With all cells hidden it generates rows from scratch; with some it meets conditions, fills
+missing cells, or scores how unusual a cell is. Drawing one field after the other, each from its
+distribution given those drawn before, makes the row's joint distribution exact in the model: an
+orderless autoregressive estimator (Uria et al. 2014, "A deep and tractable density estimator"), trained
+here as one player.
 
 A cell is an integer: its code, or negative where it is hidden (see `hidden`). The discriminator sees
 which cells were made, as in GAIN (Yoon et al. 2018).
@@ -38,8 +39,8 @@ from ganwright.nets.layers import (
 )
 
 ALL_HIDDEN = 0.1  # share of training rows of which nothing is known
-OWN = 0.1  # of the usual size, at the start, of a vector of its own for a code along an axis
-BOUND = 30.0  # of logits: beyond, a probability is 0 in float32 anyway
+OWN = 0.1  # initial scale, relative to the usual one, of the own vector of a code along an axis
+BOUND = 30.0  # of logits: below, a probability is 0 in float32 anyway
 BLOCK = 2048  # rows sampled together: about what stays in a processor's cache
 
 
@@ -54,15 +55,18 @@ class TableGeneratorOptions:
         default=5,
         ge=0,
         le=8,
-        description="halvings of the axis that codes with a position share; 0: codes are symbols",
+        description="levels of axis features shared by codes with a position; 0: codes are mere symbols",
     )
     dropout: float = Field(default=0.0, ge=0, le=0.9, description="share of features dropped")
     temperature: float = Field(
-        default=1.0, gt=0, le=10, description="of the relaxed choices that the discriminator sees"
+        default=1.0,
+        gt=0,
+        le=10,
+        description="temperature of the relaxed choices that the discriminator sees",
     )
     whole: bool = Field(
         default=False,
-        description="rows are made at once from the latent alone, and no cell is looked at",
+        description="generate rows at once from the latent alone, without looking at any cell",
     )
 
     def build(self, spec: Spec, latent: int) -> nn.Module:
@@ -148,7 +152,7 @@ def hats(spec: TableSpec, halvings: int) -> tuple[Tensor, Tensor] | None:
 
     Every field with positions gets two axes, its values' and its training ranks', and on each a
     slope and triangular hats at 2, 4, … 2^halvings steps: neighbours share most of their features,
-    so what is learned of one bin holds for those beside it.
+    so what is learned for one bin carries over to those next to it.
     """
     if halvings == 0 or not spec.positions:
         return None
@@ -158,7 +162,7 @@ def hats(spec: TableSpec, halvings: int) -> tuple[Tensor, Tensor] | None:
         own = np.arange(start, start + size)
         own = own[position[own] >= 0]
         start += size
-        if len(own) < 5:  # few codes are learned as well one by one
+        if len(own) < 5:  # a few codes are learned just as well separately
             continue
         order = own[np.argsort(position[own], kind="stable")]
         rank = np.empty(len(position))
@@ -260,7 +264,7 @@ class Symbols(nn.Module):
             if parameter is not None and not parameter.is_meta:
                 nn.init.normal_(parameter, 0, scale)
         if self.shared is not None and not self.own.is_meta:
-            with torch.no_grad():  # along an axis only what is learned sets neighbours apart
+            with torch.no_grad():  # along an axis, only what is learned distinguishes neighbours
                 self.own[self.codes[0]] *= OWN  # type: ignore[index]
 
     def forward(self, x: Tensor | None = None) -> Tensor:
@@ -311,7 +315,7 @@ class TableGenerator(Generator):
         self.norm = nn.LayerNorm(o.width) if o.blocks else nn.Identity()
         self.drop = Dropout(o.dropout)
         self.logits = Symbols(spec, o.width, o.hats, 0.3 / math.sqrt(o.width), exact=o.whole)
-        # From the data's own shares: what is left to learn is how columns depend on each other.
+        # Starts from the data's shares, so that only the columns' dependence is left to learn.
         self.shares = spec.shares
         shares = np.array(spec.shares or [1 / k for k in spec.choices for _ in range(k)])
         marginal = torch.from_numpy(np.log(shares + 1e-5).astype(np.float32))
@@ -367,7 +371,7 @@ class TableGenerator(Generator):
         return Made(torch.where(self.fields.each(hidden), made, real), nll)
 
     def negative_log_likelihood(self, z: Tensor, condition: Tensor) -> Tensor:
-        """The second of what `forward` gives, without drawing: (b,)."""
+        """`forward`'s second result, without sampling: (b,)."""
         with torch.autocast(z.device.type, enabled=False):
             return self._nll(self._features(z, condition), self.logits(), condition)
 
@@ -426,7 +430,7 @@ class TableGenerator(Generator):
                 continue
             span = self.fields.spans[c]
             features = self._trunk(h if self.blocks else to_bf16(h))
-            # Codes first: what is added or compared along them are whole rows then.
+            # Codes first: additions and comparisons along them then work on whole rows.
             logits = (head[span] @ to_bf16(features).T).float().add_(bias[span, None])
             code = draw(logits, uniforms[:, c], None if allowed is None else allowed[span])
             drawn[:, c] = torch.where(hidden, code, known[:, c])
@@ -437,7 +441,7 @@ class TableGenerator(Generator):
     def _sample_whole(
         self, z: Tensor, known: Tensor, uniforms: Tensor, allowed: Tensor | None
     ) -> Tensor:
-        """All hidden cells at once: given the latent they don't hang on each other."""
+        """All hidden cells at once: given the latent, they are independent."""
         logits = self.predict(z, known).clamp(-BOUND, BOUND)
         codes = [
             draw(logits[:, span].T, uniforms[:, c], None if allowed is None else allowed[span])
@@ -466,7 +470,7 @@ def draw(logits: Tensor, chance: Tensor, allowed: Tensor | None = None) -> Tenso
     if allowed is not None:
         weights = weights * allowed.to(weights.dtype)[:, None]
         last = int(allowed.nonzero().max())
-        ends = weights.T.cumsum(1).T  # adds one by one: what is not allowed can't be hit
+        ends = weights.T.cumsum(1).T  # sums sequentially, so that a forbidden code can't be hit
     else:
         ends = torch.ones(len(weights), len(weights), device=weights.device).tril_() @ weights
     return (ends <= chance * ends[-1]).sum(0).clamp_(max=last)
@@ -481,7 +485,7 @@ class TableDiscriminator(Discriminator):
         self.pack = self.group = o.pack
         fields = Fields(spec)
         count = len(fields.sizes)
-        # In all their digits: privacy reckons with the length of each row's gradient.
+        # In full precision: privacy needs the exact norm of each row's gradient.
         self.cells = Symbols(spec, o.width, o.hats, 1 / math.sqrt(count), exact=True)
         self.hidden = nn.Linear(count, o.width)
         self.mix = nn.Linear(o.pack * o.width, o.width)

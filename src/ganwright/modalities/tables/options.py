@@ -32,34 +32,34 @@ class TableOptions:
     )
     kinds: Words = Field(
         default=(),
-        description="Kinds of columns that are not as they were found: zip=category, code=text.",
+        description="Kinds of columns, to override the detected ones: zip=category, code=text.",
     )
     leave_out: Words = Field(
-        default=(), description="Columns that are neither learned nor given back."
+        default=(), description="Columns that are neither learned nor generated."
     )
     decimal: Literal["auto", "point", "comma"] = Field(
         default="auto",
-        description="The decimal mark of numbers in text: of 8,047 alone it can't be told whether it "
-        "is eight thousand or eight. auto: by all values of the column and by the file.",
+        description="The decimal mark of numbers in text: 8,047 alone could mean eight thousand or "
+        "eight. auto: by all values of the column and by the file.",
     )
     bins: Annotated[int, Field(ge=2, le=4096)] | None = Field(
         default=None,
-        description="Into how many bins a column of numbers is cut. None: one for 32 rows, 16 to 64.",
+        description="How many bins a column of numbers has. None: one per 32 rows, 16 to 64.",
     )
     numbers: Literal["quantile", "modes"] = Field(
         default="quantile",
-        description="How numbers are cut: quantile into bins of equally many rows, modes into "
-        "the parts of a Gaussian mixture.",
+        description="How numbers are binned: quantile into bins of equally many rows, modes by "
+        "the components of a Gaussian mixture.",
     )
     largest: int = Field(
         default=256,
         ge=2,
         le=65536,
-        description="How many values of a category are learned one by one; rarer ones share.",
+        description="How many values of a category get their own code; rarer ones share codes.",
     )
     constraints: Rules = Field(
         default=(),
-        description="What every row keeps: a <= b, a < b, total = a + b, fixed(city, country).",
+        description="What every row satisfies: a <= b, a < b, total = a + b, fixed(city, country).",
     )
 
 

@@ -18,7 +18,7 @@ from ganwright.train.recipes import Recipe, Row, TrainOptions
 
 # Rows of a table and the batch for them: large ones are fast, and few rows need many steps.
 TABLE_BATCHES = ((50_000, 2048), (5_000, 1024), (0, 512))
-# Fewer rows are learned by heart without it. Dropout did as well, but shifted the columns' shares.
+# Fewer rows are memorised without it. Dropout did as well, but shifted the columns' shares.
 FEW_ROWS, DECAY = 5_000, 1.0
 
 
@@ -62,13 +62,13 @@ def _table_private() -> Recipe:
 RECIPES: dict[str, Row] = {
     "table": Row(
         make=_table,
-        summary="rows of a table: any columns given, the others filled in; likelihood and game",
-        mended="drew conditions from the wrong frequencies, and could set one column only",
+        summary="rows of a table: fills in any columns given the others; likelihood and adversarial loss",
+        mended="drew conditions from the wrong frequencies, and could condition on one column only",
     ),
     "table-private": Row(
         make=_table_private,
         summary="rows of a table with differential privacy, ε = 8: only noisy sums see real rows",
-        mended="gave the generator real rows as conditions, beside the account of privacy",
+        mended="gave the generator real rows as conditions, outside the privacy accounting",
     ),
 }
 
@@ -83,8 +83,8 @@ def choose(
     recipe = override(RECIPES["table"].make(), {"train.batch": batch} | decay)
     told = f"Batches of {batch}, for {rows:,} rows"
     if decay:
-        told += f", and weight decay {DECAY:g}: so few are soon learned by heart"
+        told += f", and weight decay {DECAY:g}, as so few are soon memorised"
     return recipe, (
         f"recipe table: rows of {len(data.codec.choices)} columns learned, as choices among "
-        f"{data.spec.size:,} values; it takes any subset of the columns as given. {told}",
+        f"{data.spec.size:,} values; any subset of the columns can be given. {told}",
     )

@@ -1,4 +1,4 @@
-"""What the nets see of a row of a table."""
+"""The spec of a row of a table."""
 
 from __future__ import annotations
 

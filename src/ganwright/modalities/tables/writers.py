@@ -1,6 +1,6 @@
 """Rows → .csv, .tsv (packed or not) or .parquet, with the columns, order and types of the training table.
 
-Whole or not at all, in constant memory.
+Written atomically, in constant memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = {".csv": "csv", ".tsv": "csv", ".tab": "csv", ".parquet": "parquet", ".pq": "parquet"}
 _TABBED = (".tsv", ".tab")
-_ROWS = 1 << 16  # that are held back until they are worth a write
+_ROWS = 1 << 16  # buffered before each write
 
 
 def format_for(codec: TableCodec, path: Path, format: str | None) -> str:  # noqa: A002

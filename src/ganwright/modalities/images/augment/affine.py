@@ -1,9 +1,12 @@
-"""Affine maps of pictures: moving, recolouring and cutting, once it is drawn how.
+"""Affine maps of images: moving, recolouring and cutting, with parameters drawn beforehand.
 
 Each is its linear part and an offset, and knows its transpose, so that derivatives of every order
 reach through it (`game/augment.py` draws them, `game/fused.py` goes through them by hand). Whole
 shifts, flips and quarter turns move pixels and change none. Everything else of geometry is one
-resampling: bilinear, of the picture sharpened beforehand by what bilinear weights blur on average.
+resampling: bilinear, of the image sharpened beforehand by what bilinear weights blur on average. It
+differs from lossless resampling by 5 %, bilinear alone by 8 %, bicubic by 4 % at more than twice the cost
+(benchmarks/augment.py --quality). On a CPU only images that something happens to are touched; elsewhere
+nothing waits to learn which they are.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ class Part(NamedTuple):
 class Sampling:
     """Where each pixel of each picture comes from.
 
-    A picture that is in no part stays as it is. What lies outside is its reflection, or nought.
+    A picture in no part stays as it is. Outside lies its reflection, or zero.
     """
 
     parts: tuple[Part, ...]
@@ -76,7 +79,7 @@ class Sampling:
         """
         parts = []
         for rows, kernel in ((whole & moved, NEAREST), (~whole, BILINEAR)):
-            if rows.device.type == "cpu":  # elsewhere it would have to be waited for
+            if rows.device.type == "cpu":  # on other devices, checking would wait for the device
                 rows = rows.nonzero().squeeze(1)
             its = theta[rows] if rows.dtype == torch.int64 else theta
             if len(its):
@@ -171,7 +174,7 @@ class Recolour:
 
 @dataclass(frozen=True)
 class Cut:
-    """Nought where `kept` (batch, 1, height, width) is 0, and nothing where it is 1."""
+    """Zero where `kept` (batch, 1, height, width) is 0, unchanged where it is 1."""
 
     kept: Tensor
 

@@ -1,11 +1,15 @@
-"""What the discriminator sees of pictures when there are few of them: each in a new guise.
+"""Augmentation of the discriminator's input, for few training images.
 
 Real pictures and fakes are changed by the same kind of random transformation T before they are
-judged, so that the discriminator can't learn the few real ones by heart. As long as each operation
-is applied with a chance p < 1, the distribution of T(x) determines that of x, and the generator has
+judged, so that the discriminator can't memorise the few real ones. As long as each operation is applied with
+probability p < 1, the distribution of T(x) determines that of x, and the generator has
 to make x, not T(x) (Karras et al. 2020a, section 3, "ADA"). For a fixed draw T is affine in the
 picture, so its derivatives of every order are itself and its transpose; gradient penalties reach
 through it.
+
+Flips, quarter turns and negatives are not among the usual operations. Below p = 1 they can't leak in
+theory, but in short runs on two marks on a blank image they did at p = 0.8. A flip is
+harmless at any p only where mirror images are in the data.
 
 What a draw does to images is in `affine.py`; how p moves, in `game/augment.py`.
 """
@@ -45,7 +49,7 @@ Operation = Literal[
     "cutout",
 ]
 
-# Neither is a mirror image in most data, nor a picture upside down or a negative: left to be asked for.
+# Mirrored, upside-down or negative images don't occur in most data: these must be asked for.
 USUAL: tuple[Operation, ...] = (
     "shift",
     "scale",
@@ -75,11 +79,14 @@ class Options:
     }
     operations: Annotated[tuple[Operation, ...], BeforeValidator(by_commas)] = Field(
         default=(),
-        description="what is done; none given: all that is safe where no example is another's mirror "
-        "image or negative. Of diffaug colour, shift and cutout. Several with commas between",
+        description="operations, separated by commas; none given: all that are safe if no example is "
+        "another's mirror image or negative. diffaug has colour, shift and cutout",
     )
     colour_share: float = Field(
-        default=0.5, ge=0, le=1, description="of p at which each operation on colours is applied"
+        default=0.5,
+        ge=0,
+        le=1,
+        description="share of p with which each colour operation is applied",
     )
 
     def chosen(self, mode: str) -> tuple[Operation, ...]:
@@ -97,7 +104,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Dice:
-    """Numbers for a batch, (count,) each, from torch's generator."""
+    """Random numbers for a batch, (count,) each, from torch's generator."""
 
     count: int
     p: Tensor
@@ -130,7 +137,7 @@ class Views:
 
     def draw(self, x: Tensor, p: Tensor) -> Drawn:
         """A T for the batch `x`, of which only the shape, the type and the device matter."""
-        if p.device.type == "cpu" and not p:  # elsewhere one would wait to know it
+        if p.device.type == "cpu" and not p:  # on other devices, checking would wait for the device
             return Drawn()
         dice = Dice(len(x), p.to(x), {"device": x.device, "dtype": x.dtype})
         chosen = set(self.chosen)

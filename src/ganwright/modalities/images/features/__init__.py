@@ -1,4 +1,4 @@
-"""What an image is to a measure. A network is loaded when it is asked for."""
+"""Feature extractors for images. A network is loaded on first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import FeatureOptions, takes_no_weights
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
-LEAST_TO_LEARN = 500  # training images that it takes to learn features better than pixels
+LEAST_TO_LEARN = 500  # training images needed to learn features better than pixels
 
 
 def _learned(data: Dataset, options: FeatureOptions) -> Extractor:
@@ -58,6 +58,6 @@ EXTRACTORS = {
 
 
 def usual(data: Dataset) -> str:
-    """``learned`` for 500 training images of 4 pixels a side at least, else ``pixels``."""
+    """``learned`` for at least 500 training images of at least 4 pixels per side, else ``pixels``."""
     large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
     return "learned" if large and len(data.train) >= LEAST_TO_LEARN else "pixels"

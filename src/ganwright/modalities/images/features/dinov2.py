@@ -81,7 +81,7 @@ SIZES = Names(
 
 
 class Attention(nn.Module):
-    """Every token looks at every other, in heads of 64."""
+    """Every token attends to every other, in heads of 64."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class DinoV2(nn.Module):
         return self.norm(x[:, 0])  # a layer norm: token by token
 
     def _places(self) -> Tensor:
-        """The position embedding, brought from 37×37 patches to 16×16."""
+        """The position embedding, resized from 37×37 patches to 16×16."""
         trained, used = TRAINED_SIDE // PATCH, SIDE // PATCH
         first, rest = self.pos_embed[:, :1], self.pos_embed[:, 1:]
         square = rest.transpose(1, 2).unflatten(2, (trained, trained))

@@ -1,4 +1,4 @@
-"""A small network trained on the user's own training data: for all that is no photograph.
+"""A small network trained on the user's own training data: for anything but photographs.
 
 With labels it learns to tell the classes apart. Without, it learns by VICReg (Bardes, Ponce & LeCun
 2022, "VICReg: variance-invariance-covariance regularization"): two views of one picture, shifted,
@@ -124,7 +124,7 @@ def learned(
     Training is `steps` (None: 500) batches of 128, on one thread of the CPU, and depends on nothing but the
     data, `steps` and `seed`; other processors round differently, and the hash, which is of the
     weights, shows it. The result is kept in the user's cache, so on one machine it is trained
-    once; who wants the same numbers elsewhere copies ``<cache>/features``. Raises DataError for
+    once; copy ``<cache>/features`` to get the same numbers elsewhere. Raises DataError for
     pictures under 4 pixels a side or too few, OptionError for `steps` below 1.
     """
     job = _job(data, STEPS if steps is None else steps, seed)
@@ -176,10 +176,10 @@ def _job(data: Dataset, steps: int, seed: int) -> _Job:
         raise OptionError(message("features 'learned'", f"steps must be at least 1; got {steps}"))
     if min(small_size(data.codec, LONGEST)) < LEAST_SIDE:
         size = f"{data.codec.height}×{data.codec.width}"
-        problem = f"needs pictures of {LEAST_SIDE} pixels a side at least; got {size}"
+        problem = f"needs pictures of at least {LEAST_SIDE} pixels per side; got {size}"
         raise DataError(message("features 'learned'", f"{problem}: use 'pixels'"))
     if len(data.train) < LEAST_PICTURES:
-        problem = f"needs {LEAST_PICTURES} training pictures at least; got {len(data.train)}"
+        problem = f"needs at least {LEAST_PICTURES} training pictures; got {len(data.train)}"
         raise DataError(message("features 'learned'", f"{problem}: use 'pixels'"))
     enough = len(data.train) >= LEAST_PER_CLASS * len(data.spec.classes)
     classes = data.spec.classes if data.labels is not None and enough else ()
@@ -204,7 +204,7 @@ def _cached(job: _Job) -> tuple[Network, dict[str, Any]] | None:
         fill("learned", network, tensors)
         return network, dict(tree["facts"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, ModelError) as error:
-        _log.warning("the features in %s are damaged (%s) and are trained anew", weights, error)
+        _log.warning("the features in %s are damaged (%s) and are being retrained", weights, error)
         return None
 
 
@@ -360,7 +360,7 @@ def _rescale(network: Network, data: Dataset, inner: np.ndarray) -> None:
 
 
 def _calibrate(network: Network, data: Dataset, checked: np.ndarray) -> dict[str, Any]:
-    """One temperature for all logits (Guo et al. 2017), least surprise on pictures kept back."""
+    """One temperature for all logits (Guo et al. 2017), minimising the NLL on images kept back."""
     assert data.labels is not None  # there are classes
     labels = torch.from_numpy(data.labels[checked])
     logits = network.logits(_see_all(network, data, checked)).double()

@@ -1,4 +1,4 @@
-"""From stored pictures to what an extractor looks at: checked, without alpha's hidden colours."""
+"""From stored images to an extractor's input: checked, with alpha composited over white."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def load_weights(
             raise OptionError(
                 message(
                     owner,
-                    f"its weights are not on this machine: allow the download, or get "
+                    f"its weights are not on this machine: allow the download, or fetch "
                     f"{published.url} and name the file",
                 )
             )
@@ -116,7 +116,7 @@ def _read_published(owner: str, published: Published, path: Path) -> dict[str, T
         raise ModelError(message(owner, f"'{path}' can't be read: {first}")) from None
     named = isinstance(tensors, Mapping) and all(isinstance(t, Tensor) for t in tensors.values())
     if not named:
-        raise ModelError(message(owner, f"'{path}' holds no named tensors"))
+        raise ModelError(message(owner, f"'{path}' contains no named tensors"))
     return dict(tensors)
 
 
@@ -144,7 +144,7 @@ def fill(name: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Modu
             shapes = f"{tuple(given[key].shape)}, not {tuple(tensor.shape)}"
             raise ModelError(message(owner, f"'{key}' has shape {shapes}"))
         elif not (given[key].is_floating_point() and bool(torch.isfinite(given[key]).all())):
-            raise ModelError(message(owner, f"'{key}' holds what are no finite numbers"))
+            raise ModelError(message(owner, f"'{key}' contains non-finite numbers"))
         else:
             given[key] = given[key].to(torch.float32)
     unknown = sorted(set(given) - set(wanted))

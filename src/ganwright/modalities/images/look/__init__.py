@@ -28,7 +28,7 @@ MARKS = 40  # snapshots whose classes are counted
 
 @dataclass(kw_only=True)
 class _Images:
-    """What the templates show; None and empty where it could not be had."""
+    """What the templates show; None or empty where it could not be made."""
 
     samples: Inline | None = None
     real: Inline | None = None
@@ -44,9 +44,9 @@ class ImageLook(Look):
     """Images in a report."""
 
     sections = (("memory", "Memory"), ("classes", "Classes"), ("ends", "Best and worst"))
-    simplest = "a bell curve for each way the pictures vary"
+    simplest = "a multivariate Gaussian fitted to the training images"
     failures: Mapping[str, str] = {
-        "close": "the samples could not be looked at closely",
+        "close": "the nearest neighbours of the samples could not be found",
         "classes": "samples by class could not be made",
     }
 
@@ -89,7 +89,7 @@ def _looked_at(facts: Facts, found: Findings, say: Say) -> _Images:
     if (data := found.data) is not None:
         extractor = found.attempt("features", lambda: _extractor(found.card, data))
         if extractor is not None:
-            say("looking at samples closely")
+            say("finding the samples' nearest neighbours")
             most = gallery.CLOSE if found.card is None else found.card.n
             images.close = found.attempt(
                 "close", lambda: gallery.look_close(model, data, extractor, most, own=found.own)
@@ -103,16 +103,16 @@ def _looked_at(facts: Facts, found: Findings, say: Say) -> _Images:
 
 
 def _extractor(card: Card | None, data: Dataset) -> Extractor:
-    """What the card looked through, so that distances mean the same."""
+    """The card's extractor, so that distances mean the same."""
     name = "pixels" if card is None else str(card.features.get("name"))
     return choose_extractor(name, data)
 
 
 def _grid_shares(images: _Images) -> tuple[Chart, ...]:
-    """Class shares of the grids, where the scores know no classes."""
+    """Class shares of the grids, where the scores have none."""
     says = (
-        "What a classifier takes the pictures of each grid of samples for. Few pictures: the bands "
-        "are rough. A band that vanishes is a lost class."
+        "The classes that a classifier sees in each grid of samples. A grid has few images, so the "
+        "bands are rough. A band that vanishes is a lost class."
     )
     drawn = charts.stacked_chart("Classes", says, images.share_names, images.shares)
     return () if drawn is None else (drawn,)

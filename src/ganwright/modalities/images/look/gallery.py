@@ -1,4 +1,4 @@
-"""The pictures of a report: what it takes the model and the data to show.
+"""The images of a report that need the model and the data.
 
 The samples looked at closely are the card's own (the same seed), or the first of them.
 """
@@ -24,10 +24,10 @@ from ganwright.model import Model
 GRID_SIDE = 8
 KB = 1000
 BLOCK = 500  # pictures read together
-CLOSE = 2000  # samples looked at closely
+CLOSE = 2000  # samples compared with real examples
 CLOSE_BYTES = 256 * 2**20
 TRAINED = 50_000  # training examples a sample is compared with
-CROWD = 5  # a place is crowded when the 5th nearest real example is near
+CROWD = 5  # the k-th nearest real example: near where real examples are dense
 PAIRS, ENDS = 8, 16
 CLASSES, CLASS_COLUMNS = 20, 10
 SNAPSHOTS, SNAPSHOT_ROWS = 8, 4
@@ -44,7 +44,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassRow:
-    """Samples of one class, and what a classifier takes those for that were drawn as it."""
+    """Samples of one class, and how often a classifier agrees with it."""
 
     name: str
     picture: Inline
@@ -62,7 +62,7 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True)
 class Close:
-    """What was found by looking at samples closely."""
+    """The samples' nearest neighbours, and what a classifier sees."""
 
     n: int
     compared: int  # training examples

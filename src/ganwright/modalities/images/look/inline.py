@@ -11,13 +11,13 @@ from typing import Any
 from markupsafe import escape
 from PIL import Image
 
-LARGEST_SIDE = 1400  # pixels; more is not seen on the page
+LARGEST_SIDE = 1400  # pixels; more is not visible on the page
 LEAST_SIDE = 64
 
 
 @dataclass(frozen=True)
 class Inline:
-    """A picture as a page holds it. `alt` says what it shows to those who don't see it."""
+    """An image in a page; `alt` describes it for those who can't see it."""
 
     uri: str
     width: int

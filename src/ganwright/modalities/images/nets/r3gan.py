@@ -34,7 +34,7 @@ from ganwright.nets.layers import (
 )
 
 LEAST_PIXELS, LEAST_SIDE = 16, 2  # of the smallest map: 4×4, or as long and at least 2 wide
-LEAST_PATCHES = 8  # on a side: below, pixels are few enough to be seen one by one
+LEAST_PATCHES = 8  # per side: smaller images have few enough pixels for one position each
 NARROWEST = 16  # channels stop halving here
 EXPANSION = 2  # inverted bottleneck: the grouped convolution has twice the channels
 # Under autocast, the smallest map and those below the four largest stay in float32, as in the paper:
@@ -74,11 +74,12 @@ class R3GANOptions:
     )
     widths: Widths = Field(
         default=(),
-        description="channels of each stage, the smallest map first; the last holds for all others",
+        description="channels of each stage, the smallest map first; the last value applies to all others",
     )
     blocks: Blocks = Field(default=(), description="residual blocks of each stage, likewise")
     patch: Literal[0, 1, 2, 4] = Field(
-        default=0, description="pixels on a side that the largest map has one position for"
+        default=0,
+        description="side of the square of pixels that one position of the largest map stands for",
     )
     group: int = Field(
         default=16, ge=1, le=65536, description="channels in a group of the 3×3 convolutions"
@@ -108,7 +109,7 @@ class R3GANDiscriminatorOptions(R3GANOptions):
 
 
 class Map(NamedTuple):
-    """What a stage works on."""
+    """The feature map of a stage."""
 
     height: int
     width: int

@@ -1,4 +1,4 @@
-"""What convolutional nets must know of the images' size."""
+"""What convolutional nets need to know about image sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays that lie in files, as examples: what .npy, .npz and idx have in common."""
+"""Arrays in files as examples: what .npy, .npz and idx have in common."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 1 << 22  # bytes
 
 @dataclass(frozen=True)
 class StoredArray:
-    """One array that lies in a file, behind `skip` bytes of header, maybe packed.
+    """One array in a file, after `skip` bytes of header, maybe compressed.
 
     `label` names it in full and `short` before an index; `stream` opens it at its header;
     `direct` is the file when it is not packed.
@@ -63,7 +63,7 @@ class StoredArray:
 
     def _map(self, path: Path, offset: int) -> np.ndarray:
         if path.stat().st_size < offset + self.size_bytes:
-            raise DataError(f"{self.label} is cut off: it holds less than {self.shape} says")
+            raise DataError(f"{self.label} is truncated: it has less data than {self.shape} needs")
         if self.size_bytes == 0:
             return np.empty(self.shape, self.dtype)
         return np.memmap(path, self.dtype, "r", offset, self.shape, self.order).view(np.ndarray)
@@ -71,7 +71,7 @@ class StoredArray:
     def _unpack(self, path: Path) -> None:
         if self.size_bytes > shutil.disk_usage(path.parent).free:
             unpacked = f"{self.label} unpacks to {self.size_bytes:,} bytes"
-            raise DataError(f"{unpacked}: no room for it; TMPDIR names another place")
+            raise DataError(f"{unpacked}: not enough space; set TMPDIR to another folder")
         try:
             with self.stream() as packed, path.open("wb") as out:
                 packed.read(self.skip)
@@ -93,7 +93,7 @@ class Part:
 
 
 class ArrayReader:
-    """Reads from arrays that stand one behind the other."""
+    """Reads from concatenated arrays."""
 
     def __init__(self, arrays: Sequence[np.ndarray]) -> None:
         self._arrays = [_channels_last(a) for a in arrays]
@@ -143,7 +143,7 @@ def _stored_dtype(array: np.ndarray) -> str:
 def _check_shape(stored: StoredArray) -> None:
     shape, rank = stored.shape, len(stored.shape)
     if stored.dtype.kind not in "bfiu":
-        raise DataError(f"{stored.label} holds {stored.dtype}, not numbers")
+        raise DataError(f"{stored.label} contains {stored.dtype}, not numbers")
     fits = rank == 3 or (rank == 4 and (1 <= shape[3] <= 4 or 1 <= shape[1] <= 4))
     if not fits or 0 in shape[1:]:
         raise DataError(
@@ -154,12 +154,12 @@ def _check_shape(stored: StoredArray) -> None:
 def array_source(
     parts: Sequence[Part], *, names: StoredArray | None = None, **about: Any
 ) -> ImageSource:
-    """Arrays one behind the other; `names` are the classes that whole-number labels count."""
+    """Concatenated arrays; `names` are the classes that whole-number labels index."""
     for part in parts:
         _check_shape(part.images)
         if part.labels is not None and part.labels.shape[:1] != part.images.shape[:1]:
             raise DataError(
-                f"{part.labels.label} holds {(*part.labels.shape, 0)[0]:,} labels, "
+                f"{part.labels.label} has {(*part.labels.shape, 0)[0]:,} labels, "
                 f"but {part.images.label} {part.images.shape[0]:,} images"
             )
 
@@ -224,5 +224,5 @@ def _flat_labels(stored: StoredArray) -> np.ndarray:
     if values.ndim != 1 or values.dtype.kind not in "bfiuUS":
         raise DataError(f"{stored.label} has shape {values.shape}: labels are one per image")
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.rint(values))).all():
-        raise DataError(f"{stored.label} holds numbers that name no class: labels are whole")
+        raise DataError(f"{stored.label} contains labels that are not whole numbers")
     return values

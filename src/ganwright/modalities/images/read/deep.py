@@ -1,4 +1,4 @@
-"""Colour and alpha in 16 bits a channel: Pillow knows the files, and would bring them down to 8."""
+"""Colour and alpha with 16 bits per channel, which Pillow would reduce to 8."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Undecoded(Exception):
-    """A picture that the decoder of 16 bits gives otherwise than its head says."""
+    """The 16-bit decoder's result contradicts the file's header."""
 
 
 def deep_pixels(image: Image.Image, file: BinaryIO, channels: int) -> np.ndarray:

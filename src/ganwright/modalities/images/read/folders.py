@@ -25,12 +25,12 @@ from ganwright.modalities.images.read.source import SUFFIXES, Head, ImageSource,
 _TRAIN = frozenset({"train", "training"})
 _TEST = frozenset({"test", "testing", "val", "valid", "validation"})
 _STRAYS = 0.05  # of the pictures may lie outside folders that are classes
-_LARGEST_FILE_BYTES = 1 << 28  # a member of a zip that unpacks to more is no picture but a bomb
+_LARGEST_FILE_BYTES = 1 << 28  # a larger zip member is not an image but a zip bomb
 
 
 @dataclass(frozen=True)
 class Arranged:
-    """Paths read as data: which are pictures, in order, and what their folders say."""
+    """Paths read as data: the images, in order, and the labels by folder."""
 
     paths: tuple[str, ...]
     labels: np.ndarray | None
@@ -43,11 +43,11 @@ class Arranged:
 def arrange(paths: Sequence[str], read: Read | None = None, label: str | None = None) -> Arranged:
     """Reads relative POSIX paths as data.
 
-    Hidden files are passed over and files without a picture's suffix are counted as ignored. A
-    single top folder is looked through. Top folders that are all named train, test, val, … are
-    the data's own split. Labels come from a file beside the pictures (see `sidecar`,
-    opened by `read`; `label` names its column). Otherwise the next folder is the class, if nearly
-    every picture lies in one and the folders aren't numbered like the shards of an archive.
+    Hidden files are skipped, and files without an image suffix are counted as ignored. A single top
+    folder is descended into. Top folders that are all named train, test, val, … are the data's own
+    split. Labels come from a file beside the pictures (see `sidecar`, opened by `read`; `label` names
+    its column). Otherwise the next folder is the class, if nearly every picture lies in one and the
+    folders aren't numbered like the shards of an archive.
     """
     shown = [p for p in paths if not _hidden(p)]
     pictures = sorted((p for p in shown if _suffix(p) in SUFFIXES), key=natural)
@@ -107,7 +107,7 @@ def _words_beside(
         return None, [f"no labels: {files} names {named:,} of {len(words):,} pictures"]
     notes = [f"labels are those of {files}", *beside.notes]
     if named < len(words):
-        notes.append(f"{len(words) - named:,} pictures have no label there: left out")
+        notes.append(f"{len(words) - named:,} pictures have no label in it: left out")
     return words, notes
 
 
@@ -136,7 +136,7 @@ def _words_of_folders(
         words = [None if held else word for word, held in zip(words, test, strict=True)]
         tested = [None] * len(tested)
     if lost := tested.count(None):
-        notes.append(f"{lost:,} test pictures lie in no class's folder: left out")
+        notes.append(f"{lost:,} test pictures are in no class folder: left out")
     return words, notes
 
 
@@ -156,7 +156,7 @@ def _numbered(sizes: Mapping[str, int]) -> bool:
 
 
 def _hidden(path: str) -> bool:
-    parts = PurePosixPath(path).parts  # a leading ./ is no part
+    parts = PurePosixPath(path).parts  # a leading ./ is not a part
     return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
@@ -287,7 +287,7 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
     try:
         stat = entry.stat()
-    except OSError:  # a dangling link: it will be named when it is read
+    except OSError:  # a dangling link: reported when it is read
         return (-1, -1)
     return (stat.st_size, stat.st_mtime_ns)
 
@@ -310,7 +310,7 @@ def zip_source(path: Path, label: str | None = None) -> ImageSource:
         UnicodeDecodeError,
         Unreadable,
     ) as error:
-        raise DataError(f"'{path}' is not a zip that can be read: {_reason(error)}") from None
+        raise DataError(f"'{path}' can't be read as a zip: {_reason(error)}") from None
 
     @contextmanager
     def opened() -> Iterator[FileReader]:

@@ -77,7 +77,7 @@ def _idx(path: Path) -> StoredArray:
             magic = file.read(4)
             shape = struct.unpack(f">{magic[3]}I", file.read(4 * magic[3]))
     except (OSError, EOFError, zlib.error, struct.error, IndexError) as error:
-        raise DataError(f"'{path}' is not idx that can be read: {error}") from None
+        raise DataError(f"'{path}' can't be read as idx: {error}") from None
     with path.open("rb") as raw:
         direct = None if raw.read(2) == b"\x1f\x8b" else path
     dtype = np.dtype(_IDX_TYPES[magic[2]])

@@ -15,14 +15,14 @@ from ganwright.data.source import name_classes
 from ganwright.modalities.images.read.sidecar import label_column
 from ganwright.modalities.images.read.source import SUFFIXES, ImageSource
 
-_LOOKED_AT = 100  # entries, before it is said that they are pictures or not
+_LOOKED_AT = 100  # entries looked at to decide whether they are images
 _FILE = ("file", "path", "filename", "file_name", "image")
 
 
 def lists_pictures(path: Path) -> bool:
     """Whether a column file (or path, …) has mostly pictures, or another one mostly existing ones.
 
-    A listing without rows is one; what can't be read is not.
+    A listing without rows counts; an unreadable file does not.
     """
     try:
         with _opened(path) as rows:
@@ -113,7 +113,7 @@ def _columns(path: Path, label: str | None) -> tuple[list[str], list[str], str]:
         with _opened(path) as rows:
             names, entries = list(rows.fieldnames or ()), list(rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"'{path}' is not a CSV that can be read: {error}") from None
+        raise DataError(f"'{path}' can't be read as CSV: {error}") from None
     file_column = _file_column(path, names, entries[:_LOOKED_AT])
     if file_column is None:
         raise DataError(
@@ -133,6 +133,6 @@ def _columns(path: Path, label: str | None) -> tuple[list[str], list[str], str]:
 def _stat(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
-    except (OSError, ValueError):  # it will be named when it is read
+    except (OSError, ValueError):  # reported when it is read
         return (-1, -1)
     return (stat.st_size, stat.st_mtime_ns)

@@ -53,7 +53,7 @@ def npz_source(path: Path) -> ImageSource:
         with zipfile.ZipFile(path) as archive:
             keys = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise DataError(f"'{path}' is not an .npz that can be read: {error}") from None
+        raise DataError(f"'{path}' can't be read as .npz: {error}") from None
 
     def stored(key: str | None) -> StoredArray | None:
         return _npz_member(path, key) if key in keys else None
@@ -108,10 +108,10 @@ def _npy(
                 read = np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
             skip = file.tell()
-    # NumPy parses the header as Python: what that raises on a stranger's bytes is no closed list.
+    # NumPy parses the header as Python, which may raise anything on foreign bytes.
     except Exception as error:
         reason = str(error).partition("\n")[0]
-        raise DataError(f"{label} is not an array that can be read: {reason}") from None
+        raise DataError(f"{label} can't be read as an array: {reason}") from None
     if dtype.hasobject:
-        raise DataError(f"{label} holds Python objects, which are never loaded")
+        raise DataError(f"{label} contains Python objects, which are never loaded")
     return StoredArray(label, short, shape, dtype, stream, skip, direct, "F" if fortran else "C")

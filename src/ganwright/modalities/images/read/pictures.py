@@ -112,17 +112,17 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
         raise Unreadable(f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except Image.UnidentifiedImageError:
         empty = file.seek(0, 2) == 0
-        raise Unreadable("is empty" if empty else "is not a picture that can be read") from None
+        raise Unreadable("is empty" if empty else "can't be read as a picture") from None
     except (Unreadable, Undecoded) as error:
         raise Unreadable(str(error)) from None
-    # Decoders meet strangers' bytes: what they raise is no closed list (struct, zlib, Index, …).
+    # On foreign bytes, decoders may raise anything (struct.error, zlib.error, IndexError, …).
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise Unreadable(f"can't be decoded: {reason}") from None
 
 
 def _raw(image: Image.Image) -> Any:
-    """What the decoder is told of the file's own mode."""
+    """The raw mode of the file, as told to the decoder."""
     tile = getattr(image, "tile", None)
     return tile[0].args if tile else ""
 
@@ -157,7 +157,9 @@ def _target_mode(image: Image.Image) -> str:
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode == "P" and mode == "LA":  # Pillow knows no direct way that keeps what is clear
+    if (
+        image.mode == "P" and mode == "LA"
+    ):  # Pillow has no direct conversion that keeps transparency
         image = image.convert("RGBA")
     return image if image.mode == mode else image.convert(mode)
 

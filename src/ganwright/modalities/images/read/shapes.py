@@ -45,7 +45,7 @@ class Factors:
 
     @property
     def count(self) -> np.ndarray:
-        """How many shapes stand in each drawing: 1, 2 or 3."""
+        """How many shapes each drawing has: 1, 2 or 3."""
         return _held().sum(1)[self.place]
 
     def __len__(self) -> int:

@@ -1,4 +1,8 @@
-"""Labels that lie beside pictures: StyleGAN's `dataset.json`, Hugging Face's `metadata.csv` or `.jsonl`."""
+"""Labels that lie beside images: StyleGAN's `dataset.json`, Hugging Face's `metadata.csv` or `.jsonl`.
+
+Such a file counts for more than folders do, and folders are no classes if they are numbered like the
+shards of an archive (`folders`). What was decided becomes a note, and so does every doubt.
+"""
 
 from __future__ import annotations
 

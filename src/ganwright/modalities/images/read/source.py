@@ -57,7 +57,7 @@ class Head:
 def check_finite(array: np.ndarray) -> None:
     """Raises Unreadable when the example holds NaN or infinity."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise Unreadable("holds NaN or infinity")
+        raise Unreadable("contains NaN or infinity")
 
 
 class Reader(Protocol):
@@ -76,7 +76,7 @@ class ImageSource:
 
     `labels` (n,) are numbers into `classes`; `official` (n,) is True for the examples of a test
     part that the data itself names. `identity` is plain JSON that changes when the data does.
-    `ignored` counts files that are no examples, by suffix.
+    `ignored` counts files that are not examples, by suffix.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""Cutting a column of numbers into bins, each with a fine table of what lies within it.
+"""Cuts a column of numbers into bins, each with a fine table of the values within it.
 
-Bins are sets of neighbouring different values. A value that many rows have (a spike: zero, a
-popular round number) has a bin of its own; what is left is cut into equal shares, so that a bin
-may lie on both sides of a spike. Decoding never gives a value outside a bin's own stretches.
+Bins are sets of adjacent distinct values. A value that many rows have (a spike: zero, a popular round
+number) gets its own bin; the rest is cut into equal shares, so that a bin may lie on both sides of a
+spike. Decoding never gives a value outside a bin's own stretches.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FEW = 100  # a column of up to so many different values has one bin a value
-_REPEATED = 5  # … if each comes so often, on average
+FEW = 100  # a column of up to this many distinct values has one bin per value
+_REPEATED = 5  # … if each occurs this often, on average
 SEGMENTS = 16  # inner quantiles of a bin
-_LEAST_ROWS = 20  # of a bin that is cut off a tail, or of a lesser spike
+_LEAST_ROWS = 20  # share of rows in a bin cut off a tail, or in a lesser spike
 _TAILS = (0.0025, 0.01)  # where an outer bin is cut again if the tail is long
 
 
@@ -39,14 +39,14 @@ class Bins:
         return len(self.counts)
 
     def find(self, positions: np.ndarray) -> np.ndarray:
-        """The bin of each position (n,); the nearest for what lies between bins or outside."""
+        """The bin of each position (n,); the nearest one for positions between bins or outside."""
         return self.owner[np.searchsorted(self.cuts, positions)]
 
 
 def equal_shares(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
     """Which bin each value (U,) has, numbered in order, in about equal shares of `counts`.
 
-    The outer bins of a long tail are cut again, so that extremes are not one huge bin.
+    The outer bins of a long tail are cut again, so that extremes don't share one huge bin.
     """
     total = counts.sum()
     shares = np.linspace(0, 1, bins + 1)[1:-1]
@@ -68,7 +68,7 @@ def cut(
 ) -> np.ndarray:
     """The bin of each different value: (U,) sorted values with their counts → (U,) int.
 
-    `rest` (U,), if given, are bins for the values that are no spikes, instead of equal shares.
+    `rest` (U,), if given, are bins for the values that are not spikes, instead of equal shares.
     """
     total = counts.sum()
     if len(values) <= max(FEW, bins) and total >= _REPEATED * len(values):
@@ -94,7 +94,7 @@ def cut(
 
 
 def _merged(counts: np.ndarray, total: int) -> np.ndarray:
-    """One bin a value, but neighbours that hardly any row has share one."""
+    """One bin per value, except that adjacent rare values share one."""
     groups = np.arange(len(counts))
     if len(counts) <= FEW // 3:
         return groups

@@ -3,12 +3,12 @@
     "age=40..60, sex=Female, city=Rome|Milan, income=missing, hours=40.., x!=0"
     {"age": (40, 60), "sex": "Female", "city": ["Rome", "Milan"], "income": None}
 
-Between commas stands a column, one of ``= != < <= > >=``, and a value, or several with ``|``
-between them. ``low..high`` is a range with both ends, either of which may be left open; ``missing``
-is no value. What holds one of these signs, or the word itself, goes in quotes. In a mapping a
-tuple is a range (None for an open end), a list are alternatives, None is missing; text is a value
-of a category, and of numbers and dates it is read as above. All clauses must hold. A row that has
-no value fulfils none but ``missing``. A date stands for its whole day, 2020-06 for the month.
+Each clause is a column, one of ``= != < <= > >=``, and a value, or several separated by ``|``; commas
+separate clauses. ``low..high`` is a range including both ends, either of which may be left open;
+``missing`` means no value. Names and values that contain one of these signs, or that word, go in quotes.
+In a mapping a tuple is a range (None for an open end), a list means alternatives, and None means missing;
+text is a category's value, or for numbers and dates is read as above. All clauses must hold. A row without
+a value only satisfies ``missing``. A date means its whole day, 2020-06 the month.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPERATORS = ("!=", ">=", "<=", "==", "=", ">", "<")
 
 @dataclass(frozen=True)
 class Written:
-    """A value as written; `quoted` ones are no range and not the word missing."""
+    """A value as written; a `quoted` one is neither a range nor the word missing."""
 
     text: str
     quoted: bool = False
@@ -51,7 +51,7 @@ class Clause:
 
 
 def split_outside_quotes(text: str, mark: str) -> Iterator[str]:
-    """The parts between marks that stand outside quotes; a quote opens only where a value begins."""
+    """The parts between marks outside quotes; a quote opens only where a value begins."""
     quote, start, begins, i = "", 0, True, 0
     while i < len(text):
         sign = text[i]
@@ -76,7 +76,7 @@ def split_outside_quotes(text: str, mark: str) -> Iterator[str]:
 
 
 def clauses_in(text: str) -> Iterator[str]:
-    """The parts between commas; one within a number, 1,000, or a date is none of them."""
+    """The parts between commas, except commas within a number (1,000) or a date."""
     held: str | None = None
     for part in split_outside_quotes(text, ","):
         more = re.match(r"\s?\d[^=<>!]*$", part)

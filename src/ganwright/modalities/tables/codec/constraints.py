@@ -1,11 +1,11 @@
-"""Constraints that every row keeps, because of what is learned: not columns but how they are made.
+"""Constraints that every row satisfies by construction: some columns are computed, not learned.
 
     a <= b          learned are a and the gap b − a ≥ 0; b is made from them
     total = a + b   learned are a and b
     fixed(a, b)     learned is one category: the combinations that were seen
 
-Between the user's columns and those that are learned `inward` and `outward` go forth and back. What
-a rule can't say stays learned beside it: b where a is missing, and that a total is missing.
+`inward` converts the user's columns to the learned ones, `outward` converts back. What a rule leaves open
+is learned beside it: b where a is missing, and that a total is missing.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Constraints:
 
     @cached_property
     def made(self) -> dict[str, Rule]:
-        """The columns that are not learned themselves, and the rule that makes each."""
+        """The columns that are computed, and the rule that computes each."""
         return {
             name: rule
             for rule in self.rules
@@ -101,7 +101,7 @@ class Constraints:
 
     @cached_property
     def bound(self) -> frozenset[str]:
-        """All columns that a rule names, and what is learned in their place."""
+        """All columns that a rule names, and those learned in their place."""
         return frozenset(n for rule in self.rules for n in rule.names) | self.labels.keys()
 
     @cached_property
@@ -115,12 +115,12 @@ class Constraints:
 
     @cached_property
     def implied(self) -> tuple[Order, ...]:
-        """Orders that follow from the others by way of a column that may be missing."""
+        """Orders that follow from others through a column that may be missing."""
         return implied_orders(self.rules)
 
     @cached_property
     def labels(self) -> dict[str, tuple[str, Rule]]:
-        """By the name of a column that is learned for a rule: what it is, and the rule."""
+        """For each column learned for a rule, by name: its role, and the rule."""
         taken = {column.name for column in self.columns}
         found: dict[str, tuple[str, Rule]] = {}
 
@@ -142,14 +142,14 @@ class Constraints:
 
     @cached_property
     def extras(self) -> frozenset[str]:
-        """Columns that are learned only where training rows need them."""
+        """Columns learned only if training rows need them."""
         return frozenset(n for n, (what, _) in self.labels.items() if what in ("alone", "absent"))
 
     def _label(self, what: str, rule: Rule) -> str:
         return next(name for name, found in self.labels.items() if found == (what, rule))
 
     def _candidates(self) -> Iterable[Column]:
-        """The columns to be learned, each in the place of the one that it stands for."""
+        """The columns to be learned, each in the position of the one it represents."""
         done: set[str] = set()
         for column in self.columns:
             rule = self.made.get(column.name)
@@ -173,9 +173,9 @@ class Constraints:
     # --- the user's rows to what is learned ---------------------------------------------------
 
     def broken(self, table: pa.Table) -> dict[str, np.ndarray]:
-        """By rule, which rows (n,) bool break it; where a part is missing, none does.
+        """For each rule, which rows (n,) bool break it; rows with a missing part don't.
 
-        Then by what follows from several, `a <= c` where b is missing, which break no other.
+        Then for orders implied by several, `a <= c` where b is missing, those that break no other.
         """
         found = {rule.text: self._breaking(rule, table) for rule in self.rules}
         for rule in self.implied:
@@ -249,7 +249,7 @@ class Constraints:
             return pc.if_else(there, pa.scalar(None, array.type), array)
         assert isinstance(rule, Sum)
         _, parts = self._total(rule, measure, table.column)
-        if what == "alone":  # the total where a part is missing, so that nothing makes it
+        if what == "alone":  # the total where a part is missing, so that it can't be computed
             array = flat(table.column(rule.made))
             return pc.if_else(pa.array(parts | whole), pa.scalar(None, array.type), array)
         return pa.array(~known, mask=~parts | whole)
@@ -278,7 +278,7 @@ class Constraints:
         return found
 
     def _keep_implied(self, rule: Order, found: Arrays) -> None:
-        """Moves what was just made past columns that it is compared with by way of others."""
+        """Moves a computed column past columns that it is indirectly compared with."""
         for other in self.implied:
             if rule.made in other.names and found.keys() >= set(other.names):
                 everywhere = np.ones(len(found[rule.made]), bool)
@@ -287,7 +287,7 @@ class Constraints:
                 )
 
     def joint(self, rule: Fixed, fields: Mapping[str, Field]) -> Joint:
-        """The combinations of a rule, taken apart once."""
+        """The combinations of a rule, split once."""
         name = self._label("joint", rule)
         if name not in self._joints:
             field = fields[name]
@@ -313,7 +313,7 @@ class Constraints:
         given, there = measure.read(rule.given, found[rule.given])
         value, can = self._beside(rule, measure, given, gap)
         known = far & there & can
-        if not self.column(rule.made).missing:  # it never was, so it must not be
+        if not self.column(rule.made).missing:  # it never was missing, so it must not be
             low, high = self._range(rule.made, measure)
             middle = measure.snap(
                 rule.made, (low + high) / 2 if not measure.whole else (low + high) // 2, "down"
@@ -378,18 +378,18 @@ class Constraints:
         excess: np.ndarray,
         found: Mapping[str, pa.Array],
     ) -> tuple[np.ndarray, Arrays]:
-        """Takes an excess off the parts, one after the other, each within its range."""
+        """Takes an excess off the parts in turn, each within its range."""
         moved: Arrays = {}
         for name, sign in parts:
             value, known = measure.read(name, found[name])
             low, high = self._range(name, measure)
             wish = value - sign * excess
-            # past the range by a part of a digit rather than short of it
+            # rather past the range by part of a digit than short of it
             way = np.where(sign * excess > 0, -1, 1)
             snapped = np.where(
                 way < 0, measure.snap(name, wish, "down"), measure.snap(name, wish, "up")
             )
-            # a value that lies outside already is not drawn back
+            # a value already outside is not pulled back
             fresh = np.clip(snapped, np.minimum(low, value), np.maximum(high, value))
             fresh = np.where(excess != 0, fresh, value)
             moved[name] = measure.write(name, fresh, known)
@@ -405,9 +405,9 @@ class Constraints:
         fields: Mapping[str, Field],
         uniforms: Mapping[str, np.ndarray] | None = None,
     ) -> Arrays:
-        """`made` with the cells that are missing in `known` in agreement with those that are not.
+        """`made`, with the cells missing in `known` made consistent with those that are known.
 
-        Rules are kept wherever the known cells allow it at all, a range where it does not hinder.
+        Rules are kept wherever the known cells allow it; ranges where they don't conflict.
         `uniforms` (n,), by column, draw combinations; without, the most frequent is taken.
         """
         found = {name: flat(array) for name, array in made.items()}
@@ -443,7 +443,7 @@ class Constraints:
         found: Arrays,
         hole: Mapping[str, np.ndarray],
     ) -> Arrays:
-        """A filled cell beside a known one, at the distance that was made."""
+        """A filled cell next to a known one, at the generated distance."""
         measure = self.measures[rule.text]
         (low, one), (high, two) = (measure.read(n, found[n]) for n in (rule.low, rule.high))
         gap, result = np.maximum(high - low, 0), {}
@@ -460,10 +460,10 @@ class Constraints:
         return result
 
     def _between(self, found: Arrays, hole: Mapping[str, np.ndarray]) -> None:
-        """Moves filled cells to where the known ones allow: first between them, then past each other.
+        """Moves filled cells to where the known ones allow: first between those, then past each other.
 
-        A filled cell never lies above what is known above it, so that moving the upper of two filled
-        cells up to the lower one comes to an end.
+            A filled cell never lies above the known cells above it, so moving the upper of two filled cells
+        up to the lower one terminates.
         """
         orders = [rule for rule in (*self.rules, *self.implied) if isinstance(rule, Order)]
         blank = {n: pc.if_else(pa.array(hole[n]), None, found[n]) for n in hole}
@@ -534,7 +534,7 @@ class Constraints:
         for rule in self.rules:
             if isinstance(rule, Fixed):
                 if not isinstance(fields[self._label("joint", rule)], CategoryField):
-                    raise ModelError(f"model.json: '{rule.text}' is no category")
+                    raise ModelError(f"model.json: '{rule.text}' is not a category")
                 self.joint(rule, fields)
 
     # --- saving -------------------------------------------------------------------------------
@@ -571,7 +571,7 @@ class Constraints:
         odd = [c.name for c in inner if c.name not in should or c.type != should[c.name].type]
         lacking = should.keys() - set(names) - found.extras
         if odd or lacking or len(set(names)) < len(names) or lines.keys() != found.measured:
-            raise ModelError("model.json: the constraints don't fit the columns")
+            raise ModelError("model.json: the constraints don't match the columns")
         return found
 
 
@@ -589,7 +589,7 @@ def _set_of(field: pa.Field) -> tuple[tuple[str, ...], bool] | None:
 
 
 def _described(column: Column, array: pa.Array) -> Column:
-    """The column with what its values say: how many are missing, differ, and between which ends."""
+    """The column with its values' statistics: how many are missing, how many distinct, and their ends."""
     array = flat(array)
     found = replace(column, missing=array.null_count, distinct=pc.count_distinct(array).as_py())
     if column.kind not in ("number", "integer", "datetime"):
@@ -621,6 +621,8 @@ def told(broken: Mapping[str, np.ndarray], *, refuse: bool) -> tuple[np.ndarray,
             named = ", ".join(str(i) for i in at) + (", …" if rows.sum() > 5 else "")
             found = f"{rows.sum():,} of {len(rows):,} rows break '{text}' (row {named})"
             if refuse:
-                raise DataError(f"{OWNER}: {found}; mend them, or data.bad=skip leaves them out")
-            notes.append(f"{found}: not learned from")
+                raise DataError(
+                    f"{OWNER}: {found}; fix them, or set data.bad=skip to leave them out"
+                )
+            notes.append(f"{found}: left out of training")
     return np.asarray(wrong), notes

@@ -22,7 +22,7 @@ from ganwright.modalities.tables.columns.axis import type_of
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import Line, flat, missing_of
 
-UNSEEN = -2  # what is neither missing nor known; never leaves `codes`
+UNSEEN = -2  # neither missing nor known; never leaves `codes`
 TAILS = 32  # codes that the rare values of a category share
 MOST_CODES = 2**20
 
@@ -31,9 +31,9 @@ MOST_CODES = 2**20
 class NumberField:
     """A column of numbers, dates or times: its codes are bins of its line.
 
-    `apart` (S,) are values that do not belong on the line, each with a code of its own behind the
-    bins, and `tallies` (S,) how many training rows had them: infinite numbers, 9999-12-31, what is
-    no date. `absent` is how many rows had no value; the missing code exists if there were any.
+    `apart` (S,) are values that don't belong on the line, each with its own code after the bins, and
+    `tallies` (S,) how many training rows had them: infinite numbers, 9999-12-31, texts that are no
+    dates. `absent` is how many rows had no value; the missing code exists if there were any.
     """
 
     line: Line
@@ -84,7 +84,7 @@ class NumberField:
         return (lows == first) & (highs == first)
 
     def find(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The code of each value (n,) int32, -1 where missing; and what was never in range."""
+        """The code of each value (n,) int32, -1 where missing; and which are out of range."""
         try:
             positions, missing = self.line.positions(array)
         except ValueError as error:
@@ -106,7 +106,7 @@ class NumberField:
         return found.fill_null(-1).to_numpy(zero_copy_only=False)
 
     def off_line(self, array: pa.Array) -> np.ndarray:
-        """Which values (n,) have no place on the line: infinite ones, and what is no date."""
+        """Which values (n,) have no place on the line: infinite ones, and those that are no dates."""
         _, missing = self.line.positions(array)
         return (missing & ~missing_of(array)) | (self.places_apart(array) >= 0)
 
@@ -125,7 +125,7 @@ class NumberField:
         if self.off_line(array.slice(at, 1))[0]:
             return f"{array[at]} was not seen in training"
         ends = self.line.values(np.array([self.line.low, self.line.high]))
-        return f"{array[at]} lies outside what was seen in training ({ends[0]} to {ends[1]})"
+        return f"{array[at]} lies outside the range seen in training ({ends[0]} to {ends[1]})"
 
     def to_json(self) -> dict[str, Any]:
         bins = self.bins
@@ -171,7 +171,7 @@ class NumberField:
 
 
 def _toward(array: pa.Array) -> np.ndarray:
-    """Positions (n,) for what is off the line: infinite numbers lie beyond its ends."""
+    """Positions (n,) of values off the line: infinite numbers lie beyond its ends."""
     array = flat(array)
     if not pa.types.is_floating(array.type):
         return np.zeros(len(array))
@@ -226,8 +226,8 @@ class CategoryField:
     `values` are all different values: those with a code of their own, then the rest by falling
     frequency, cut into tail codes at `tails` (T + 1,), then what was never seen. `levels` (L,) is
     the order of the values in the user's own category set, if there was one, which may be `ordered`.
-    With `cut`, so many of the rarest values were too long to be kept: what is unknown belongs to
-    the last tail code then.
+    `cut` of the rarest values were too large to be kept; if any were, unknown values get the last
+    tail code.
     """
 
     column: Column
@@ -317,9 +317,9 @@ class CategoryField:
         return found.to_numpy(zero_copy_only=False), missing
 
     def find(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """The code of each value (n,) int32, -1 where missing; and what is not known.
+        """The code of each value (n,) int32, -1 where missing; and which are unknown.
 
-        What is not known has the last tail code, or else that of the rarest value.
+        Unknown values get the last tail code, or else that of the rarest value.
         """
         places, missing = self.index(array)
         codes = np.full(len(places), UNSEEN, np.int32)

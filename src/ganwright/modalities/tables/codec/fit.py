@@ -28,20 +28,20 @@ from ganwright.modalities.tables.options import TableOptions
 
 SAMPLED = 200_000
 CHUNK = 1 << 17
-LARGEST_NUMBER = 1e300  # differences and sums of larger ones are infinite
+LARGEST_NUMBER = 1e300  # differences and sums of larger numbers may be infinite
 ROWS_A_BIN, BINS = 32, (16, 64)  # training rows that justify one more bin, fewest and most of them
-LARGEST_TEXT = 4 << 20  # bytes of category names that one column may bring into a model
+LARGEST_TEXT = 4 << 20  # bytes of category names that one column may add to a model
 _TEXT_OF_ALL = 12 << 20  # … and all columns together: a model's JSON must stay below 32 MiB
 _SEGMENTS_OF_ALL = 1 << 19
 _ORDERED = ("number", "integer", "datetime")
-_NEVER = 230  # years from 1970: beyond, a date stands for never
+_NEVER = 230  # years from 1970: a date beyond means "never"
 _NOTHING: Mapping[bytes, bytes] = {}
 
 
 def fit_fields(table: pa.Table, columns: Sequence[Column], options: TableOptions) -> list[Field]:
-    """One field for each modelled column, in order. Raises DataError for values that can't be."""
+    """One field for each modelled column, in order. Raises DataError for impossible values."""
     rows = _sample(table.num_rows)
-    if options.bins is None:  # more than a few dozen rows can tell apart are learned by heart
+    if options.bins is None:  # bins finer than a few dozen rows each would be memorised
         options = replace(options, bins=int(np.clip(table.num_rows // ROWS_A_BIN, *BINS)))
     assert options.bins is not None
     found: list[Field | _Numbers] = []
@@ -105,7 +105,9 @@ class _Numbers:
                 raw, missing = raw_numbers(column, part)
             except ValueError as error:
                 problem = " ".join(str(error).split())
-                raise DataError(f"column '{column.name}' is no {column.kind}: {problem}") from None
+                raise DataError(
+                    f"column '{column.name}' is not of kind {column.kind}: {problem}"
+                ) from None
             there = raw[~missing]
             strange = missing & ~missing_of(part)
             if strange.any():
@@ -116,8 +118,8 @@ class _Numbers:
             ends = np.array([there.min(), there.max()])
             if ends.dtype.kind == "f" and np.abs(ends).max() > LARGEST_NUMBER:
                 raise DataError(
-                    f"column '{column.name}' holds {ends[np.abs(ends).argmax()]:g}: beyond "
-                    f"{LARGEST_NUMBER:g} there is no room to reckon; leave it out or rescale it"
+                    f"column '{column.name}' contains {ends[np.abs(ends).argmax()]:g}, beyond "
+                    f"the largest allowed number, {LARGEST_NUMBER:g}; leave it out or rescale it"
                 )
             if rows is not None and not few:
                 first, last = np.searchsorted(rows, [start, start + len(raw)])
@@ -162,7 +164,7 @@ def _rest_by_modes(
 
 
 def _fit_number(numbers: _Numbers, bins: int, segments: int, rest: np.ndarray | None) -> Field:
-    if numbers.line is None:  # nothing but missing values among the training rows
+    if numbers.line is None:  # only missing values among the training rows
         return _nowhere(numbers)
     groups = cut(numbers.positions, numbers.counts, bins, rest=rest)
     grid = numbers.line.grid
@@ -177,7 +179,7 @@ def _fit_number(numbers: _Numbers, bins: int, segments: int, rest: np.ndarray | 
 
 
 def _nowhere(numbers: _Numbers) -> CategoryField:
-    """A column without any number, all of it missing or values apart: those are categories."""
+    """A column without any number, only missing values and values apart, as categories."""
     apart = numbers.apart
     return CategoryField(
         column=numbers.column,
@@ -199,10 +201,10 @@ def counted_apart(parts: Sequence[pa.Array]) -> tuple[pa.Array | None, np.ndarra
 
 
 def far_dates(column: Column, values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Which of different dates (U,), sorted, stand for something else: 9999-12-31, 1900-01-01.
+    """Which of the distinct dates (U,), sorted, are placeholders: 9999-12-31, 1900-01-01.
 
-    They lie further from all others than those from each other, and come several times or in a
-    year that no date is of.
+    They lie further from all others than those from each other, and occur several times or in an
+    impossible year.
     """
     far = np.zeros(len(values), bool)
     if column.kind != "datetime" or not _dated(column):
@@ -301,7 +303,7 @@ def _natural(seen: pa.Array, levels: pa.Array | None) -> np.ndarray:
 
 
 def _cut_text(name: str, seen: pa.Array, own: int, room: int) -> pa.Array:
-    """As many values as a model may hold, the rarest cut off. Raises DataError if none could be."""
+    """As many values as fit in a model, the rarest cut off. Raises DataError if none fits."""
     if not pa.types.is_string(seen.type):
         return seen.slice(0, max(own, room // 8))
     sizes = np.cumsum(pc.binary_length(seen).to_numpy(zero_copy_only=False).astype(np.int64) + 8)
@@ -309,8 +311,8 @@ def _cut_text(name: str, seen: pa.Array, own: int, room: int) -> pa.Array:
     if kept >= len(seen) or kept > own:
         return seen.slice(0, kept)
     raise DataError(
-        f"column '{name}': its {own:,} most frequent values alone take {sizes[own - 1]:,} bytes and "
-        f"{room:,} fit; make it text with data.table.kinds, or lower data.table.largest"
+        f"column '{name}': its {own:,} most frequent values alone take {sizes[own - 1]:,} bytes, but "
+        f"only {room:,} fit; make it text with data.table.kinds, or lower data.table.largest"
     )
 
 

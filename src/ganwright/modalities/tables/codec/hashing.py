@@ -1,4 +1,4 @@
-"""A hash of what a row says: the same whichever file or type it stands in."""
+"""A hash of a row's content, independent of its file and types."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def row_hashes(table: pa.Table, names: Iterable[str] | None = None) -> np.ndarra
 def numbered(hashes: np.ndarray) -> np.ndarray:
     """The first of equal rows keeps its hash (n,); the second, third … get others of their own.
 
-    To split by: a large crowd of equal rows would otherwise stand on one side as a whole, and training
-    might miss the most frequent row there is. Rows added at the end change nothing before them.
+    For splitting: otherwise all copies of a frequent row would be on one side, and training might miss
+    the most frequent row. Rows added at the end change nothing before them.
     """
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]

@@ -52,7 +52,7 @@ def _numbered(places: Sequence[np.ndarray]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """A field of combinations (V,) taken apart.
+    """A field of combinations (V,), split into its columns.
 
     `parts` are, by column, its different values, and which of them each combination has, −1 for
     missing (V,).
@@ -64,11 +64,11 @@ class Joint:
 
     @classmethod
     def of(cls, field: CategoryField, columns: Sequence[Column]) -> Joint:
-        """Raises ModelError when the field's values are no combinations of these columns."""
+        """Raises ModelError when the field's values aren't combinations of these columns."""
         try:
             rows = [json.loads(text) for text in field.values.to_pylist()]
             if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
-                raise ValueError("no list of values, one a column")
+                raise ValueError("not a list of one value per column")
             parts = {}
             for i, column in enumerate(columns):
                 array = values_of([row[i] for row in rows], type_of(column.type))
@@ -78,7 +78,7 @@ class Joint:
         except (ValueError, TypeError, RecursionError, pa.ArrowException) as error:
             problem = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"model.json: '{field.name}' holds no combinations ({problem})"
+                f"model.json: '{field.name}' contains no combinations ({problem})"
             ) from None
         return cls(field, tuple(columns), parts)
 
@@ -112,9 +112,9 @@ class Joint:
     def complete(
         self, known: pa.Table, made: Mapping[str, pa.Array], uniforms: np.ndarray | None
     ) -> dict[str, pa.Array]:
-        """`made` with combinations that hold the `known` cells, where any combination does.
+        """`made`, with combinations that contain the `known` cells, where there are any.
 
-        They are drawn by `uniforms` (n,) with their shares of training, or the most frequent one.
+        They are drawn by `uniforms` (n,) with their training shares, or else the most frequent one.
         """
         count = known.num_rows
         seen = self.field.seen
@@ -125,7 +125,7 @@ class Joint:
         picked = np.full(count, -1)
         for mask in np.unique(pattern):
             given = [name for i, name in enumerate(self.parts) if mask >> i & 1]
-            # of a row of which nothing is known, what was made stands, unless it is missing in part
+            # where nothing is known, the generated combination stays, unless it is partly missing
             rows = np.flatnonzero((pattern == mask) & (holed | bool(given)))
             if len(given) == len(self.parts) or not len(rows):
                 continue

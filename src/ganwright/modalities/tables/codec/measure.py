@@ -102,7 +102,7 @@ class Measure:
         return from_axis(column, values, None if known.all() else known)
 
     def beside(self, values: np.ndarray, way: int) -> np.ndarray:
-        """The nearest values that are really more (way 1) or less (−1)."""
+        """The nearest values that are strictly more (way 1) or less (−1)."""
         return values + way if self.whole else np.nextafter(values, way * np.inf)
 
     def gap(self, name: str) -> Column:
@@ -122,6 +122,6 @@ class Measure:
 
 
 def _first(column: Column) -> pa.Array:
-    """The least value of a column, which stands where there is none."""
+    """The least value of a column, a placeholder for missing ones."""
     low = 0 if column.low is None else column.low
     return from_axis(column, np.array([low], np.float64 if column.kind == "number" else np.int64))

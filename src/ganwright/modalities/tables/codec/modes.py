@@ -1,8 +1,8 @@
 """Gaussian mixtures of many columns at once, for cutting numbers by their modes.
 
-After "Modeling Tabular Data using Conditional GAN" (Xu et al. 2019), section 4.2. We fit by plain
-EM on quantiles instead of by variational inference on rows: a column is then some hundred numbers
-however long it is, and all columns go through it together.
+After "Modeling Tabular Data using Conditional GAN" (Xu et al. 2019), section 4.2. We fit by plain EM on
+quantiles instead of by variational inference on rows: a column is then a few hundred numbers whatever
+its length, and all columns are fitted together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Parts of codes with shares of their own: the members of a tail, what a condition leaves of a bin."""
+"""Weighted parts of codes: the members of a tail code, or the part of a bin that a condition leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that are not learned, and what is given back for them."""
+"""Columns that are not learned, and what samples have in their place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass(frozen=True, kw_only=True)
 class Remade:
-    """A constant `value` (as JSON has it), an identifier counted on in its own form, or nothing.
+    """A constant `value` (as in JSON), an identifier numbered onwards in its own form, or nothing.
 
     An identifier of text is `before` + its number + `after`, the number with zeros in front to
     `digits`; `uuid` says that it has the form of one.
@@ -76,10 +76,10 @@ class Remade:
         return 1 + max((int(m[1]) for m in found if m), default=-1)
 
     def more(self, start: int, count: int) -> pa.Array:
-        """So many identifiers from `start` on. Raises DataError where their type has no room."""
+        """`count` identifiers from `start` on. Raises DataError where their type has no room."""
         kind = type_of(self.column.type)
         if pa.types.is_integer(kind) and start + count - 1 > np.iinfo(str(kind)).max:
-            what = f"{kind} has no room for {count:,} above {start - 1:,}: give it a wider type"
+            what = f"{kind} has no room for {count:,} more above {start - 1:,}: use a wider type"
             raise DataError(f"new identifiers in column '{self.column.name}': {what}")
         return self.make(start, count)
 
@@ -99,7 +99,7 @@ class Remade:
 
 
 def remade_of(column: Column, values: pa.ChunkedArray) -> Remade:
-    """How a column that is not learned is given back."""
+    """How samples fill a column that is not learned."""
     if column.kind == "constant":
         there = values.slice(0, 1) if not values.null_count else values.drop_null().slice(0, 1)
         if len(there):

@@ -4,7 +4,7 @@
     total = a + b - c       of numbers
     fixed(city, country)    only combinations that were seen
 
-A name that holds one of these signs may stand in quotes; where it is a column's it need not.
+Names that contain one of these signs may be quoted; names of existing columns need no quotes.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def split_rules(text: str) -> tuple[str, ...]:
 def parse_rules(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Rule, ...]:
     """The rules, each after those whose columns it is made from.
 
-    Raises OptionError, in one line, for what can't be read, for columns that are none or can't
-    take part, and for rules that can't be kept beside each other.
+    Raises OptionError, in one line, for what can't be read, for columns that don't exist or can't take
+    part, and for rules that conflict.
     """
     by_name = {column.name: column for column in columns}
     read = _without_implied([_Reader(text, by_name).rule() for text in texts])
@@ -113,11 +113,11 @@ def parse_rules(texts: Sequence[str], columns: Iterable[Column]) -> tuple[Rule, 
 
 
 def said_numbers(texts: Sequence[str], columns: Sequence[Column]) -> list[str]:
-    """The columns of numbers that rules add or compare, though they look like codes or keys."""
+    """Columns that rules add or compare as numbers, though they look like codes or keys."""
     held = {column.name: _as_number(column) for column in columns}
     found = []
     for text in texts:
-        with suppress(OptionError):  # said when the rules are read in earnest
+        with suppress(OptionError):  # reported when the rules are parsed for real
             rule = _Reader(text, held).rule()
             found += [] if isinstance(rule, Fixed) else list(rule.names)
     return [c.name for c in columns if c.name in found and held[c.name] is not c]
@@ -129,7 +129,7 @@ def _as_number(column: Column) -> Column:
 
 
 def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
-    """What chains of `<=` and `<` say beside their links: a <= c of a <= b and b <= c.
+    """Orders implied by chains of `<=` and `<`: a <= c from a <= b and b <= c.
 
     It holds where b is missing, too. Of several chains between two columns a strict one counts.
     """
@@ -155,7 +155,7 @@ def implied_orders(rules: Iterable[Rule]) -> tuple[Order, ...]:
 
 
 def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
-    """The rules but for what others say already: those may be said, and are kept anyway."""
+    """The rules without those that others imply: they may be stated, and hold anyway."""
     left = list(rules)
     for rule in rules:
         others = [one for one in left if one is not rule]
@@ -165,7 +165,7 @@ def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def _said(rule: Rule, others: Sequence[Rule]) -> bool:
-    """Whether a rule is one of the others, or an order that follows from them."""
+    """Whether a rule equals one of the others, or is an order that follows from them."""
     if not isinstance(rule, Order):
         return any(_meaning(one) == _meaning(rule) for one in others)
     orders = [one for one in others if isinstance(one, Order)]
@@ -176,7 +176,7 @@ def _said(rule: Rule, others: Sequence[Rule]) -> bool:
 
 
 def _meaning(rule: Rule) -> object:
-    """What a rule says, in whatever order."""
+    """A rule's meaning, independent of the order of its parts."""
     if isinstance(rule, Sum):
         return rule.made, frozenset(rule.parts)
     return type(rule), frozenset(rule.names)
@@ -186,13 +186,13 @@ def _claim(name: str, rule: Rule, made: dict[str, Rule]) -> None:
     if name in made:
         other = made[name].text
         raise OptionError(
-            f"{OWNER}: '{rule.text}' and '{other}' both decide '{name}': it can follow from one only"
+            f"{OWNER}: '{rule.text}' and '{other}' both determine '{name}'; only one may"
         )
     made[name] = rule
 
 
 def _directed(rule: Order, made: dict[str, Rule]) -> Order:
-    """The upper column is made from the lower one, or if that is decided already the other way."""
+    """The upper column is computed from the lower one or, if it is already determined, vice versa."""
     for name, given in ((rule.high, rule.low), (rule.low, rule.high)):
         if name not in made and name not in _sources(given, made):
             found = Order(
@@ -202,7 +202,7 @@ def _directed(rule: Order, made: dict[str, Rule]) -> Order:
             return found
     others = " and ".join(sorted({f"'{made[n].text}'" for n in rule.names if n in made}))
     raise OptionError(
-        f"{OWNER}: '{rule.text}' can't be kept beside {others}: both columns are decided"
+        f"{OWNER}: '{rule.text}' conflicts with {others}: both columns are already determined"
     )
 
 
@@ -219,7 +219,9 @@ def _refuse_circles(rule: Rule, made: Mapping[str, Rule]) -> None:
     own = () if isinstance(rule, Fixed) else (rule.made,)
     for name in own:
         if any(name in _sources(need, made) for need in rule.needs):
-            raise OptionError(f"{OWNER}: '{rule.text}' goes in a circle: '{name}' decides itself")
+            raise OptionError(
+                f"{OWNER}: '{rule.text}' is circular: '{name}' would determine itself"
+            )
 
 
 def _in_order(rules: Sequence[Rule], made: Mapping[str, Rule]) -> list[Rule]:
@@ -284,7 +286,7 @@ class _Reader:
                 return found
 
     def _name(self) -> str:
-        """The longest column name that stands here, or what is between quotes."""
+        """The longest column name at this point, or the quoted text."""
         for name in sorted(self.columns, key=len, reverse=True):
             after = self.rest[len(name) :].lstrip()
             if self.rest.startswith(name) and (not after or after[0] in "<>=+-,"):
@@ -329,7 +331,7 @@ class _Reader:
         kinds = [self._axis(name) for name in (low, high)]
         if kinds[0] != kinds[1]:
             raise OptionError(
-                f"{OWNER}: '{self.text}' compares {kinds[0]} with {kinds[1]}: they have no common axis"
+                f"{OWNER}: '{self.text}' compares {kinds[0]} with {kinds[1]}, which can't be compared"
             )
         return Order(text=self.text, low=low, high=high, strict=strict, made=high)
 

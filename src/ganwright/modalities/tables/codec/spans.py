@@ -1,4 +1,4 @@
-"""Values that people write, as exact ranges on a column's line."""
+"""Values as users write them, as exact ranges on a column's line."""
 
 from __future__ import annotations
 
@@ -139,15 +139,17 @@ def _number(line: Line, value: Any) -> Fraction:
     if isinstance(value, bool | int):
         return Fraction(int(value))
     if not isinstance(value, str | float | Decimal):
-        raise TypeError(f"no number: {value!r}")
+        raise TypeError(f"not a number: {value!r}")
     text = str(value).strip()
     form = line.column.form or line.column.written
     decimal = Decimal(_plain_number(text, form) if form else text)
     if not decimal.is_finite() or abs(decimal.adjusted()) > 400:
-        raise ValueError(f"no finite number: {text}")
+        raise ValueError(f"not a finite number: {text}")
     if line.grid or line.whole:
         return Fraction(decimal)
-    return Fraction(float(_stored(line)(str(decimal))))  # what the type makes of it, as in the data
+    return Fraction(
+        float(_stored(line)(str(decimal)))
+    )  # as the type represents it, like in the data
 
 
 def _plain_number(text: str, form: str) -> str:
@@ -182,7 +184,7 @@ def _time(line: Line, kind: pa.DataType, value: Any) -> Span:
         value = value.isoformat()
     if isinstance(value, bool | int | np.integer):
         value = str(int(value))
-        if line.column.form == "%Y%m%d" and len(value) == 8:  # as it stands in the column
+        if line.column.form == "%Y%m%d" and len(value) == 8:  # as written in the column
             value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
     if isinstance(value, str) and (found := _PERIOD.fullmatch(value.strip())):
         start, end = _period(*(None if p is None else int(p) for p in found.groups()))
@@ -196,7 +198,10 @@ def _period(year: int | None, month: int | None, day: int | None) -> tuple[str, 
     """First day in and first day after."""
     assert year is not None
     start = datetime.date(year, month or 1, day or 1)
-    if year == datetime.MAXYEAR and (day or 31, month or 12) == (31, 12):  # there is no day after
+    if year == datetime.MAXYEAR and (day or 31, month or 12) == (
+        31,
+        12,
+    ):  # the last representable day
         return start.isoformat(), "9999-12-31T23:59:59.999999"
     if day:
         end = start + datetime.timedelta(days=1)

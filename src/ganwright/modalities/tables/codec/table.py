@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 13  # that are coded or decoded at a time: what stays in the processor's cache
 _PREVIEWED = 20
-_MANY = 1 << 16  # choices, from which on the size of a model's JSON is looked at
+_MANY = 1 << 16  # choices from which on the size of the model's JSON is checked
 _LARGEST_JSON = 28 << 20  # bytes, of the 32 MiB that a model may have
 
 
@@ -53,9 +53,9 @@ _HEAD = 8  # rows in a notebook
 class TableCodec(Codec):
     """Rows of a table ↔ codes (b, C) ↔ what the nets see: one-hots (b, ΣK).
 
-    `columns` are all of the user's, in his order. `fields` are those that are modelled, and
-    `remade` says what the others are given back as. With `constraints` some fields are no
-    columns, but what columns are made from; `learned` are the columns. Field c has ``choices[c]``
+    `columns` are all of the user's, in their order. `fields` are those that are modelled, and `remade`
+    says how the others are filled. With `constraints` some fields are not columns, but what columns are
+    computed from; `learned` are the columns. Field c has ``choices[c]``
     codes, which lie at ``offsets[c] … offsets[c + 1]`` of a one-hot.
     """
 
@@ -91,14 +91,14 @@ class TableCodec(Codec):
         codes = sum(one.choices for one in fields)
         if codes > MOST_CHOICES:
             raise DataError(
-                f"the table makes {codes:,} choices, {MOST_CHOICES:,} are the most; lower "
+                f"the table makes {codes:,} choices, but at most {MOST_CHOICES:,} are allowed; lower "
                 "data.table.bins or data.table.largest, or leave columns out"
             )
         remade = {c.name: remade_of(c, table[c.name]) for c in columns if not _is_field(c)}
         codec = cls(columns=tuple(columns), fields=fields, remade=remade, constraints=constraints)
         if codes > _MANY and len(json.dumps(codec.to_json())) > _LARGEST_JSON:
             raise DataError(
-                f"what {len(fields):,} columns are made of would not fit in a model; lower "
+                f"the values of {len(fields):,} columns would not fit in a model; lower "
                 "data.table.bins, or leave columns out"
             )
         return codec
@@ -110,7 +110,7 @@ class TableCodec(Codec):
 
     @cached_property
     def learned(self) -> tuple[str, ...]:
-        """The names of the user's columns that are learned: of the fields, or made from them."""
+        """The names of the user's columns that are learned, as fields or computed from them."""
         return tuple(c.name for c in self.columns if c.name not in self.remade)
 
     @cached_property
@@ -155,7 +155,7 @@ class TableCodec(Codec):
 
     @property
     def uniforms(self) -> int:
-        """Uniforms that decoding a row takes: a place in its bin for each field."""
+        """How many uniforms decoding a row takes: a place in its bin for each field."""
         return len(self.fields)
 
     def spec(self) -> TableSpec:
@@ -186,8 +186,9 @@ class TableCodec(Codec):
     ) -> np.ndarray:
         """The code of every cell, (n, C) int32.
 
-        A missing value in a field that has no code for it is -1. What was not seen in training is
-        a DataError, or the nearest code (of categories the rarest), or -1 ("hidden").
+            A missing value in a field that has no code for it is -1. A value not seen in training is a
+            DataError, or gets the nearest code (for categories the rarest),
+        or -1 ("hidden").
         """
         table = self.inward(table)
         codes = self._find(table, unseen)
@@ -207,7 +208,7 @@ class TableCodec(Codec):
     def inward(self, table: pa.Table, *, whole: bool = False) -> pa.Table:
         """The columns of the fields, from the user's. Raises DataError if one is lacking.
 
-        With `whole`, what a constraint could fill is missing (see `Constraints.inward`).
+        With `whole`, cells that a constraint could fill are missing (see `Constraints.inward`).
         """
         self._check_columns(table)
         if self.constraints is None:
@@ -248,7 +249,7 @@ class TableCodec(Codec):
     # --- what the nets see -------------------------------------------------------------------
 
     def encode(self, stored: torch.Tensor) -> torch.Tensor:
-        """Codes (b, C) → one-hots (b, ΣK) float32; a hidden cell (negative) has no one at all."""
+        """Codes (b, C) → one-hots (b, ΣK) float32; a hidden cell (negative) is all zeros."""
         import torch
 
         codes = stored.to(torch.int64)
@@ -257,7 +258,7 @@ class TableCodec(Codec):
         return hot.scatter_(1, codes.clamp(min=0) + offsets, (codes >= 0).to(torch.float32))
 
     def best(self, x: torch.Tensor) -> np.ndarray:
-        """The code that has most in each field: (b, ΣK) → (b, C) int32.
+        """The largest code in each field: (b, ΣK) → (b, C) int32.
 
         Raises WorkError when `x` holds NaN.
         """
@@ -379,7 +380,7 @@ class TableCodec(Codec):
     def fill(self, table: pa.Table, codes: np.ndarray, places: np.ndarray) -> pa.Table:
         """The table with its missing cells replaced by `codes` (n, C); all others untouched.
 
-        Columns that are no fields, and others that the table may have, stay as they are.
+        Columns that are not fields, and additional ones, stay as they are.
         """
         made = self.agree(table, self.table(codes, places, plain=True), places)
         for name in self.learned:
@@ -391,7 +392,7 @@ class TableCodec(Codec):
         return table
 
     def agree(self, known: pa.Table, made: pa.Table, places: np.ndarray | None = None) -> pa.Table:
-        """Rows `made`, moved where constraints bind them to the cells that are `known`.
+        """Rows `made`, adjusted where constraints tie them to `known` cells.
 
         Both have n rows. `places` (n, C) draw combinations; without, the most frequent are taken.
         A constraint is kept wherever the known cells allow it.
@@ -408,7 +409,7 @@ class TableCodec(Codec):
     # --- expectations ------------------------------------------------------------------------
 
     def means(self, probabilities: np.ndarray | torch.Tensor) -> np.ndarray:
-        """Expected values of numbers given that they are there: (b, ΣK) → (b, C) float64.
+        """Expected values of numbers given that they aren't missing: (b, ΣK) → (b, C) float64.
 
         Dates and times as whole units of their type; NaN for categories.
         """
@@ -429,7 +430,7 @@ class TableCodec(Codec):
         return found
 
     def _likeliest_apart(self, c: int, one: NumberField, shares: np.ndarray) -> np.ndarray:
-        """The code of a value apart (b,) that is likelier than all of the line, else 0."""
+        """The code of a value apart (b,) that is more likely than the whole line, else 0."""
         start, bins = self.offsets[c], len(one.bins)
         part = shares[:, start + bins : start + bins + len(one.tallies)]
         if not part.shape[1]:
@@ -438,7 +439,7 @@ class TableCodec(Codec):
         return np.where(likely, bins + part.argmax(axis=1), 0)
 
     def expect(self, probabilities: np.ndarray | torch.Tensor) -> pa.Table:
-        """The one best guess for every cell: (b, ΣK) → rows, never missing where it can be helped.
+        """The best guess for every cell: (b, ΣK) → rows, missing only if unavoidable.
 
         Numbers are means (rounded to the column's digits), categories the most probable value.
         """
@@ -463,17 +464,17 @@ class TableCodec(Codec):
     # --- conditions --------------------------------------------------------------------------
 
     def allowed(self, where: str | Mapping[str, Any]) -> Allowed:
-        """What rows must be like: ``"age=40..60, sex=Female"`` or a mapping.
+        """Parses a condition on rows: ``"age=40..60, sex=Female"`` or a mapping.
 
-        See `ganwright.modalities.tables.codec.where`. Raises OptionError in one line when it can't be read or
-        no row could be like that.
+        See `ganwright.modalities.tables.codec.where`. Raises OptionError in one line when it can't be
+        parsed or no row could satisfy it.
         """
         return allowed(self, where)
 
     # --- the user's edge ---------------------------------------------------------------------
 
     def join(self, blocks: Iterable[pa.Table], like: str = "pandas") -> pd.DataFrame | Any:
-        """Blocks of rows as the user's kind of frame: his columns, their order and types."""
+        """Blocks of rows as the user's kind of frame, with its columns, their order and types."""
         from ganwright.modalities.tables.read.tables import to_user
 
         parts = [self.plain(block) for block in blocks]
@@ -498,7 +499,7 @@ class TableCodec(Codec):
         return found if self.constraints is None else found | dict(self.constraints.sets)
 
     def levels(self, name: str) -> pa.Array:
-        """The values of a category, in the order of the user's set if he has one."""
+        """The values of a category, in the order of the user's set if there is one."""
         field = self.by_name.get(name)
         if isinstance(field, CategoryField):
             return field.level_values
@@ -510,7 +511,7 @@ class TableCodec(Codec):
         return self.constraints.joint(rule, self.by_name).alone(name).values
 
     def user_schema(self) -> pa.Schema:
-        """The canonical types, but the user's categories as such, and how pandas is to read them."""
+        """The canonical types, with the user's categories as such, and metadata for pandas."""
         schema = self.schema
         if not any(column.user for column in self.columns):
             return schema
@@ -543,13 +544,13 @@ class TableCodec(Codec):
         return schema
 
     def save_snapshot(self, path: Path, table: pa.Table, columns: int) -> None:
-        """Rows as a small CSV for the eye."""
+        """Writes rows as a small CSV to look at."""
         from pyarrow import csv
 
         csv.write_csv(spelled_table(self.plain(table), self.columns), path)
 
     def preview(self, table: pa.Table) -> str:
-        """The first rows as text for the eye."""
+        """The first rows as readable text."""
         frame = spelled_table(self.plain(table.slice(0, _PREVIEWED)), self.columns).to_pandas()
         text: str = frame.to_string(index=False, max_colwidth=24, na_rep="")
         return text
@@ -595,7 +596,7 @@ class TableCodec(Codec):
 
 
 def _is_field(column: Column) -> bool:
-    """Modelled columns, and a constant that is missing somewhere: a choice of two."""
+    """Modelled columns, and constants that are sometimes missing: a choice of two."""
     return column.modelled or (column.kind == "constant" and column.missing > 0)
 
 

@@ -1,6 +1,6 @@
-"""Conditions on rows: which codes they leave, and which part of a code (how they are written: `clauses`).
+"""Conditions on rows: which codes they allow, and which part of a code (for the syntax see `clauses`).
 
-All clauses must hold. A row that has no value fulfils none but ``missing``.
+All clauses must hold. A row without a value only satisfies ``missing``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ganwright.modalities.tables.codec.spans import Span, Spans, is_nothing, spa
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import Line, raw_numbers
 
-_POINT = 1e-6  # the share of a bin that a single value within it counts for
+_POINT = 1e-6  # the share of its bin that a single value counts for
 _LISTED = 8
 _TRUE = frozenset(["true", "t", "yes", "y", "on", "1"])
 _FALSE = frozenset(["false", "f", "no", "n", "off", "0"])
@@ -45,11 +45,11 @@ _FALSE = frozenset(["false", "f", "no", "n", "off", "0"])
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Allowed:
-    """What rows must be like, as the nets and the codec need it.
+    """A condition on rows, as the nets and the codec need it.
 
-    `text` says it for people. `fields` are the places of the conditioned fields. Of the codes of
-    all fields `codes` (ΣK,) bool are left, and of each a `share` (ΣK,) in 0 … 1 of its training
-    rows. `pieces` are, by field, what is left of codes that are allowed in part.
+    `text` is its readable form. `fields` are the places of the conditioned fields. `codes` (ΣK,) bool are
+    the allowed codes of all fields, and `share` (ΣK,) in 0 … 1 is how much of each code's training rows is
+    allowed. `pieces` are, by field, the allowed parts of codes that are partly allowed.
     """
 
     text: str
@@ -60,7 +60,7 @@ class Allowed:
 
 
 class Coded(Protocol):
-    """What a condition is put to: a codec's columns and fields, and where their codes lie."""
+    """What a condition applies to: a codec's columns and fields, and the places of their codes."""
 
     @property
     def columns(self) -> tuple[Column, ...]: ...
@@ -83,7 +83,7 @@ class Coded(Protocol):
 
 
 def allowed(codec: Coded, where: str | Mapping[str, Any]) -> Allowed:
-    """The condition that `where` says. Raises OptionError in one line (see `TableCodec`)."""
+    """Parses the condition `where`. Raises OptionError in one line (see `TableCodec`)."""
     names = [column.name for column in codec.columns]
     if isinstance(where, str):
         clauses = [parsed(part, names) for part in clauses_in(where) if part.strip()]
@@ -124,9 +124,9 @@ def allowed(codec: Coded, where: str | Mapping[str, Any]) -> Allowed:
 def _of_combinations(
     codec: Coded, clauses: Mapping[str, list[Clause]]
 ) -> Iterator[tuple[int, np.ndarray, Pieces | None]]:
-    """By field of combinations: the share that is left of each code, and the parts (see `_of_field`).
+    """For each field of combinations: the allowed share of each code, and the parts (see `_of_field`).
 
-    Raises OptionError for a column that is made from others in any other way.
+    Raises OptionError for a column that is computed from others in any other way.
     """
     masks: dict[str, np.ndarray] = {}
     absent: dict[str, bool] = {}
@@ -136,8 +136,8 @@ def _of_combinations(
         if not isinstance(rule, Fixed):
             asked = " and ".join(f"'{need}'" for need in rule.needs)
             raise OptionError(
-                f"{OWNER}: column '{name}' is made by the constraint '{rule.text}': a condition can't "
-                f"be kept exactly; ask for {asked}"
+                f"{OWNER}: column '{name}' is computed by the constraint '{rule.text}', so a condition on it "
+                f"can't be met exactly; use {asked}"
             )
         joint = codec.constraints.joint(rule, codec.by_name)
         own = joint.alone(name)
@@ -155,12 +155,14 @@ def _of_combinations(
         share = np.append(share, float(absent[owner])) if field.missing is not None else share
         if not share.any():
             said = ", ".join(c.text for those in clauses.values() for c in those)
-            raise OptionError(f"{OWNER}: no combination of {owner} that was seen is left by {said}")
+            raise OptionError(
+                f"{OWNER}: no combination of {owner} seen in training satisfies {said}"
+            )
         yield codec.names.index(owner), share, part
 
 
 def _check_remade(codec: Coded, clause: Clause) -> None:
-    """A condition on a column that is not learned: only a constant may be asked to be itself."""
+    """A condition on a column that is not learned: only a constant's own value is allowed."""
     column = next((one for one in codec.columns if one.name == clause.name), None)
     if column is None:
         raise OptionError(
@@ -184,7 +186,7 @@ def _check_remade(codec: Coded, clause: Clause) -> None:
 
 
 def _of_field(field: Field, clauses: list[Clause]) -> tuple[np.ndarray, Pieces | None]:
-    """The share that is left of each code (K,), and the parts of those that are left in part."""
+    """The allowed share of each code (K,), and the parts of those that are partly allowed."""
     clauses = [split for clause in clauses for split in _read_numbers(field, clause)]
     absent = True
     asked: list[tuple[Clause, list[Any]]] = []
@@ -194,7 +196,7 @@ def _of_field(field: Field, clauses: list[Clause]) -> tuple[np.ndarray, Pieces |
         if missing and field.missing is None and clause.operator == "=":
             raise OptionError(f"{OWNER}: column '{field.name}' was never missing in training")
         absent = absent and missing and clause.operator == "="
-        if values or clause.operator == "=":  # else x!=missing, which says nothing of values
+        if values or clause.operator == "=":  # else x!=missing, which doesn't restrict values
             asked.append((clause, values))
     if isinstance(field, NumberField):
         spans, apart = Spans.every(field.line), np.ones(len(field.tallies), bool)
@@ -215,7 +217,7 @@ def _of_field(field: Field, clauses: list[Clause]) -> tuple[np.ndarray, Pieces |
 
 
 def _read_numbers(field: Field, clause: Clause) -> Iterator[Clause]:
-    """Text in a mapping, of a column that is ordered, is read like text after the sign."""
+    """Text in a mapping, for an ordered column, is read like text in a clause."""
     if not (isinstance(field, NumberField) or not _is_words(field)):
         yield clause
         return
@@ -255,7 +257,7 @@ def _sides(value: Any, *, ranges: bool = True) -> Range | None:
 
 
 def _one_span(field: Field, line: Line, clause: Clause, value: Any) -> Span:
-    """What one alternative of an ordered column means, on its axis."""
+    """The range that one alternative of an ordered column means, on its axis."""
 
     def read(side: Any) -> Span:
         side = side.text if isinstance(side, Written) else side
@@ -288,7 +290,7 @@ def _one_span(field: Field, line: Line, clause: Clause, value: Any) -> Span:
 
 
 def _spans(field: NumberField, clause: Clause, values: list[Any]) -> Spans:
-    """The positions that a clause leaves."""
+    """The positions that a clause allows."""
     line = field.line
     found = Spans.none(line)
     for value in values:
@@ -316,13 +318,13 @@ def _named_apart(field: NumberField, value: Any) -> np.ndarray:
 
 
 def _apart(field: NumberField, clause: Clause, values: list[Any]) -> np.ndarray:
-    """Which of the values apart (S,) a clause leaves."""
+    """Which of the values apart (S,) a clause allows."""
     meant = [_meant_apart(field, clause, value) for value in values]
     return _any_of(meant, clause, len(field.tallies))
 
 
 def _any_of(meant: list[np.ndarray], clause: Clause, count: int) -> np.ndarray:
-    """Which of so many values one of the alternatives means; with != which none does."""
+    """Which of `count` values any of the alternatives means; with !=, which none does."""
     found = np.any(meant, axis=0) if meant else np.zeros(count, bool)
     return ~found if clause.operator == "!=" else found
 
@@ -356,22 +358,22 @@ def _overlaps(field: NumberField, spans: Spans) -> bool:
 
 def _not_seen(field: NumberField, clause: Clause, value: Any) -> str:
     ends = field.line.values(np.array([field.line.low, field.line.high]))
-    between = f"'{field.name}' went from {ends[0]} to {ends[1]} in training"
+    between = f"'{field.name}' ranged from {ends[0]} to {ends[1]} in training"
     lone = _sides(value) is None and clause.operator == "="
     if lone and isinstance(field, NumberField) and field.line.grid:
         step = field.line.values(np.array([0.0, 1.0])) if field.line.high else ends
-        return f"{between}, in steps as from {step[0]} to {step[1]}; {shown(value)} is none of them"
-    return f"{between}; {clause.text} leaves nothing of it"
+        return f"{between}, in steps like {step[0]} to {step[1]}; {shown(value)} is not among them"
+    return f"{between}; nothing satisfies {clause.text}"
 
 
 def _cut_bins(field: NumberField, spans: Spans) -> tuple[np.ndarray, Pieces | None]:
-    """What `spans` leave of each bin: share (K,) and parts."""
+    """The part of each bin within `spans`: share (K,) and parts."""
     bins, line = field.bins, field.line
     code = np.repeat(np.arange(len(bins)), np.diff(bins.starts))
     weight = 1 / np.diff(bins.starts)[code]
     extra = 1.0 if line.grid else 0.0
     codes, first, last, shares = [], [], [], []
-    whole = np.zeros(len(bins), np.int64)  # parts that are left as they are
+    whole = np.zeros(len(bins), np.int64)  # parts that are allowed as a whole
     for low, high in zip(spans.low, spans.high, strict=True):
         start, end = np.maximum(bins.first, low), np.minimum(bins.last, high)
         some = np.flatnonzero(start <= end)
@@ -390,7 +392,7 @@ def _cut_bins(field: NumberField, spans: Spans) -> tuple[np.ndarray, Pieces | No
     codes_, first_, last_, shares_ = found
     codes_ = codes_.astype(np.int64)
     share = np.bincount(codes_, shares_, len(bins)).clip(0, 1)
-    # by the ends, not by the share: a single point left out takes none of it
+    # by the ends, not the share: excluding a single point leaves the share at 1
     partly = (share > 0) & (whole < np.diff(bins.starts))
     share[~partly] = np.rint(share[~partly])
     keep = partly[codes_]
@@ -402,7 +404,7 @@ def _cut_bins(field: NumberField, spans: Spans) -> tuple[np.ndarray, Pieces | No
 
 
 def _between_values(field: NumberField, spans: Spans) -> list[np.ndarray]:
-    """For what lies in the range, but where no training value was: the nearest wide bin gives it."""
+    """For a range in which no training value lies: the nearest wide bin provides values."""
     bins, line = field.bins, field.line
     rows = []
     for low, high in zip(spans.low, spans.high, strict=True):
@@ -421,7 +423,7 @@ def _between_values(field: NumberField, spans: Spans) -> list[np.ndarray]:
 
 
 def _members(field: CategoryField, clause: Clause, values: list[Any]) -> np.ndarray:
-    """Which of the field's values a clause leaves, (V,) bool."""
+    """Which of the field's values a clause allows, (V,) bool."""
     meant = [_member(field, clause, value) for value in values]
     return _any_of(meant, clause, len(field.values))
 
@@ -436,13 +438,13 @@ def _member(field: CategoryField, clause: Clause, value: Any) -> np.ndarray:
         return _ordered_member(field, clause, value)
     if clause.operator not in ("=", "!=") or isinstance(value, Range):
         problem = f"column '{field.name}' has categories without an order"
-        raise OptionError(f"{OWNER}: {problem}: {clause.text} can't be told")
+        raise OptionError(f"{OWNER}: {problem}: {clause.text} can't be evaluated")
     text = value.text if isinstance(value, Written) else value
     if isinstance(text, bool | np.bool_):
         text = next(
             (v for v in field.values.to_pylist() if v.lower() in (_TRUE if text else _FALSE)), text
         )
-    if field.column.kind == "boolean":  # the words of a boolean in any case
+    if field.column.kind == "boolean":  # a boolean's words, ignoring case
         same = [v for v in field.values.to_pylist() if v.lower() == str(text).lower()]
         text = same[0] if len(same) == 1 else text
     return _equal(field, str(text))
@@ -475,7 +477,7 @@ def _truth(field: CategoryField, clause: Clause, value: Any) -> bool:
 
 
 def _numeric_member(field: CategoryField, clause: Clause, value: Any) -> np.ndarray:
-    """Of categories that are numbers or dates: those in a range, or the one that is equal."""
+    """For categories that are numbers or dates: those within the range, or the equal one."""
     raw, _ = raw_numbers(field.column, field.values)
     whole = raw.dtype.kind != "f"
     line = Line(column=field.column, step=int(whole))
@@ -525,7 +527,7 @@ def _ordered_member(field: CategoryField, clause: Clause, value: Any) -> np.ndar
 
 
 def _cut_members(field: CategoryField, mask: np.ndarray) -> tuple[np.ndarray, Pieces | None]:
-    """What is left of each code: share (K,) and, of tail codes, the members."""
+    """The allowed part of each code: share (K,) and, for tail codes, the members."""
     codes = field.own + len(field.tails) - 1
     seen = field.seen
     mask = mask[:seen]
@@ -541,4 +543,4 @@ def _cut_members(field: CategoryField, mask: np.ndarray) -> tuple[np.ndarray, Pi
 
 def _nothing_left(field: Field, clauses: list[Clause]) -> str:
     said = ", ".join(clause.text for clause in clauses)
-    return f"no value that '{field.name}' had in training is left by {said}"
+    return f"no value that '{field.name}' had in training satisfies {said}"

@@ -1,1 +1,1 @@
-"""What a column is: its kind, its axis, how its values are written."""
+"""Columns: their kind, their axis, and how their values are written."""

@@ -13,9 +13,9 @@ from ganwright.modalities.tables.columns.column import Column
 def to_axis(column: Column, array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """(values (n,), known (n,) bool): float64 for fractions, else int64; 0 where it is missing.
 
-    Dates count days, times and moments their type's own unit, from 1970 or midnight. A date that
-    stands in a whole number or a text counts the units of `column.form`. What has no place on the
-    axis is not known: an infinite number, a text that is not of the form.
+    Dates count days, times and moments their type's own unit, from 1970 or midnight. A date given as a
+    whole number or text counts the units of `column.form`. Values without a place on the axis are not
+    known: an infinite number, a text that is not of the form.
     """
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     if column.form:

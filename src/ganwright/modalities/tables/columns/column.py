@@ -29,7 +29,7 @@ MODELLED: frozenset[Kind] = frozenset({"number", "integer", "boolean", "category
 class Column:
     """One column of the user's table.
 
-    `type` is the Arrow type of the canonical table, which is what is given back ("int64",
+    `type` is the Arrow type of the canonical table, which samples have, too ("int64",
     "timestamp[us]", "string"). `missing` and `distinct` count over all rows; `distinct` leaves
     missing values out. `low` and `high` are of the axis that `axis` gives (numbers themselves,
     dates and times as whole numbers) and None for what has no order. `decimals` is the most digits
@@ -67,11 +67,11 @@ class Column:
 
     @property
     def modelled(self) -> bool:
-        """Whether it is learned; others are given back constant, empty or made anew."""
+        """Whether it is learned; other columns are constant, empty or generated anew."""
         return self.kind in MODELLED
 
     def to_json(self) -> dict[str, Any]:
-        plain = asdict(self)  # what is not there is left out: as models before had it
+        plain = asdict(self)  # absent values are left out, as in older models
         return {k: v for k, v in plain.items() if v or k not in ("written", "zones")}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The rules that say what a column is, from its type, values and name."""
+"""The rules that determine a column's kind, from its type, values and name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CODE_NAMES = frozenset(
 )
 _PLACES = frozenset(["zip", "zipcode", "postcode", "postal", "plz"])
 _DIGITS = "^[0-9]+([ -][0-9]+)*$"
-MOST_OWN = 8  # values that are no dates, in a column of dates
+MOST_OWN = 8  # values that are not dates, in a column of dates
 _NO_DAYS = frozenset({0, 1, -1, 9999_99_99, 9999_12_31, 8888_88_88, 7777_77_77, 2999_12_31})
 _COUNT_NAMES = frozenset(["num", "number", "count", "amount", "total", "mean", "size"])
 TARGET_NAMES = (
@@ -163,7 +163,7 @@ class Facts:
         if spaces >= 2 or length > _LONG_TEXT:
             return "text", "", "mostly distinct, with many words: left empty"
         named = self.names(_IDENTIFIER_NAMES)
-        # Digits of which some occur twice are codes, of places say: identifiers don't repeat.
+        # Digits of which some repeat are codes, such as postcodes: identifiers don't repeat.
         digits = pc.all(pc.match_substring_regex(self.values, _DIGITS)).as_py()
         codes = digits and (self.distinct < self.known or self.names(_PLACES))
         if self.known == self.rows and (named or (share >= _MOSTLY_DISTINCT and not codes)):
@@ -171,7 +171,7 @@ class Facts:
         return "category", "", ""
 
     def names(self, words: frozenset[str]) -> bool:
-        """Whether one of the words stands in the column's name: customer_id, CustomerID, sex."""
+        """Whether the column's name contains one of the words: customer_id, CustomerID, sex."""
         parts = [p.lower() for p in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", self.name)]
         return any(p in words for p in parts) and not any(p in _COUNT_NAMES for p in parts)
 

@@ -1,4 +1,4 @@
-"""The line a column of numbers, dates or times lies on: its positions are exact in float64."""
+"""The line of a column of numbers, dates or times, with positions that are exact in float64."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXACT = 2**53  # whole numbers up to here are exact in float64
 _MOST_DIGITS = 12
 _MEANT = 8  # a common step of fewer different values may be chance
 _FLOATS = ("halffloat", "float", "double", "float16", "float32", "float64")
-_LAST_DAY = 3_000_000  # no calendar of ours goes further
+_LAST_DAY = 3_000_000  # the furthest date of our calendars
 
 
 def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -33,7 +33,7 @@ def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 def raw_numbers(column: Column, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Values (n,) on the column's axis, int64 or float64, and which are missing; NaN is missing.
 
-    Raises ValueError (or an Arrow error that is one) for values that are no numbers.
+    Raises ValueError (or an Arrow error that is one) for values that are not numbers.
     """
     array = flat(array)
     if pa.types.is_uint64(array.type):
@@ -88,7 +88,7 @@ class Line:
         return self.origin % unit == 0 and (self.step % unit == 0 or self.high == 0)
 
     def positions(self, array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (n,) float64, and which are missing. What lies outside stays outside."""
+        """Positions (n,) float64, and which are missing. Values outside stay outside."""
         raw, missing = raw_numbers(self.column, array)
         return self.of_raw(raw), missing
 
@@ -194,17 +194,17 @@ def line_of(column: Column, different: np.ndarray) -> Line:
     low, high = different[0], different[-1]
     if different.dtype.kind == "f":
         if not np.isfinite([low, high]).all():
-            problem = "holds infinite values: make them missing, or numbers"
+            problem = "contains infinite values: make them missing, or numbers"
             raise DataError(f"column '{column.name}' {problem}")
         if column.type == "uint64":
-            problem = "holds whole numbers above 2^63: make it a category or an identifier"
+            problem = "contains whole numbers above 2^63: make it a category or an identifier"
             raise DataError(f"column '{column.name}' {problem} with data.table.kinds")
         return _float_line(column, different)
     origin, end = int(low), int(high)
     step = 1
     if end - origin < 2**63 and (len(different) == 2 or len(different) > _MEANT):
         step = int(np.gcd.reduce(different - origin))
-    if (end - origin) // step >= _EXACT:  # too fine to be told apart: a coarser grid
+    if (end - origin) // step >= _EXACT:  # too fine to be distinguished: a coarser grid
         step = -(-(end - origin + 1) // _EXACT)
     return Line(column=column, origin=origin, step=step, high=float((end - origin) // step))
 
@@ -223,14 +223,16 @@ def _float_line(column: Column, different: np.ndarray) -> Line:
         for part in (different[-64:], different):
             with np.errstate(over="ignore"):
                 scaled = np.rint(part * 10.0**tens)
-            if abs(scaled).max() >= exact:  # digits that the type can't tell apart
+            if abs(scaled).max() >= exact:  # digits that the type can't distinguish
                 return Line(column=column, low=float(different[0]), high=float(different[-1]))
             if not ((scaled / 10**tens).astype(stored) == part).all():
                 break
         else:
             whole = scaled.astype(np.int64)
             origin, end = int(whole[0]), int(whole[-1])
-            if end - origin >= _EXACT:  # of either sign each is exact, the way between them is not
+            if (
+                end - origin >= _EXACT
+            ):  # with both signs, the ends are exact but their difference is not
                 break
             step = int(np.gcd.reduce(whole - origin)) if len(whole) > _MEANT else 1
             length = float((end - origin) // max(1, step))

@@ -1,8 +1,8 @@
-"""Dates and times as people write them: which form texts have, and reading and writing in it.
+"""Dates and times as people write them: detecting the form of texts, reading and writing it.
 
-A form is written as for strftime: ``%d.%m.%Y``, ``%-m/%-d/%y %-I:%M %p``. Beside its signs
-there are ``%^b`` and ``%^B`` (month in capitals), ``%P`` (am, pm), ``%3f`` (three digits of a
-second) and ``%Z`` (an offset or zone that differs from row to row, as it is written).
+A form is written as for strftime: ``%d.%m.%Y``, ``%-m/%-d/%y %-I:%M %p``. Besides its directives there
+are ``%^b`` and ``%^B`` (month in capitals), ``%P`` (am, pm), ``%3f`` (three digits of a second) and
+``%Z`` (an offset or zone that differs from row to row, as it is written).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ZONE = r"Z|[A-Z]{2,5}|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|[+-]\d{2}"
 _NUMBERS = {"Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}", "H": r"\d{1,2}",
             "I": r"\d{1,2}", "M": r"\d{2}", "S": r"\d{2}", "f": r"\d{1,9}"}  # fmt: skip
 _NO_DAY = -25_567  # 1900-01-01, the day of a time that has none, as strptime has it
-_PIVOT = 69  # two digits from here on are of the last century, as POSIX has it
+_PIVOT = 69  # two-digit years from here on are in the last century, as in POSIX
 
 
 _PLAIN = "%Y-%m-%d %H:%M:%S"
@@ -78,14 +78,14 @@ def day_of(form: str) -> str:
 
 
 def _compact(form: str) -> bool:
-    """Whether numbers stand without signs between them, so that each has all of its digits."""
+    """Whether numbers have no separators, so that each has all of its digits."""
     numbers = [part.letter in _NUMBERS for part in _parts(form)]
     return any(a and b for a, b in pairwise(numbers))
 
 
 @cache
 def _pattern(form: str) -> str:
-    """A regular expression with a group for each sign."""
+    """A regular expression with a group for each directive."""
     found = ""
     for at, part in enumerate(_parts(form)):
         if not part.letter:
@@ -108,7 +108,7 @@ def _pattern(form: str) -> str:
 
 
 def read(texts: pa.Array, form: str) -> tuple[np.ndarray, np.ndarray]:
-    """Texts (n,) → (int64 in units of the form since 1970, which are of the form at all)."""
+    """Texts (n,) → int64 in units of the form since 1970, and whether each is of the form."""
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     found = pc.extract_regex(texts, pattern=_pattern(form))
@@ -318,7 +318,7 @@ def _digits(form: str) -> int:
 
 
 def _meaning(form: str) -> str:
-    """In which order a form has the parts of a date: what its reading depends on."""
+    """The order in which a form has the parts of a date, on which its reading depends."""
     return "".join(part.letter for part in _parts(form) if part.letter in tuple("YymdbB")).lower()
 
 
@@ -409,7 +409,7 @@ def _as_padded(texts: pa.Array, form: str) -> str:
 
 
 def _unpadded(digits: pa.Array) -> int:
-    """How many more numbers are of one digit than begin with a zero."""
+    """How many more numbers have one digit than start with a zero."""
     short = pc.equal(pc.utf8_length(digits), 1)
     zeros = pc.and_(pc.starts_with(digits, "0"), pc.invert(short))
     return (pc.sum(short).as_py() or 0) - (pc.sum(zeros).as_py() or 0)

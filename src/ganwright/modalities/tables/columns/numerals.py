@@ -1,8 +1,8 @@
 """Numbers as people write them: thousands, money, percent, decimal commas; reading and writing.
 
-A form is a number format as spreadsheets have it: ``#,##0.00``, ``$#,##0.00``, ``#.##0,00 €``,
-``0.0#%``, ``($#,##0.00)`` for negative ones after a ``;``. Zeros after the decimal mark are
-digits that are always there, ``#`` such as may be.
+A form is a number format as in spreadsheets: ``#,##0.00``, ``$#,##0.00``, ``#.##0,00 €``, ``0.0#%``,
+``($#,##0.00)`` for negative ones after a ``;``. Zeros after the decimal mark are mandatory digits,
+``#`` optional ones.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Format:
 
     @property
     def plain(self) -> bool:
-        """Whether numbers have nothing but a number of decimals: 12.50."""
+        """Whether the form is just a number of decimals: 12.50."""
         return not (self.before or self.after or self.group) and (self.mark, self.minus) == (
             ".",
             "lead",
@@ -80,7 +80,7 @@ class Format:
 
 @cache
 def format_of(form: str) -> Format:
-    """A form as it is written in a model. Raises ValueError for what is none."""
+    """Parses a form as stored in a model. Raises ValueError for anything else."""
     whole, _, negative = form.partition(";")
     found = _CORE.search(whole)
     if found is None:
@@ -110,7 +110,7 @@ def format_of(form: str) -> Format:
 
 @dataclass(frozen=True)
 class _Shapes:
-    """Texts taken apart: which are numbers at all, their digits, their units and signs."""
+    """Texts split into their parts: which are numbers at all, their digits, units and signs."""
 
     known: np.ndarray
     body: pa.Array
@@ -244,7 +244,7 @@ class Found:
 
 
 def form_of(texts: pa.Array, *, decimal: str = "", semicolons: bool = False) -> Found | None:
-    """The form that all of the texts (n,) have, or None where they are no such numbers.
+    """The form that all of the texts (n,) have, or None where they are not such numbers.
 
     `decimal` is the decimal mark where it is known. Groups of three digits behind each comma are
     thousands; in a file with `semicolons` between cells they may be decimals, too.
@@ -261,7 +261,7 @@ def form_of(texts: pa.Array, *, decimal: str = "", semicolons: bool = False) -> 
     unit = (before + after).strip()
     if unit and unit not in "%‰":  # money has two decimals, not three
         fitting = _as_money(shapes.body, fitting)
-    elif not unit and not _lengths_vary(shapes.body):  # 555 123 456 is a telephone
+    elif not unit and not _lengths_vary(shapes.body):  # 555 123 456 is a phone number
         fitting = [pair for pair in fitting if pair[0] in ("", ",")]
     if decimal:
         fitting = [(group, mark) for group, mark in fitting if mark == decimal and group != mark]
@@ -270,7 +270,7 @@ def form_of(texts: pa.Array, *, decimal: str = "", semicolons: bool = False) -> 
     group, mark = fitting[0]
     doubt = ""
     if not decimal and semicolons and (group, mark) == (",", ".") and ("", ",") in fitting:
-        doubt = ","  # both readings are usual there
+        doubt = ","  # both readings are common there
     minus = max(shapes.minus, key=lambda name: int(shapes.minus[name].sum()))
     minus = minus if shapes.minus[minus].any() else "lead"
     least, most = _decimals(shapes.body, mark)
@@ -319,7 +319,7 @@ def may_be_grouped(texts: pa.Array) -> bool:
 
 
 def _as_money(body: pa.Array, fitting: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Without the readings by which every mark has just three decimals behind it."""
+    """Without the readings in which every mark is followed by exactly three decimals."""
     left = [pair for pair in fitting if _places(body, pair[1]) != {3}]
     return left or fitting
 
@@ -330,13 +330,13 @@ def _lengths_vary(body: pa.Array) -> bool:
 
 
 def _places(body: pa.Array, mark: str) -> set[int]:
-    """How many digits stand behind the mark, where there is one."""
+    """How many digits follow the mark, where there is one."""
     tails = pc.extract_regex(body, pattern=rf"{re.escape(mark)}(?P<digits>\d*)$").field(0)
     return set(pc.unique(pc.utf8_length(tails)).to_pylist()) - {0, None}
 
 
 def _decimals(body: pa.Array, mark: str) -> tuple[int, int]:
-    """The fewest and the most digits behind the decimal mark."""
+    """The fewest and the most digits after the decimal mark."""
     found = pc.extract_regex(body, pattern=rf"{re.escape(mark)}(?P<digits>\d*)$").field(0)
     lengths = pc.fill_null(pc.utf8_length(found), 0).to_numpy(zero_copy_only=False)
     return (int(lengths.min()), int(lengths.max())) if len(lengths) else (0, 0)

@@ -1,4 +1,4 @@
-"""What the columns of a table are: names, kinds, and the types to give back."""
+"""The columns of a table: names, kinds, and the types of samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganwright.modalities.tables.columns.moments import Zones
 
 
 def parse_kinds(words: Sequence[str], names: Sequence[str]) -> dict[str, Kind]:
-    """("zip=category",) as {"zip": "category"}. Raises OptionError for names that are none."""
+    """("zip=category",) as {"zip": "category"}. Raises OptionError for unknown names."""
     owner = "data.table.kinds"
     found: dict[str, Kind] = {}
     for word in words:
@@ -32,10 +32,10 @@ def parse_kinds(words: Sequence[str], names: Sequence[str]) -> dict[str, Kind]:
 
 
 def infer_columns(table: pa.Table, kinds: Mapping[str, Kind]) -> tuple[Column, ...]:
-    """What every column of a canonical table is; `kinds` overrules.
+    """Infers every column of a canonical table; `kinds` overrides.
 
     Fields may carry the metadata ``user`` (a pandas dtype) and ``form`` (of dates in text).
-    Raises OptionError for a kind that a column can't be of.
+    Raises OptionError for a kind that a column can't have.
     """
     return tuple(_column(table, name, kinds.get(name)) for name in table.column_names)
 
@@ -70,7 +70,7 @@ def _zones(values: pa.Array, form: str) -> tuple[tuple[int, ...], tuple[str, ...
 
 
 def _wished_form(facts: Facts, wish: Kind) -> str:
-    """How the values of a column are written that is of a kind because the user says so."""
+    """How the values of a column whose kind the user set are written."""
     if wish == "datetime":
         return facts.form or facts.days_form(least=0.5)
     text = pa.types.is_string(facts.type)
@@ -92,7 +92,7 @@ def _check_wish(facts: Facts, wish: Kind, form: str) -> None:
     }
     if not able.get(wish, True):
         what = f"{facts.distinct:,} values of type {kind}"
-        raise OptionError(f"data.table.kinds: '{facts.name}' can't be {wish}: it holds {what}")
+        raise OptionError(f"data.table.kinds: '{facts.name}' can't be {wish}: it contains {what}")
 
 
 def _axis(column: Column, facts: Facts) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Values as files of text have them: in the form that the column was written in."""
+"""Values as written in text files, in the column's original form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS = {"D": 86_400 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 def spelled(array: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
-    """Values (n,) of a column as text, where it is written otherwise than its type is."""
+    """Values (n,) of a column as text, where it is not written in its type's usual way."""
     array = flat(array)
     if not column.written or pa.types.is_string(array.type):
         return array
@@ -28,7 +28,7 @@ def spelled(array: pa.Array | pa.ChunkedArray, column: Column) -> pa.Array:
 
 
 def spelled_type(column: Column) -> pa.DataType:
-    """The type in which finite values stand in a file as `spelled` has them, without quotes."""
+    """The type that writes finite values as `spelled` does, without quotes."""
     if column.kind != "number":
         return pa.string()
     style = numerals.format_of(column.written)
@@ -37,7 +37,7 @@ def spelled_type(column: Column) -> pa.DataType:
 
 
 def spelled_table(table: pa.Table, columns: Iterable[Column]) -> pa.Table:
-    """The table with its columns as a file of text has them."""
+    """The table with its columns as a text file has them."""
     for column in columns:
         if column.written and column.name in table.column_names:
             at = table.column_names.index(column.name)

@@ -1,4 +1,4 @@
-"""Judging tables: what anybody can make without a model, and rows that are given as files."""
+"""Judging tables: the baselines, and rows given as files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def baseline(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator
 
 
 def smote_rows(data: Dataset, extractor: Extractor, n: int, seed: int) -> Iterator[pa.Table]:
-    """Rows between neighbours of the training rows, in the extractor's own measure of near."""
+    """Rows interpolated between neighbouring training rows, by the extractor's distance."""
     training = _training(data, seed)
     seen = extractor.see(training)
     assert seen.cells is not None  # of rows
@@ -48,7 +48,7 @@ def fits(owner: str, codec: Any, data: Dataset) -> None:
     """Raises DataError unless rows of `codec` have the data's columns."""
     theirs: Any = data.codec
     if codec.kind != theirs.kind:
-        raise DataError(f"{owner} {codec.kind}s, and '{data.source}' holds a table")
+        raise DataError(f"{owner} {codec.kind}s, but '{data.source}' contains a table")
     wanted, made = ([c.name for c in one.columns] for one in (theirs, codec))
     lacking = [name for name in wanted if name not in made]
     if lacking:
@@ -64,7 +64,7 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     codec: Any = data.codec
     if not is_table_name(Path(path)):
         raise DataError(
-            f"'{path}' is no table (.csv, .tsv, .parquet or .arrow), and '{data.source}' is"
+            f"'{path}' is not a table (.csv, .tsv, .parquet or .arrow), but '{data.source}' is"
         )
     given = read_table(Path(path), codec.columns, whole=True)
     found = conform(given, codec.columns, f"'{path}'")
@@ -75,7 +75,5 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
         examples=lambda indices: found.take(pa.array(indices)),
         asked=None,
         overlap=overlap_with(data, codec.digests(found)),
-        notes=(f"columns that the data lacks are not looked at: {', '.join(more)}",)
-        if more
-        else (),
+        notes=(f"columns that are not in the data are ignored: {', '.join(more)}",) if more else (),
     )

@@ -1,4 +1,4 @@
-"""What anybody can make from training rows without training a model, to stand beside a model's.
+"""Baselines: rows made from training rows without training a model.
 
 Each gives tables with all columns of the training rows; only the columns of the layout are made.
 """

@@ -1,7 +1,7 @@
 """A table as two matrices: numbers, with NaN where they are missing, and codes of categories.
 
-A `Layout` is fitted to the training rows alone and brings any other rows of that table into the same
-form. Missing is a value like others: NaN among numbers, a code of its own among categories.
+A `Layout` is fitted to the training rows alone and converts any rows of that table to the same form.
+Missing is a value like any other: NaN for numbers, its own code for categories.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganwright.modalities.tables.columns.column import Column
 
 BINS = 10  # of a number, where pairs of columns are counted
 FINE = 20  # and where it stands by itself
-GROUPED = 64  # values of a category told apart in pairs; rarer ones are one
+GROUPED = 64  # values of a category kept separate in pairs; rarer ones share one
 NUMBERS = frozenset({"number", "integer", "datetime"})
 CATEGORIES = frozenset({"category", "boolean"})
 
@@ -74,7 +74,7 @@ class Words:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Which columns are looked at, and how they become matrices.
+    """Which columns are used, and how they become matrices.
 
     `target` is the column that is predicted where usefulness is measured, or None.
     """
@@ -183,7 +183,7 @@ def enough(cells: Cells, owner: str, least: int) -> Cells:
 def numbers_of(array: pa.ChunkedArray, column: Column) -> np.ndarray:
     """Numbers, dates and times as float64 (n,), NaN where missing or infinite.
 
-    Raises DataError for what is none.
+    Raises DataError for anything else.
     """
     try:
         values, known = to_axis(column, flat(array))
@@ -198,7 +198,7 @@ def numbers_of(array: pa.ChunkedArray, column: Column) -> np.ndarray:
 
 
 def flat(array: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """One array, without Arrow's dictionary, which hides what two columns have in common."""
+    """One array without Arrow's dictionary, so that columns are comparable."""
     whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
@@ -225,7 +225,7 @@ def _codes(words: Words, column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _like(words: Words, given: pa.Array) -> pa.Array:
-    """In the type of training's values. Raises DataError where that can't be."""
+    """Cast to the type of the training values. Raises DataError where that fails."""
     try:
         return given.cast(words.values.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

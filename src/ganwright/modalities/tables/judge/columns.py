@@ -1,4 +1,4 @@
-"""Column by column and pair by pair: do the rows have the shapes and trends of the real ones?"""
+"""Column shapes and pair trends: how close are the rows' to the real ones'?"""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _variation(a: np.ndarray, b: np.ndarray, size: int) -> float:
 
 
 class Pairs:
-    """All that pairs of columns are judged by, from one pass of matrix products."""
+    """The sums that pairs of columns are judged by, from one pass of matrix products."""
 
     def __init__(self, cells: Cells, chosen: np.ndarray | None = None) -> None:
         layout = cells.layout
@@ -186,7 +186,7 @@ class Pairs:
         return found
 
     def trending(self) -> np.ndarray:
-        """Which pairs go together, (c, c) bool, by what SDMetrics takes for a trend."""
+        """Which pairs are associated, (c, c) bool, by SDMetrics' definition of a trend."""
         found = self._cramer() > ASSOCIATED
         found[: self.p, : self.p] = np.abs(np.nan_to_num(self.correlations())) > CORRELATED
         return found
@@ -237,11 +237,11 @@ def _standard(x: np.ndarray, cells: Cells, chosen: np.ndarray) -> np.ndarray:
 
 
 def pair_scores(real: Pairs, fake: Pairs) -> np.ndarray:
-    """What `quality` says of each pair, (c, c); NaN on the diagonal and where there is no trend."""
+    """The score of each pair, (c, c); NaN on the diagonal and where there is no trend."""
     p = real.p
     scores = 1 - real._blocks(np.abs(real.joint / real.n - fake.joint / fake.n)) / 2
     ours, theirs = real.correlations(), fake.correlations()
-    # A column that is constant in the samples alone has lost its trends.
+    # A column that is constant only in the samples has lost its trends.
     similar = 1 - np.abs(ours - np.nan_to_num(theirs)) / 2
     gaps = 1 - np.abs(real.missing() - fake.missing()).sum(0) / 2
     any_missing = (real.there.mean(0) < 1) | (fake.there.mean(0) < 1)
@@ -264,7 +264,7 @@ class Rare:
     lost: tuple[str, ...]  # "column = value", the most frequent first
 
     def says(self) -> str:
-        """Which were lost, in words; nothing where none was."""
+        """Which values were lost, in words; empty where none was."""
         if not self.lost:
             return ""
         more = f", and {len(self.lost) - 5} more" if len(self.lost) > 5 else ""

@@ -1,7 +1,7 @@
-"""What can be learned from the rows: something useful, and whether they are made.
+"""What a classifier learns from the rows: predicting the target, and telling fakes from real.
 
-Both by gradient-boosted trees, which see numbers, categories and what is missing as they are and are
-the hardest judge of tables that is quick (scikit-learn's, at its defaults).
+Both use gradient-boosted trees (scikit-learn's, at its defaults), which take numbers, categories and
+missing values as they are and are the strictest judge of tables that is still fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What reports show of tables: rows, columns and pairs of them, what they are worth, distances."""
+"""What reports show of tables: rows, columns and pairs of them, usefulness, distances."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class TableLook(Look):
     """Tables in a report."""
 
     sections = (
-        ("use", "Worth"),
+        ("use", "Usefulness"),
         ("columns", "Columns"),
-        ("pairs", "What goes together"),
+        ("pairs", "Associations"),
         ("memory", "Memory"),
     )
     simplest = "each column drawn by itself from the training rows"
@@ -44,7 +44,7 @@ class TableLook(Look):
             extractor = None
             if data is not None:
                 extractor = found.attempt("features", lambda: choose_extractor(None, data))
-            say("looking at rows closely")
+            say("comparing columns and pairs of columns")
             sheet = found.attempt(
                 "samples", lambda: look(model, data, extractor, found.card, own=found.own)
             )
@@ -65,7 +65,7 @@ class TableLook(Look):
 def _curves(facts: Facts) -> tuple[Chart, ...]:
     drawn = charts.line_chart(
         "Shapes and trends",
-        "How alike columns, and pairs of them that go together, are to real ones; 1 is the same.",
+        "How similar columns and associated pairs of columns are to real ones; 1 is the same.",
         [Line(name, facts.series("score", name), i) for i, name in enumerate(("shapes", "trends"))],
         limits=(0.5, 1.0),
     )
@@ -73,12 +73,12 @@ def _curves(facts: Facts) -> tuple[Chart, ...]:
 
 
 def _copies(card: Card | None) -> str:
-    """How many rows repeat a single training row, in words."""
+    """How many rows copy a unique training row, in words."""
     entry = None if card is None else card.measures.get("unique_copies")
     if entry is None:
         return ""
-    floor = "" if entry.floor is None else f"; real rows would by chance in {entry.floor:.2%}"
-    return f"Of the made rows {entry.value:.2%} equal a training row that stands there once{floor}."
+    floor = "" if entry.floor is None else f"; by chance, {entry.floor:.2%} of real rows would"
+    return f"Of the made rows, {entry.value:.2%} equal a training row that occurs only once{floor}."
 
 
 LOOK = TableLook()

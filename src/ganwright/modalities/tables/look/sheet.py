@@ -162,7 +162,7 @@ def _numbers(axis: Axis, real: np.ndarray, made: np.ndarray, says: str) -> Chart
     if not high > low:
         low, high = float(both.min()), float(both.max())
     elif out:
-        says += " Outermost 1 % in the end bars."
+        says += " The outermost 1 % are in the end bars."
     edges = _nice(axis, float(low), float(high))
     shares = [
         (what, _shares(np.clip(x, edges[0], edges[-1]), edges, len(whole)))
@@ -174,7 +174,7 @@ def _numbers(axis: Axis, real: np.ndarray, made: np.ndarray, says: str) -> Chart
 def _without_spike(
     axis: Axis, there: list[np.ndarray], real: np.ndarray, made: np.ndarray
 ) -> tuple[list[np.ndarray], str]:
-    """What is left when a value that most rows have is told in words, not drawn."""
+    """What is left when a value that most rows have is put in words, not drawn."""
     values, counts = np.unique(there[0], return_counts=True)
     if not len(values) or counts.max() <= SPIKE * len(real):
         return there, ""
@@ -263,11 +263,11 @@ def _maps(real: Cells, made: Cells, found: Quality) -> tuple[Chart, ...]:
     one, other = (Pairs(x, chosen).association()[np.ix_(back, back)] for x in (real, made))
     far = float(np.abs(one - other).max())
     return (
-        charts.heat_map("Real rows", "What goes together in real rows.", names, one.tolist()),
-        charts.heat_map("Made rows", "The same of made rows.", names, other.tolist()),
+        charts.heat_map("Real rows", "Associations in real rows.", names, one.tolist()),
+        charts.heat_map("Made rows", "Associations in made rows.", names, other.tolist()),
         charts.heat_map(
-            "Made less real",
-            f"What is too strong (orange) or too weak (blue); at most {far:.2f}.",
+            "Made minus real",
+            f"Associations that are too high (orange) or too low (blue), by {far:.2f} at most.",
             names,
             (other - one).tolist(),
         ),
@@ -296,8 +296,8 @@ def _distances(
     edges = np.linspace(0, high, 30).tolist()
     shares = [(what, _shares(np.clip(x, 0, high), edges, len(x))) for what, x in far.items()]
     says = (
-        "Distance to the nearest training row. Made rows that were learned by heart pile up at the left, "
-        "where unseen real rows are not."
+        "Distance to the nearest training row. Memorised rows pile up at the left, where unseen real "
+        "rows do not."
     )
     chart = charts.histogram("Distance to the training rows", says, edges, shares)
     return chart, {what: float(np.median(x)) for what, x in far.items()}
@@ -321,15 +321,15 @@ def reference_bars(title: str, says: str, entry: Entry | None) -> Chart | None:
 
 
 def drawn_card(card: Card | None) -> tuple[Chart, ...]:
-    """What rows are worth, and how well they are told apart."""
+    """How useful rows are for prediction, and how well a classifier tells them from real ones."""
     if card is None:
         return ()
     told = next((n for n in card.notes if n.startswith("use for prediction")), "")
     target = told.partition("is the ")[2] or "how well real rows are predicted"
     made = (
         reference_bars(
-            "Worth for prediction",
-            f"{target[:1].upper()}{target[1:]}, and asked about real rows. The nearer to real rows, "
+            "Use for prediction (TSTR)",
+            f"{target[:1].upper()}{target[1:]}, and tested on real rows. The nearer to real rows, "
             "the better.",
             card.measures.get("utility"),
         ),
@@ -340,7 +340,7 @@ def drawn_card(card: Card | None) -> tuple[Chart, ...]:
         ),
         reference_bars(
             "Nearer to training than to unseen rows",
-            "Share of rows. One half is honest; more means that training rows shine through.",
+            "Share of rows. One half is ideal; more means that samples give away training rows.",
             card.measures.get("nearer"),
         ),
     )

@@ -40,7 +40,7 @@ _MOST_RAGGED = 0.01
 
 @dataclass(frozen=True)
 class Written:
-    """What became of reading: `skipped` are (name, reason) of rows that could not be used."""
+    """The outcome of reading: `skipped` are (name, reason) of rows that could not be used."""
 
     rows: int
     notes: tuple[str, ...]
@@ -69,8 +69,8 @@ def read_table(
 ) -> pa.Table:
     """The canonical table of a file, as `columns` where they are given. Raises DataError.
 
-    Then it is read in their types, and one row is enough: what "7" or "?" means is known. With
-    `whole` columns that are none of them are left in.
+    Then it is read in their types, and one row is enough, as the meaning of "7" or "?" is known. With
+    `whole`, additional columns are kept.
     """
     with tempfile.TemporaryDirectory(prefix="ganwright-") as folder:
         target = Path(folder, "table.arrow")
@@ -138,7 +138,7 @@ def mapped(path: Path) -> Iterator[pa.Table]:
 def _enough(owner: str, written: Written) -> None:
     if written.rows < 2:
         what = "no rows" if not written.rows else "one usable row"
-        raise DataError(f"{owner} has {what}; 2 are the least")
+        raise DataError(f"{owner} has {what}; at least 2 are needed")
 
 
 # --- text --------------------------------------------------------------------------------------
@@ -192,10 +192,10 @@ def _stream_text(
         for line, cells in first
     )
     if bad == "refuse" or ragged.count > _MOST_RAGGED * (rows + ragged.count):
-        line, reason = named[0] if named else ("a line", "has another length than the header")
+        line, reason = named[0] if named else ("a line", "differs in length from the header")
         others = f"; {ragged.count - 1:,} more like it" if ragged.count > 1 else ""
         raise DataError(f"'{path}': {line} {reason}{others}")
-    note = f"rows with another number of cells than the header are left out: {ragged.count:,}"
+    note = f"rows whose number of cells differs from the header's are left out: {ragged.count:,}"
     return Written(rows, (*dialect.notes, note), named, ragged.count, dialect.delimiter)
 
 
@@ -204,7 +204,7 @@ def _cells(count: int) -> str:
 
 
 def _check_quote(path: Path, dialect: Dialect, last: list[pa.RecordBatch]) -> None:
-    """A quote that is never closed swallows the rest of the file, in the last row."""
+    """An unclosed quote swallows the rest of the file into the last row."""
     if not last:
         return
     final = [column[-1].as_py() or "" for column in last[0].columns]
@@ -254,7 +254,7 @@ def _by_the_others(
     marks: Marks,
     found: Mapping[str, Reading],
 ) -> dict[str, Reading]:
-    """Columns that can be read in two ways, by the decimal mark that the others of a file have."""
+    """Resolves columns that can be read in two ways, by the decimal mark of the file's other columns."""
     sure = {reading.decimal for reading in found.values()} - {""}
     if len(sure) != 1:
         return {}
@@ -297,7 +297,7 @@ def _rewrite(
 
     _write(made(), pa.schema(fields), target)
     return [
-        f"'{name}': {count:,} infinite values are kept, as values of their own"
+        f"'{name}': {count:,} infinite values are kept as separate values"
         for name, count in infinite.items()
     ]
 
@@ -330,7 +330,7 @@ def conform(
             arrays.append(pa.nulls(table.num_rows, kind))
             continue
         array = table[column.name]
-        if column.kind == "empty":  # nothing is known of what stands there now
+        if column.kind == "empty":  # the value there is unknown
             arrays.append(pa.nulls(table.num_rows, kind))
             continue
         if pa.types.is_floating(array.type) and pa.types.is_integer(kind):
@@ -391,5 +391,8 @@ def _to_pandas(array: pa.ChunkedArray, column: Column) -> pd.Series:
         return series
     try:
         return series.astype(column.user)
-    except (TypeError, ValueError):  # missing values where there were none: wider, not wrong
+    except (
+        TypeError,
+        ValueError,
+    ):  # missing values where training had none: a wider type, not an error
         return series

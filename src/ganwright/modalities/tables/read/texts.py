@@ -1,4 +1,4 @@
-"""Columns of text that hold numbers, dates or times: found out by all their values, and read."""
+"""Text columns that contain numbers, dates or times: detected from all their values, and read."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Marks:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How a column of text becomes what it holds; `missing` are the texts that stand for nothing.
+    """How a text column is read; `missing` are the texts that mean a missing value.
 
     `form` is that of dates that stay text, `written` that of numbers, and of moments that are not
     written as their type is. `decimal` is the decimal mark, where the values leave no other; `doubt`
@@ -113,7 +113,7 @@ class Reading:
         return self._whole(numbers) if pa.types.is_integer(self.type) else numbers.cast(self.type)
 
     def _whole(self, numbers: pa.Array) -> pa.Array:
-        """The nearest whole numbers: 1.5 may stand where in training there were none but whole ones."""
+        """The nearest whole numbers: 1.5 may occur where training only had whole ones."""
         return pc.round(numbers).cast(self.type)
 
 
@@ -123,10 +123,10 @@ _UNKNOWN = Marks()
 def reading_of(
     name: str, column: pa.ChunkedArray, wish: Kind | None, bad: str, marks: Marks = _UNKNOWN
 ) -> Reading:
-    """Finds what a column of text holds; `wish` is the kind that the user says it is of.
+    """Detects what a text column contains; `wish` is the kind set by the user.
 
-    With a wish for numbers or dates, texts that are none become missing, or with ``bad="refuse"``
-    a DataError. Raises OptionError when nothing in the column is of the wished kind.
+    With a wish for numbers or dates, other texts become missing or, with ``bad="refuse"``, a DataError.
+    Raises OptionError when nothing in the column is of the wished kind.
     """
     counted = pc.value_counts(column.drop_null())
     values, counts = counted.field("values"), counted.field("counts").to_numpy()
@@ -155,7 +155,7 @@ def reading_of(
 def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
     """A column that was given as text, left so; a note where it reads as numbers or dates.
 
-    What has a form is learned as what it says, and given back as text of that form.
+    A column with a form is learned as numbers or dates, and generated as text of that form.
     """
     if silent or pa.types.is_null(found.type):
         return Reading(type=pa.string())
@@ -167,7 +167,7 @@ def as_given(name: str, found: Reading, *, silent: bool) -> Reading:
     if pa.types.is_string(found.type):
         return Reading(type=pa.string(), notes=found.notes)
     what, kind = ("dates", "datetime") if found.dates else ("numbers", "number")
-    note = f"'{name}' is text that reads as {what}; data.table.kinds '{name}={kind}' makes it so"
+    note = f"'{name}' is text that reads as {what}; data.table.kinds '{name}={kind}' converts it"
     return Reading(type=pa.string(), notes=(note,))
 
 
@@ -211,7 +211,7 @@ def _numbers(name: str, texts: pa.Array, marks: Marks, *, codes: bool = True) ->
         try:
             pc.ascii_ltrim(texts, "+").cast(pa.int64())
         except pa.ArrowInvalid:
-            note = f"'{name}' holds whole numbers of more than 18 digits: read as text"
+            note = f"'{name}' contains whole numbers of more than 18 digits: read as text"
             return Reading(type=pa.string(), notes=(note,))
         plus = pc.any(pc.starts_with(texts, "+")).as_py()
         return Reading(type=pa.float64() if plus else pa.int64())
@@ -231,8 +231,8 @@ def _formed(name: str, texts: pa.Array, marks: Marks) -> Reading | None:
     if found.doubt:
         some = next((t for t in texts.to_pylist() if "," in t), texts[0].as_py())
         note = (
-            f"'{name}': is '{some}' one of thousands, or a decimal comma? It can't be told, and is "
-            "read as text; data.table.decimal=point or =comma says which"
+            f"'{name}': the comma in '{some}' may mark thousands or decimals, so the column is read as "
+            "text; set data.table.decimal=point or =comma"
         )
         return Reading(type=pa.string(), doubt=True, notes=(note,))
     values, _ = numerals.read(texts, found.form)
@@ -271,7 +271,9 @@ def _dates(name: str, texts: pa.Array, weights: np.ndarray) -> Reading | None:
 def _own(name: str, odd: list[str], count: int) -> str:
     shown = ", ".join(f"'{t}'" for t in odd[:_NAMED])
     several = (
-        "no date, but a value of its own" if len(odd) == 1 else "no dates, but values of their own"
+        "not a date, but kept as a value of its own"
+        if len(odd) == 1
+        else "not dates, but kept as values of their own"
     )
     return f"'{name}': {shown} {'is' if len(odd) == 1 else 'are'} {several} ({count:,} in all)"
 
@@ -311,17 +313,17 @@ def _wished(
     if found is None or not whole:
         what = {"datetime": "date", "integer": "whole number"}.get(wish, wish)
         some = texts[0].as_py()
-        raise OptionError(f"data.table.kinds: '{name}' can't be {wish}: '{some}' is no {what}")
+        raise OptionError(f"data.table.kinds: '{name}' can't be {wish}: '{some}' is not a {what}")
     junk = texts.filter(pa.array(~good)).to_pylist()
     if not junk or days:
         return _with(found, tokens, ())
     shown = ", ".join(f"'{t}'" for t in junk[:_NAMED])
     count = int(weights[~good].sum())
     cells = "1 cell is" if count == 1 else f"{count:,} cells are"
-    text = f"'{name}': {cells} no {wish} ({shown})"
+    text = f"'{name}': {cells} not of kind {wish} ({shown})"
     if bad == "refuse":
         raise DataError(text)
-    loud = "warning: " if count > weights.sum() / 2 else ""  # it comes back nearly empty
+    loud = "warning: " if count > weights.sum() / 2 else ""  # nearly everything becomes missing
     return _with(found, (*tokens, *junk), (f"{loud}{text}: missing",))
 
 
@@ -343,7 +345,7 @@ def _wished_dates(
 def _wished_numbers(name: str, texts: pa.Array, marks: Marks) -> tuple[np.ndarray, Reading | None]:
     """Which texts are numbers, and how those are read."""
     if marks.semicolons and not marks.decimal:
-        marks = replace(marks, decimal=",")  # what can't be told is what is usual there
+        marks = replace(marks, decimal=",")  # ambiguous numbers are read in the usual way there
     plain = _numeric(texts)
     formed = numerals.best_of(texts, decimal=marks.decimal)
     good = plain if formed is None or plain.sum() >= formed.sum() else formed
@@ -366,7 +368,7 @@ def _dated(texts: pa.Array) -> np.ndarray:
 
 
 def _nearly(name: str, texts: pa.Array, weights: np.ndarray) -> tuple[str, ...]:
-    """A word on columns that are numbers or dates but for a few cells."""
+    """A note on columns that are numbers or dates except for a few cells."""
     formed = numerals.best_of(texts)
     numeric = _numeric(texts)
     numeric = numeric if formed is None or numeric.sum() >= formed.sum() else formed

@@ -1,4 +1,4 @@
-"""Frames, Parquet and Arrow files: tables that know their types, as blocks of canonical rows."""
+"""Frames, Parquet and Arrow files: typed tables, as blocks of canonical rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def typed_blocks(
         check_left_out(leave_out, schema.names)
         index = [n for n in schema.names if n.startswith("__index_level_")]
         if index:
-            notes.append("the row index that pandas wrote along is left out")
+            notes.append("the row index that pandas wrote is left out")
         keep = [n for n in schema.names if n not in leave_out and n not in index]
         for name in keep:
             _check_type(owner, schema.field(name))
@@ -98,7 +98,7 @@ def _arrow_file(path: Path) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch
             yield reader.schema, batches
     except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"'{path}' is damaged or no {what} file: {' '.join(str(error).split())[:200]}"
+            f"'{path}' is damaged or not a valid {what} file: {' '.join(str(error).split())[:200]}"
         ) from None
 
 
@@ -117,7 +117,7 @@ def _from_polars(frame: Any) -> pa.Table:
         try:
             arrays[column.name] = pa.chunked_array(column.to_arrow())
         except pa.ArrowInvalid:  # Int128
-            problem = f"column '{column.name}' holds {column.dtype}, which Arrow doesn't have"
+            problem = f"column '{column.name}' contains {column.dtype}, which Arrow doesn't have"
             raise DataError(f"{problem}: cast it, or leave it out") from None
     return pa.table(arrays)
 
@@ -126,13 +126,15 @@ def _from_pandas(frame: pd.DataFrame, notes: list[str], leave_out: Sequence[str]
     import pandas as pd
 
     if isinstance(frame.columns, pd.MultiIndex):
-        raise DataError("the table has columns of several levels; give each one name")
+        raise DataError("the table has multi-level columns; give each a single name")
     names = [str(name) for name in frame.columns]
     check_names("the table", names)
     if any(not isinstance(name, str) for name in frame.columns):
-        notes.append("names of columns that are no text are made text")
+        notes.append("column names that are not text are converted to text")
     if not isinstance(frame.index, pd.RangeIndex) and frame.index.name is not None:
-        notes.append(f"the index '{frame.index.name}' is no column: left out (reset_index adds it)")
+        notes.append(
+            f"the index '{frame.index.name}' is not a column: left out (reset_index adds it)"
+        )
     arrays, fields = [], []
     for i, name in enumerate(names):
         if name in leave_out:
@@ -173,9 +175,11 @@ def _array_of(name: str, series: pd.Series) -> pa.ChunkedArray:
         for value in series.dropna():
             kinds.setdefault(type(value).__name__, value)
         shown = ", ".join(f"{kind} ({str(v)[:20]!r})" for kind, v in list(kinds.items())[:3])
-        several = f"values of several types: {shown}; make them one"
-        single = f"values of type {shown}, which are no numbers, words or dates"
-        raise DataError(f"column '{name}' holds {several if len(kinds) > 1 else single}") from None
+        several = f"values of several types: {shown}; convert them to one"
+        single = f"values of type {shown}, which are not numbers, words or dates"
+        raise DataError(
+            f"column '{name}' contains {several if len(kinds) > 1 else single}"
+        ) from None
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
@@ -185,7 +189,7 @@ def _check_type(owner: str, field: pa.Field) -> None:
     except ValueError:
         what = "binary data" if "binary" in str(field.type) else str(field.type)
         raise DataError(
-            f"{owner}: column '{field.name}' holds {what[:80]}, which is no number, word or date; "
+            f"{owner}: column '{field.name}' contains {what[:80]}, which is not a number, word or date; "
             f"data.table.leave_out=['{field.name}'] leaves it out"
         ) from None
 

@@ -1,4 +1,4 @@
-"""Cells of another type than their column had in training: as near as it can hold, or unknown."""
+"""Cells whose type differs from their column's in training: converted where possible, else unknown."""
 
 from __future__ import annotations
 
