@@ -140,24 +140,30 @@ def fill(
 
 def augment(
     model: Model | Run | str | os.PathLike[str],
-    table: Any,
+    data: Any,
     *,
     balance: str | None = None,
     ratio: float = 1.0,
     n: int | None = None,
     mark: str = augmenting.MARK,
     seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
 ) -> Any:
-    """The rows of `table` and new ones below them, marked in a column `mark`.
+    """The rows of a table and new ones below them, or a folder of images with new ones beside them.
 
-    With `balance`, a column, its classes grow to `ratio` of the largest; otherwise `n` rows are
-    added. Kinds of tables as for `fill`. Raises OptionError, DataError, ModelError.
+    With `balance`, a column, or "label" for the classes of images, classes grow to `ratio` of the
+    largest; otherwise `n` examples are added. `mark` names the column that tells what is synthetic.
+
+    Kinds of tables as for `fill`; the same kind comes back. Images are written to the folder `out`,
+    a file of a table to the file `out`: then a `Grown` comes back, with what was made and dropped.
+    Raises OptionError, DataError, ModelError, and WorkError for a class that can't be grown.
 
     >>> import ganwright as gw
     >>> gw.augment("runs/credit", frame, balance="default")     # doctest: +SKIP
+    >>> gw.augment("runs/photos", "photos/", balance="label", out="grown/").made    # doctest: +SKIP
     """
     return augmenting.augment(
-        _model(model), table, balance=balance, ratio=ratio, n=n, mark=mark, seed=seed
+        _model(model), data, balance=balance, ratio=ratio, n=n, mark=mark, seed=seed, out=out
     )
 
 
