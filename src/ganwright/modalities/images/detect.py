@@ -7,9 +7,9 @@ Two distances, each divided by what is usual among training images, and averaged
 - to the mean of the training images, or of the nearest class where they have classes, in features
   learned from them (`features`), in units of their spread (Lee et al. 2018).
 
-The heat map is how much an image differs, pixel by pixel, from those nearest training images. A
-reconstruction by the generator (f-AnoGAN, Schlegl et al. 2019) was behind both in telling odd images
-from normal ones, and behind the neighbours in showing where (docs/benchmarks.md).
+The heat map is how much an image differs, pixel by pixel, from those nearest training images. What the
+generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd images worse than either distance, and
+where they are odd worse than the neighbours: docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
 
 NEAREST = 5  # training images that one is compared with
-MOST_COMPARED = 5000  # training images in all
+MOST = 5000  # training images, and held-out ones, that are looked at
 USUAL_IMAGES = 500  # training images that say what is usual
 LEAST_NORMAL = 20  # of fewer no p-value would be below 1 in 20
 SHRUNK = 0.01  # of the mean variance, added to each: hardly any spread is none at all
@@ -166,14 +166,14 @@ def detector(model: Model, data: Dataset | None, normal: Images | None) -> Detec
     if data is None:
         problem = "images are compared with those the run was trained on"
         raise DataError(f"detect: {problem}; they are not where they were, or not what they were")
-    held = data.heldout_halves[1]
+    held = _some(data.heldout_halves[1])
     count = len(held) if normal is None else len(normal.pixels)
     if count < LEAST_NORMAL:
         whose = "were held out of training: give more" if normal is None else "are given: give more"
         raise DataError(
             f"detect: p-values need {LEAST_NORMAL} normal images, and {count} {whose} (--normal)"
         )
-    chosen = data.train[:: -(-len(data.train) // MOST_COMPARED)]
+    chosen = _some(data.train)
     known, labels = data.examples(chosen), None if data.labels is None else data.labels[chosen]
     found = Detector(
         codec=_codec(model),
@@ -206,6 +206,11 @@ def reasons(
             height, width = images.sizes[i].tolist()
             Image.fromarray(fit_back(heat, (height, width), images.fit)).save(aside / name)
     return [str(heatmaps / name) for name in names]
+
+
+def _some(indices: np.ndarray) -> np.ndarray:
+    """At most `MOST` of them, evenly spread."""
+    return indices[:: -(-len(indices) // MOST) or 1]
 
 
 def _codec(model: Model) -> ImageCodec:
