@@ -140,7 +140,7 @@ def test_grey_in_colour_files_fits(run: Any) -> None:
         (["broken"], "broken': none of 1 images can be read: 0.png"),
         (["none"], "no file or folder 'none'"),
         (["grey", "--heatmaps", "grey"], "--heatmaps: 'grey' exists and is not an empty folder"),
-        (["grey", "--out", "a.png"], "--out: 'a.png' says no format of tables"),
+        (["grey", "--out", "a.png"], "--out: 'a.png' has no known suffix for tables"),
         (["grey", "--normal", "grey"], "p-values need 20 normal images, and 3 are given"),
     ],
 )
