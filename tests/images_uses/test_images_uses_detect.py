@@ -137,6 +137,7 @@ def test_grey_in_colour_files_fits(run: Any) -> None:
     ("arguments", "said"),
     [
         (["colour"], "holds colour images; the model was trained on images of 12×12 grey"),
+        (["deep.npy"], "holds float32 images; the model was trained on uint8"),
         (["broken"], "broken': none of 1 images can be read: 0.png"),
         (["none"], "no file or folder 'none'"),
         (["grey", "--heatmaps", "grey"], "--heatmaps: 'grey' exists and is not an empty folder"),
@@ -147,6 +148,7 @@ def test_grey_in_colour_files_fits(run: Any) -> None:
 def test_mistakes_are_one_line(run: Any, capsys: Capture, arguments: list[str], said: str) -> None:
     save(blobs(3, seed=10), Path("grey"))
     save(np.random.default_rng(0).integers(0, 255, (2, SIDE, SIDE, 3), np.uint8), Path("colour"))
+    np.save("deep.npy", np.zeros((2, SIDE, SIDE), np.float32))
     Path("broken").mkdir()
     Path("broken/0.png").write_bytes(b"no picture")
     assert command(["detect", str(run.path), *arguments]) == 2

@@ -67,7 +67,7 @@ def command(
     if out is not None:
         format_of(out)
     found = detect(model, data, run=run, normal=normal, heatmaps=heatmaps)
-    for note in found.examples.notes:
+    for note in found.notes:
         print(f"warning: {note}", file=sys.stderr)
     if out is not None:
         write_table(found.table(), out)

@@ -88,6 +88,7 @@ class Found:
     reasons: Sequence[Reason]
     calibrated_by: str
     calibrated_n: int
+    notes: Sequence[str]
 
     def table(self) -> pa.Table:
         """A row for each example, in the order given, as it is written to a file."""
@@ -128,8 +129,8 @@ def detect(
     part = part_of(model)
     part.check(model, heatmaps)
     examples = part.read(model, given)
-    data = None if run is None else own_data(run, model)
-    detector = part.detector(model, data, None if normal is None else part.read(model, normal))
+    known = None if normal is None else part.read(model, normal)
+    detector = part.detector(model, None if run is None else own_data(run, model), known)
     found = part.look(detector, examples)
     return Found(
         part=part,
@@ -139,6 +140,7 @@ def detect(
         reasons=part.reasons(detector, examples, found, most=most, heatmaps=heatmaps),
         calibrated_by=detector.calibrated_by,
         calibrated_n=len(detector.normal),
+        notes=(*examples.notes, *(() if known is None else known.notes)),
     )
 
 

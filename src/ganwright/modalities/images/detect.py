@@ -33,6 +33,7 @@ from ganwright.data.open import find_source
 from ganwright.evaluate.features import choose_extractor
 from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.content import channels_of
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import fit_back, has_alpha
 from ganwright.modalities.images.read.source import ImageSource
@@ -138,6 +139,7 @@ def read(model: Model, given: Any) -> Images:
     source = find_source(given, options)
     assert isinstance(source, ImageSource)
     survey = cache.survey(source)
+    _check_type(source, codec, set(survey.dtypes[survey.usable]))
     trained = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     fit = trained.of(ImageOptions).fit
     rows = cache.rows(
@@ -147,7 +149,7 @@ def read(model: Model, given: Any) -> Images:
     first = f"{source.name_of(int(bad[0]))} {reasons[0]}" if len(bad) else ""
     if not len(rows.kept):
         raise DataError(f"'{source.path}': none of {source.count:,} images can be read: {first}")
-    _check_form(source, codec, rows.least, set(survey.dtypes[rows.kept]))
+    _check_channels(source, codec, rows.least)
     notes = []
     if len(bad):
         what = f"{len(bad):,} of {source.count:,} images can't be read and are left out"
@@ -218,17 +220,21 @@ def _codec(model: Model) -> ImageCodec:
     return model.codec
 
 
-def _check_form(source: ImageSource, codec: ImageCodec, least: np.ndarray, types: set[str]) -> None:
-    """Raises DataError for images that the model's channels or type would lose something of."""
-    colour = bool((least >= 3).any()) and codec.channels < 3
-    alpha = any(has_alpha(int(c)) for c in np.unique(least)) and not has_alpha(codec.channels)
-    if colour or alpha:
+def _check_type(source: ImageSource, codec: ImageCodec, types: set[str]) -> None:
+    """Raises DataError for images of another type than the model's; 8 bits may become 16."""
+    if odd := sorted(types - {codec.dtype, *(["uint8"] if codec.dtype == "uint16" else [])}):
+        raise DataError(
+            f"'{source.path}' holds {odd[0]} images; the model was trained on {codec.dtype}"
+        )
+
+
+def _check_channels(source: ImageSource, codec: ImageCodec, least: np.ndarray) -> None:
+    """Raises DataError where the images need colour or transparency, as data do, and the model has none."""
+    needed, _ = channels_of(least, codec.channels)
+    colour = needed >= 3 > codec.channels
+    if colour or (has_alpha(needed) and not has_alpha(codec.channels)):
         holds = "colour images" if colour else "images with transparency"
         raise DataError(f"'{source.path}' holds {holds}; the model was trained on {codec.makes}")
-    if "float32" in types and codec.dtype != "float32":
-        raise DataError(
-            f"'{source.path}' holds float32 images; the model was trained on {codec.dtype}"
-        )
 
 
 # --- the two distances --------------------------------------------------------------------------
