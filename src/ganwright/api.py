@@ -19,7 +19,7 @@ from ganwright.train.run import Run, begin, default_out, go_on, prepare, startin
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import fill as filling
-from ganwright.uses.learned import kept_out, learn
+from ganwright.uses.learned import learn
 
 
 def train(
@@ -140,48 +140,58 @@ def fill(
 
 def augment(
     model: Model | Run | str | os.PathLike[str],
-    table: Any,
+    data: Any,
     *,
     balance: str | None = None,
     ratio: float = 1.0,
     n: int | None = None,
     mark: str = augmenting.MARK,
     seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
 ) -> Any:
-    """The rows of `table` and new ones below them, marked in a column `mark`.
+    """The rows of a table and new ones below them, or a folder of images with new ones beside them.
 
-    With `balance`, a column, its classes grow to `ratio` of the largest; otherwise `n` rows are
-    added. Kinds of tables as for `fill`. Raises OptionError, DataError, ModelError.
+    With `balance`, a column, or "label" for the classes of images, classes grow to `ratio` of the
+    largest; otherwise `n` examples are added. `mark` names the column that tells what is synthetic.
+
+    Kinds of tables as for `fill`; the same kind comes back. Images are written to the folder `out`,
+    a file of a table to the file `out`: then a `Grown` comes back, with what was made and dropped.
+    Raises OptionError, DataError, ModelError, and WorkError for a class that can't be grown.
 
     >>> import ganwright as gw
     >>> gw.augment("runs/credit", frame, balance="default")     # doctest: +SKIP
+    >>> gw.augment("runs/photos", "photos/", balance="label", out="grown/").made    # doctest: +SKIP
     """
     return augmenting.augment(
-        _model(model), table, balance=balance, ratio=ratio, n=n, mark=mark, seed=seed
+        _model(model), data, balance=balance, ratio=ratio, n=n, mark=mark, seed=seed, out=out
     )
 
 
 def detect(
     model: Model | Run | str | os.PathLike[str],
-    table: Any,
+    examples: Any,
     *,
     normal: Any = None,
     most: int = 3,
+    heatmaps: str | os.PathLike[str] | None = None,
 ) -> Any:
-    """How odd each row of `table` is: a pandas DataFrame with score, p_value and columns.
+    """How odd each row of a table or each image is: a pandas DataFrame with score and p_value.
 
-    p-values compare with `normal`, rows known to be so that the model was not trained on (None:
-    what a run held out, or else rows that the model makes). `most` columns are named of each row.
-    Raises OptionError, DataError, ModelError.
+    For rows (a file or frame) `columns` names those that make it odd, at most so many; for images (a
+    folder, zip, .npy or .npz; the index has their names) `heatmap` is a file in the new folder
+    `heatmaps` that shows where. p-values compare with `normal`, examples known to be so that the model
+    was not trained on (None: what a run held out, or, for rows, some that the model makes). Raises
+    OptionError, DataError, ModelError.
 
     >>> import ganwright as gw
     >>> gw.detect("runs/payments", frame).nsmallest(10, "p_value")      # doctest: +SKIP
     """
-    known, usual = _model(model), None
-    if normal is None and not isinstance(model, Model):
-        path = model.path if isinstance(model, Run) else model
-        usual, normal = kept_out(path, known) or (None, None)
-    return detecting.detect(known, table, usual=usual, normal=normal, most=most)
+    known, run = _model(model), None
+    if not isinstance(model, Model):
+        run = model.path if isinstance(model, Run) else model
+    folder = None if heatmaps is None else Path(heatmaps)
+    found = detecting.detect(known, examples, run=run, normal=normal, most=most, heatmaps=folder)
+    return found.frame()
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:

@@ -15,8 +15,8 @@ from ganwright.base.errors import DataError, ModelError, OptionError
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.schema import infer_columns
+from ganwright.modalities.tables.given import rows_of
 from ganwright.modalities.tables.options import TableOptions
-from ganwright.uses.tables import rows_of
 
 RULES = "start <= end, total = a + b, fixed(city, country), low <= mid, mid < high, opened < closed"
 COUNT = 2000

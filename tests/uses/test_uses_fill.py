@@ -16,13 +16,13 @@ from ganwright.base.errors import DataError, OptionError
 from ganwright.base.options import build
 from ganwright.cli.app import run as command
 from ganwright.data import DataOptions
+from ganwright.modalities.tables.cells import rewrite
 from ganwright.modalities.tables.dataset import frame_dataset
+from ganwright.modalities.tables.given import codec_of, rows_of
 from ganwright.model import Model
 from ganwright.train import RECIPES
 from ganwright.train.in_memory import train_in_memory
-from ganwright.uses.cells import rewrite
 from ganwright.uses.fill import find
-from ganwright.uses.tables import codec_of, rows_of
 
 from .conftest import QUICK, mixed
 

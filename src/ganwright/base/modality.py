@@ -18,6 +18,8 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
 | `measures` | optional: `MEASURES` of its own, `UNFIT` general ones | evaluate |
 | `look` | optional: `LOOK`, what its reports show | report |
+| `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
+| `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

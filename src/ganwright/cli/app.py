@@ -53,7 +53,8 @@ app = typer.Typer(
 )
 VERBS = (train, sample, evaluate, compare, report, fill, augment, detect, inspect, recipes)
 for verb in VERBS:
-    app.command(verb.NAME, epilog=verb.EPILOG)(verb.command)
+    kind = getattr(verb, "COMMAND", None)
+    app.command(verb.NAME, cls=kind, epilog=verb.EPILOG)(verb.command)
 
 
 def _version(asked: bool) -> None:

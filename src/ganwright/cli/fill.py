@@ -36,13 +36,13 @@ def command(
 ) -> None:
     """Fills the missing cells of a table; all other cells stay as they are."""
     from ganwright.base.errors import OptionError, RunError
+    from ganwright.modalities.tables.cells import as_written, check_out, rewrite
+    from ganwright.modalities.tables.given import codec_of, rows_of
     from ganwright.modalities.tables.read.tables import is_text
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
-    from ganwright.uses.cells import as_written, check_out, rewrite
     from ganwright.uses.fill import find
     from ganwright.uses.learned import learn
-    from ganwright.uses.tables import codec_of, rows_of
 
     if table is None and run.is_dir():
         raise RunError(f"'{run}' is a folder: give the table to fill as well")

@@ -86,9 +86,10 @@ class GANImputer(OneToOneFeatureMixin, TransformerMixin, RowEstimator):
         return self._filled(X, how="draw", draws=self.draws if m is None else m)
 
     def _filled(self, X: Any, *, how: Any, draws: int | None) -> list[Any]:
+        from ganwright.modalities.tables.given import codec_of, rows_of
+        from ganwright.modalities.tables.patch import patched
         from ganwright.modalities.tables.read.unread import Unread
-        from ganwright.uses.fill import find, patched
-        from ganwright.uses.tables import codec_of, rows_of
+        from ganwright.uses.fill import find
 
         check_is_fitted(self)
         X = collected(X)

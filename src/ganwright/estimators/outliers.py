@@ -60,7 +60,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def fit(self, X: Any, y: Any = None) -> GANOutlierDetector:
         """Learns from X (n, d), a frame or an array, mostly of normal rows."""
-        from ganwright.uses.detect import USUAL_ROWS, Detector
+        from ganwright.modalities.tables.detect import USUAL_ROWS, Detector
 
         self._validate_params()
         frame = self._frame(X, reset=True)
@@ -94,7 +94,10 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def p_values(self, X: Any) -> np.ndarray:
         """The share of normal rows that are at least as odd, (n,): small for outliers."""
-        return self.detector_.p_values(self._look(X).score)
+        from ganwright.uses.detect import p_values
+
+        scores = self._look(X).score
+        return p_values(self.detector_.normal, scores)
 
     def contributions(self, X: Any) -> np.ndarray:
         """How odd each cell is, (n, d): 1 is usual; 0 in columns that are not learned."""
@@ -110,8 +113,8 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return [tuple(own[name] for name in names) for names in found]
 
     def _look(self, X: Any) -> Any:
+        from ganwright.modalities.tables.given import rows_of, unread_notes
         from ganwright.modalities.tables.read.unread import Unread
-        from ganwright.uses.tables import rows_of, unread_notes
 
         check_is_fitted(self)
         codec, unread = self.detector_.codec, Unread()

@@ -1,182 +1,135 @@
-"""Growing a table: rare classes up to the frequent one, or more rows of the same kind.
+"""Growing data: rare classes up to the frequent one, or more of the same kind.
 
 What is made is conditioned on its class, not drawn until the class comes up, and marked as
-synthetic in a column of its own.
+synthetic. How a modality reads, makes and writes examples is its part `grow`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, cast
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from ganwright.base import seeds
-from ganwright.base.errors import DataError, OptionError, message
-from ganwright.base.frames import is_frame
-from ganwright.modalities.tables.codec.table import TableCodec
-from ganwright.modalities.tables.columns.spelling import spelled, spelled_table
+from ganwright.base.errors import OptionError
+from ganwright.base.modality import modality
 from ganwright.model import Model
-from ganwright.uses.tables import codec_of, rows_of, texts_in
 
 MARK = "synthetic"
-MOST_CLASSES = 1000
+Class = Any  # a class as the modality names it to itself
+
+
+class Growth(Protocol):
+    """Data of one modality that is to grow, read in the model's form."""
+
+    n: int  # examples there are
+
+    def counts(self, balance: str | None) -> Sequence[tuple[Class, int]]:
+        """The classes that `balance` names, or those that shares are kept of, and how often each is."""
+
+    def make(self, wanted: Sequence[tuple[Class, int]], seed: int) -> Mapping[str, int]:
+        """Makes so many of each class; how many, by the class's name ("" for any)."""
+
+    def joined(self, mark: str) -> Any:
+        """What was given and what was made, in the form that it was given in."""
+
+    def write(self, out: Path, mark: str) -> None:
+        """The same as a file or folder, whole or not at all."""
+
+    @property
+    def dropped(self) -> Mapping[str, Mapping[str, int]]:
+        """How many examples were made and left out, by class and reason."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is to be known of it."""
+
+
+class GrowPart(Protocol):
+    """What is asked of a modality's part `grow`."""
+
+    THINGS: str  # what examples are called
+
+    def growth(self, model: Model, data: Any, out: Path | None) -> Growth:
+        """Data read to be grown; `out`, where it will be written, is checked before any work."""
+
+    def default_out(self, data: Path) -> Path:
+        """Where it is written if nobody says."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """So many rows to make, under a condition; an empty one is none."""
+class Grown:
+    """What was written: how many examples there were, and how many of which class were made."""
 
-    count: int
-    where: dict[str, Any]
+    path: Path
+    given: int
+    made: Mapping[str, int]
+    dropped: Mapping[str, Mapping[str, int]]
+    notes: Sequence[str]
+
+
+def grow_of(model: Model) -> GrowPart:
+    """How a model's kind of examples grows. Raises OptionError where there is no such thing."""
+    own = modality(model.codec.kind)
+    if not own.has("grow"):
+        raise OptionError(f"augment: there is no augmenting of {model.spec.things}")
+    return cast(GrowPart, own.part("grow"))
 
 
 def augment(
     model: Model,
-    table: Any,
+    data: Any,
     *,
     balance: str | None = None,
     ratio: float = 1.0,
     n: int | None = None,
     mark: str = MARK,
     seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
 ) -> Any:
-    """The rows of `table` and new ones below them, which have True in the column `mark`.
+    """The examples of `data` and new ones, marked by `mark`: in memory, or written to `out`.
 
-    With `balance`, a column, its classes grow to `ratio` of the largest; otherwise `n` rows are
-    added. `table` is a DataFrame of pandas or polars or a pyarrow Table, and the same kind comes
-    back, or a file, which comes back as a pandas DataFrame. Columns that the model does not know
-    are missing in new rows. Raises OptionError, DataError.
+    With `balance` classes grow to `ratio` of the largest; otherwise `n` examples are added. Returns
+    what was given, grown, or with `out` a `Grown`. Raises OptionError, DataError, WorkError.
     """
-    codec = codec_of(model, "augment", fills=False)
-    canonical = rows_of(codec, table)
-    wanted = plan(codec, canonical, balance=balance, ratio=ratio, n=n)
-    base = table if is_frame(table) else codec.join([canonical])
-    return joined(codec, base, rows(model, wanted, seed, canonical), mark)
+    part = grow_of(model)
+    _check(balance, ratio, n)
+    target = None if out is None else Path(out)
+    growth = part.growth(model, data, target)
+    counts = growth.counts(balance)
+    wanted = _missing(counts, ratio) if n is None else _shared(counts, n)
+    made = growth.make(wanted, seed)
+    if target is None:
+        return growth.joined(mark)
+    growth.write(target, mark)
+    return Grown(target, growth.n, made, growth.dropped, growth.notes)
 
 
-def plan(
-    codec: TableCodec,
-    table: pa.Table,
-    *,
-    balance: str | None = None,
-    ratio: float = 1.0,
-    n: int | None = None,
-) -> list[Batch]:
-    """What is to be made for a table in the model's own columns and types. Raises OptionError."""
+def _check(balance: str | None, ratio: float, n: int | None) -> None:
     if (balance is None) == (n is None):
-        raise OptionError("augment: needs one of balance (a column) and n (how many rows to add)")
-    if n is not None:
-        if n < 1:
-            raise OptionError(f"n: must be at least 1; got {n}")
-        return [Batch(n, {})]
-    assert balance is not None
+        raise OptionError(
+            "augment: needs one of balance (a column; of images label) and n (how many to add)"
+        )
+    if n is not None and n < 1:
+        raise OptionError(f"n: must be at least 1; got {n}")
     if not 0 < ratio <= 1:
         raise OptionError(f"ratio: must lie above 0 and be at most 1; got {ratio:g}")
-    return [Batch(count, {balance: value}) for value, count in _short(codec, table, balance, ratio)]
 
 
-def _short(
-    codec: TableCodec, table: pa.Table, balance: str, ratio: float
-) -> Iterator[tuple[Any, int]]:
-    """The classes that have too few rows, and how many are missing."""
-    if balance not in codec.learned:
-        problem = f"no column '{balance}' that was learned"
-        raise OptionError(message("balance", problem, allowed=codec.learned, got=balance))
-    column = next(one for one in codec.columns if one.name == balance)
-    counts = pc.value_counts(table.column(balance).drop_null())
-    if not len(counts):
-        raise DataError(f"balance: column '{balance}' is missing in every row")
-    if len(counts) > MOST_CLASSES or column.kind == "number":
-        several = f"{len(counts):,} values of kind {column.kind}"
-        raise OptionError(f"balance: column '{balance}' has {several}, which are no classes")
-    found = counts.field("counts").to_numpy()
-    least = math.ceil(ratio * int(found.max()))
-    for value, count in zip(counts.field("values"), found, strict=True):
-        if count < least:
-            codec.allowed({balance: _asked(value)})  # a class never seen in training
-            yield _asked(value), least - int(count)
+def _missing(counts: Sequence[tuple[Class, int]], ratio: float) -> list[tuple[Class, int]]:
+    """How many each class lacks of `ratio` of the largest."""
+    least = math.ceil(ratio * max(count for _, count in counts))
+    return [(own, least - count) for own, count in counts if count < least]
 
 
-def _asked(value: pa.Scalar) -> Any:
-    """A value as conditions take it: text of a category as it is."""
-    plain = value.as_py()
-    return [plain] if isinstance(plain, str) else plain
-
-
-def rows(model: Model, wanted: list[Batch], seed: int, real: pa.Table) -> Iterator[pa.Table]:
-    """The new rows in the canonical types, block by block; identifiers go on above those of `real`."""
-    codec = codec_of(model, "augment", fills=False)
-    numbers = {
-        name: one.after_all(real.column(name))
-        for name, one in codec.remade.items()
-        if one.column.kind == "identifier"
-    }
-    done = 0
-    for number, batch in enumerate(wanted):
-        own = seeds.derive(seed, "augment", number)
-        for block in model.stream(batch.count, seed=own, where=batch.where or None):
-            made = codec.plain(block.examples)
-            for name, first in numbers.items():
-                keys = codec.remade[name].more(first + done, made.num_rows)
-                at = made.column_names.index(name)
-                made = made.set_column(at, made.schema.field(at), keys)
-            done += made.num_rows
-            yield made
-
-
-def joined(codec: TableCodec, real: Any, new: Iterator[pa.Table], mark: str = MARK) -> Any:
-    """Real rows, then the made ones, in the real ones' kind of frame, and the column `mark`."""
-    room = type(real).__module__.partition(".")[0]
-    names = real.column_names if room == "pyarrow" else [str(name) for name in real.columns]
-    if mark in names:
-        raise OptionError(f"mark: the table has a column '{mark}' already; choose another name")
-    made = pa.concat_tables([codec.schema.empty_table(), *new])
-    if room == "pandas":
-        return _joined_pandas(codec, real, made, mark)
-    texts = [column for column in codec.columns if column.name in texts_in(real)]
-    made = spelled_table(made, texts)
-    table = real if room == "pyarrow" else real.lazy().collect().to_arrow()
-    arrays, flags = [], pa.array([False] * table.num_rows + [True] * made.num_rows)
-    for field in table.schema:
-        old = table.column(field.name)
-        known = field.name in made.column_names
-        new = made.column(field.name) if known else pa.nulls(made.num_rows, field.type)
-        plain = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        parts = [old.cast(plain).combine_chunks(), pa.chunked_array([new]).cast(plain)]
-        whole = pa.chunked_array([c for p in parts for c in _chunks(p)], plain)
-        arrays.append(whole.dictionary_encode().cast(field.type) if plain != field.type else whole)
-    table = pa.table([*arrays, flags], schema=table.schema.append(pa.field(mark, pa.bool_())))
-    if room == "pyarrow":
-        return table
-    import polars as pl
-
-    frame: Any = pl.from_arrow(table)
-    return frame.cast(dict(real.lazy().collect().schema))
-
-
-def _chunks(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
-    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
-
-
-def _joined_pandas(codec: TableCodec, real: Any, made: pa.Table, mark: str) -> Any:
-    import pandas as pd
-
-    new = codec.join([made])
-    texts = texts_in(real)
-    for column in codec.columns:
-        if column.name in texts and (column.written or column.type == "int64"):
-            array = spelled(made.column(column.name), column).cast(pa.string())
-            new[column.name] = array.to_pandas()
-    new = new.reindex(columns=[str(name) for name in real.columns])
-    new.columns = real.columns
-    for at, kind in enumerate(real.dtypes):
-        column = new.iloc[:, at]
-        if column.dtype != kind and not (kind.kind in "iub" and column.hasnans):
-            new.isetitem(at, column.astype(kind))
-    both = pd.concat([real, new], ignore_index=True)
-    both[mark] = [False] * len(real) + [True] * len(new)
-    return both
+def _shared(counts: Sequence[tuple[Class, int]], n: int) -> list[tuple[Class, int]]:
+    """`n` in the shares of the classes."""
+    total, passed, given, found = sum(count for _, count in counts), 0, 0, []
+    for own, count in counts:
+        passed += count
+        more = round(n * passed / total) - given if passed < total else n - given
+        given += more
+        found.append((own, more))
+    return [(own, more) for own, more in found if more]

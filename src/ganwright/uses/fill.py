@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from ganwright.base import seeds
@@ -23,9 +22,7 @@ from ganwright.base.frames import is_frame
 from ganwright.modalities.tables.codec.table import TableCodec
 from ganwright.modalities.tables.columns.line import missing_of
 from ganwright.modalities.tables.columns.spelling import spelled
-from ganwright.modalities.tables.read.unread import Unread
-from ganwright.model import Model
-from ganwright.uses.tables import (
+from ganwright.modalities.tables.given import (
     block_size,
     codec_of,
     given_codes,
@@ -35,6 +32,9 @@ from ganwright.uses.tables import (
     unread_notes,
     without_missing,
 )
+from ganwright.modalities.tables.patch import patched
+from ganwright.modalities.tables.read.unread import Unread
+from ganwright.model import Model
 
 How = Literal["mean", "draw"]
 HOWS = ("mean", "draw")
@@ -229,70 +229,3 @@ def _unseen(codec: TableCodec, odd: np.ndarray) -> Iterator[str]:
         count = int(odd[:, c].sum())
         values = "value" if count == 1 else "values"
         yield f"'{codec.names[c]}': {count:,} {values} unseen in training, {what}"
-
-
-# --- the user's own frame ------------------------------------------------------------------------
-
-
-def patched(frame: Any, rows: dict[str, np.ndarray], values: dict[str, pa.Array]) -> Any:
-    """A copy of the frame with `values` in the `rows` of each column; nothing else changes."""
-    room = type(frame).__module__.partition(".")[0]
-    return {"polars": _patched_polars, "pyarrow": _patched_arrow}.get(room, _patched_pandas)(
-        frame, rows, values
-    )
-
-
-def _patched_pandas(frame: Any, rows: dict[str, np.ndarray], values: dict[str, pa.Array]) -> Any:
-    import pandas as pd
-
-    frame = frame.copy()
-    names = [str(name) for name in frame.columns]
-    for name, where in rows.items():
-        at = names.index(name)
-        column = frame.iloc[:, at].copy()
-        new = values[name].to_pandas()
-        if isinstance(column.dtype, pd.SparseDtype):
-            column = column.sparse.to_dense()
-        try:
-            column.iloc[where] = new.astype(column.dtype).array
-        except (TypeError, ValueError):  # of another type than in training: both kinds of values
-            column = column.astype(object)
-            column.iloc[where] = new.astype(object).array
-        frame.isetitem(at, column)
-    return frame
-
-
-def _patched_polars(frame: Any, rows: dict[str, np.ndarray], values: dict[str, pa.Array]) -> Any:
-    import polars as pl
-
-    frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
-    for name, where in rows.items():
-        column = frame[name]
-        new: Any = pl.from_arrow(values[name])
-        if column.dtype == pl.Float64 or column.dtype == pl.Float32:
-            column = column.fill_nan(None)
-        mask = np.zeros(len(frame), bool)
-        mask[where] = True
-        place = np.zeros(len(frame), np.int64)
-        place[where] = np.arange(len(where))
-        full = new.cast(column.dtype).gather(place)
-        frame = frame.with_columns(full.zip_with(pl.Series(mask), column).alias(name))
-    return frame
-
-
-def _patched_arrow(
-    table: pa.Table, rows: dict[str, np.ndarray], values: dict[str, pa.Array]
-) -> pa.Table:
-    for name, where in rows.items():
-        at = table.column_names.index(name)
-        field = table.schema.field(at)
-        old = table.column(at)
-        kind = field.type
-        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        mask = np.zeros(table.num_rows, bool)
-        mask[where] = True
-        new = values[name].cast(plain)
-        filled = pc.replace_with_mask(old.cast(plain).combine_chunks(), pa.array(mask), new)
-        filled = filled.dictionary_encode().cast(kind) if plain != kind else filled
-        table = table.set_column(at, field, filled)
-    return table

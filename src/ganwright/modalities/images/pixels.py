@@ -96,14 +96,37 @@ def _centre_box(height: int, width: int, size: tuple[int, int]) -> tuple[float, 
 
 def _pad(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width, channels = array.shape
-    scale = min(size[0] / height, size[1] / width)
-    inner = (max(1, round(height * scale)), max(1, round(width * scale)))
+    inner, (top, left) = _within(height, width, size)
     small = _resize(array, inner, (0.0, 0.0, width, height)) if inner != (height, width) else array
-    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     out = np.empty((*size, channels), array.dtype)
     out[:] = 0 if has_alpha(channels) else _border_mean(small)
     out[top : top + inner[0], left : left + inner[1]] = small
     return out
+
+
+def _within(height: int, width: int, size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """The size that a picture has inside `size`, and where it begins."""
+    scale = min(size[0] / height, size[1] / width)
+    inner = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return inner, ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
+
+
+def fit_back(map_: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
+    """A map (h, w) uint8 of a picture that `fit_to` made, at the picture's own `size`; 0 where it was cut."""
+    height, width = size
+    if map_.shape == size:
+        return map_
+    box: tuple[float, ...] = (0, 0, width, height)
+    if fit == "crop":
+        box = _centre_box(height, width, map_.shape)
+    elif fit == "pad":
+        inner, (top, left) = _within(height, width, map_.shape)
+        map_ = map_[top : top + inner[0], left : left + inner[1]]
+    left, top, right, bottom = map(round, box)
+    out = Image.new("L", (width, height))
+    inside = (max(1, right - left), max(1, bottom - top))
+    out.paste(Image.fromarray(map_).resize(inside, Image.Resampling.BILINEAR), (left, top))
+    return np.asarray(out)
 
 
 def _border_mean(array: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ class PngWriter(Writing["ImageCodec"]):
     def _add(self, samples: np.ndarray, labels: list[int | None], seeds: np.ndarray) -> None:
         for i, sample in enumerate(samples):
             name = f"{self.written + i:0{self._digits}}.png"
-            _save_png(sample, self._folder / name)
+            save_png(sample, self._folder / name)
             label = labels[i]
             self._table.writerow([name, "" if label is None else self._name(label), int(seeds[i])])
 
@@ -64,7 +64,8 @@ class PngWriter(Writing["ImageCodec"]):
         pass
 
 
-def _save_png(sample: np.ndarray, path: Path) -> None:
+def save_png(sample: np.ndarray, path: Path) -> None:
+    """Writes one picture (H, W, C) of uint8 or uint16."""
     if sample.dtype == np.uint16 and sample.shape[2] > 1:  # Pillow writes grey alone in 16 bits
         path.write_bytes(encode_png(sample))
     else:

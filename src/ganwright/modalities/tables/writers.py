@@ -30,9 +30,14 @@ _ROWS = 1 << 16  # buffered before each write
 
 def format_for(codec: TableCodec, path: Path, format: str | None) -> str:  # noqa: A002
     """See `TableCodec.format_for`."""
+    return format_of(path, format, codec.formats)
+
+
+def format_of(path: Path, format: str | None = None, formats: tuple[str, ...] = ()) -> str:  # noqa: A002
+    """The format of any table, by `format`, one of `formats`, or the suffix of `path`. Raises OptionError."""
     places = (".csv", ".tsv", ".parquet", ".csv.gz")
     packed = inner(path) if is_table_name(path) else path
-    return chosen_format(packed, format, _SUFFIXES, codec.formats, "tables", places)
+    return chosen_format(packed, format, _SUFFIXES, formats, "tables", places)
 
 
 class _TableWriter(Writing["TableCodec"]):

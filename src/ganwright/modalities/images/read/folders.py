@@ -196,6 +196,11 @@ class FileReader:
         with self._file(index) as file:
             return read_pixels(file)
 
+    def content(self, index: int) -> bytes:
+        """The file itself."""
+        with self._file(index) as file:
+            return file.read()
+
     def _file(self, index: int) -> BinaryIO:
         try:
             return self._open(index)

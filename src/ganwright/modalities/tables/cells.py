@@ -24,8 +24,8 @@ from ganwright.data.dialect import Dialect, sniff
 from ganwright.data.packing import ARROW_SUFFIXES, TEXT_SUFFIXES, inner, is_table_name, opened, sink
 from ganwright.modalities.tables.columns.line import flat
 from ganwright.modalities.tables.columns.spelling import spelled
+from ganwright.modalities.tables.patch import patched
 from ganwright.modalities.tables.read.tables import is_text
-from ganwright.uses.fill import patched
 
 if TYPE_CHECKING:
     from ganwright.modalities.tables.codec.table import TableCodec

@@ -1,0 +1,191 @@
+"""Growing a folder of images: new ones, class by class, beside copies of the originals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ganwright.base import seeds
+from ganwright.base.errors import DataError, OptionError, UsageError, WorkError, message
+from ganwright.base.options import build
+from ganwright.data import DataOptions, Dataset
+from ganwright.data.open import dataset_of, find_source
+from ganwright.modalities.images import cache
+from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.grow import folder
+from ganwright.modalities.images.grow.filters import Filters, K, reasons, told
+from ganwright.modalities.images.judge import fits
+from ganwright.modalities.images.read.source import ImageSource
+from ganwright.model import Model
+
+THINGS = "images"
+LABEL = "label"  # what images are balanced by: they have no other column
+LEAST_TRAINED = K + 1  # of a class
+DRAWS, LEAST_DRAWS = 20, 400  # at most, for each image asked for; and for a class
+NAMED = 5  # images that can't be read, in words
+
+
+def default_out(data: Path) -> Path:
+    """A folder here."""
+    return Path(f"{data.name.partition('.')[0] or 'images'}-augmented")
+
+
+def growth(model: Model, data: Any, out: Path | None) -> Growth:
+    """Images read as those that the model was trained on. Raises DataError, OptionError."""
+    if out is None:
+        raise OptionError("out: name a folder for the originals and the new images")
+    if cast(ImageCodec, model.codec).dtype == "float32":
+        raise UsageError("augment: makes PNG files, which can't hold float32")
+    options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
+    source = find_source(data, options)
+    if not isinstance(source, ImageSource):
+        raise DataError(f"'{data}' holds no images, and the model makes {model.codec.makes}")
+    folder.check(out, source)
+    opened = dataset_of(source, options)
+    fits("the model makes", model.codec, opened)
+    return Growth(model, source, opened)
+
+
+class Growth:
+    """Labelled or unlabelled images, and new ones that passed the filters."""
+
+    def __init__(self, model: Model, source: ImageSource, data: Dataset) -> None:
+        self.model, self.source, self.data = model, source, data
+        places = {source.name_of(i): i for i in range(source.count)}
+        self.places = np.array([places[data.name_of(i)] for i in range(len(data))])
+        official = None if source.official is None else source.official[self.places]
+        self.tested = 0 if official is None or official.all() else int(official.sum())
+        whole = np.setdiff1d(np.arange(len(data)), data.dropped)
+        self.originals = data.train if self.tested else whole
+        self.n = len(self.originals)
+        self.new: dict[str, np.ndarray] = {}
+        self.dropped: dict[str, dict[str, int]] = {}
+        self.notes: list[str] = []
+
+    def counts(self, balance: str | None) -> list[tuple[str, int]]:
+        """The classes by name, or one without a name. Raises OptionError."""
+        classes = self.data.spec.classes
+        if balance is not None and balance != LABEL:
+            problem = f"images have no column '{balance}'"
+            raise OptionError(message("balance", problem, allowed=[LABEL], got=balance))
+        if balance is not None and not classes:
+            raise OptionError(
+                f"balance: '{self.source.path}' has no classes, a folder for each, say"
+            )
+        if classes and not self.model.spec.classes:
+            raise OptionError(
+                "augment: the model was trained without classes and can't make images of one"
+            )
+        if not classes:
+            return [("", self.n)]
+        assert self.data.labels is not None  # there are classes
+        found = np.bincount(self.data.labels[self.originals], minlength=len(classes))
+        return list(zip(classes, found.tolist(), strict=True))
+
+    def make(self, wanted: Sequence[tuple[str, int]], seed: int) -> Mapping[str, int]:
+        """Draws images of each class until so many pass. Raises OptionError, WorkError."""
+        for name, _ in wanted:
+            self._check(name)
+        if not wanted:
+            self.notes += self._about_originals()
+            return {}
+        filters = Filters(self.data)
+        given, lines = dict(self.counts(None)), []
+        for name, count in wanted:
+            own = seeds.derive(seed, "augment", name)
+            images, drawn, dropped = self._drawn(filters, name, count, own)
+            self.new[name], self.dropped[name] = images, dropped
+            lines.append(told(name, given[name], count, drawn, dropped))
+        held, shares = filters.calibration([self._label(name) for name, _ in wanted])
+        if held:
+            each = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+            lines.append(f"of {held:,} held-out images of these classes would pass: {each}")
+        self.notes += [*filters.said(), *lines, *self._about_originals()]
+        return dict(wanted)
+
+    def joined(self, mark: str) -> Any:
+        """Never asked for: `growth` needs a folder."""
+        raise NotImplementedError
+
+    def write(self, out: Path, mark: str) -> None:
+        """The folder: classes, samples.csv (file, label, `mark`) and samples.txt, the notes."""
+        if mark in ("file", LABEL):
+            raise OptionError(f"mark: samples.csv has a column '{mark}' already; choose another")
+        classes, labels = self.data.spec.classes, self.data.labels
+        originals = (
+            (int(self.places[i]), "" if labels is None else classes[labels[i]])
+            for i in self.originals
+        )
+        new = ((name, image) for name, images in self.new.items() for image in images)
+        note = "\n".join(self.notes) + "\n"
+        folder.write(out, mark, self.source, originals, new, classes, note)
+
+    def _label(self, name: str) -> int | None:
+        return self.data.spec.classes.index(name) if name else None
+
+    def _check(self, name: str) -> None:
+        """Raises OptionError for a class that can't be asked for, or has too few training images."""
+        known = self.model.spec.classes
+        if name and name not in known:
+            problem = f"the model does not know the class '{name}'"
+            raise OptionError(message("augment", problem, allowed=known, got=name))
+        label, train = self._label(name), self.data.train
+        own = len(train) if label is None else int((self.data.labels[train] == label).sum())  # type: ignore[index]
+        if own < LEAST_TRAINED:
+            what = f"class '{name}' has" if name else "there are"
+            raise OptionError(
+                f"augment: {what} {own} training images; the filters take {LEAST_TRAINED}"
+            )
+
+    def _drawn(
+        self, filters: Filters, name: str, count: int, seed: int
+    ) -> tuple[np.ndarray, int, dict[str, int]]:
+        """`count` images that pass, how many were drawn for them, and how many each filter dropped."""
+        most, label = max(LEAST_DRAWS, DRAWS * count), self._label(name)
+        kept: list[np.ndarray] = []
+        drawn, left, dropped = 0, count, dict[str, int]()
+        for images, passes in self._judged(filters, most, name, label, seed):
+            good = np.flatnonzero(np.logical_and.reduce(list(passes.values())))[:left]
+            end = int(good[-1]) + 1 if len(good) == left else len(images)
+            kept.append(images[good])
+            drawn, left = drawn + end, left - len(good)
+            for reason, ok in passes.items():
+                dropped[reason] = dropped.get(reason, 0) + int((~ok[:end]).sum())
+            if not left:
+                return np.concatenate(kept), drawn, dropped
+        what, passed = f"class '{name}'" if name else "the data", count - left
+        raise WorkError(
+            f"{what} can't be grown: of {drawn:,} images drawn {passed:,} pass and {count:,} were asked "
+            f"for{reasons(drawn - passed, dropped)}. Nothing was written; a longer training may help"
+        )
+
+    def _judged(
+        self, filters: Filters, most: int, name: str, label: int | None, seed: int
+    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        for block in self.model.stream(most, seed=seed, label=name or None):
+            yield block.examples, filters.passes(block.examples, label)
+
+    def _about_originals(self) -> Iterator[str]:
+        """What is to be known of the data, beside what was made."""
+        skipped, codec = self.data.skipped, self.data.codec
+        if skipped:
+            more = [f"{len(skipped) - NAMED:,} more"] if len(skipped) > NAMED else []
+            named = ", ".join([f"{one.name} {one.reason}" for one in skipped[:NAMED]] + more)
+            yield f"{len(skipped):,} can't be read and are left out: {named}"
+        if self.tested:
+            yield f"the data's own test part ({self.tested:,}) is left out: it is there to test by"
+        found, places = cache.survey(self.source), self.places[self.originals]
+        same = (found.heights[places] == codec.height) & (found.widths[places] == codec.width)
+        if not same.all():
+            yield (
+                f"new images are {codec.height}×{codec.width}, as the model makes them; "
+                f"{int((~same).sum()):,} of {self.n:,} originals have another size"
+            )
+        if self.data.fingerprint != self.model.data.get("fingerprint"):
+            yield (
+                "this is not the data that the model was trained on: copies of training images that "
+                "are not here go unnoticed"
+            )

@@ -1,0 +1,92 @@
+"""Originals and new images in one folder: a folder for each class, and samples.csv."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+import numpy as np
+
+from ganwright.base.errors import UsageError
+from ganwright.base.runs import replacing
+from ganwright.modalities.images.read.folders import FileReader
+from ganwright.modalities.images.read.pictures import decoding
+from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
+from ganwright.modalities.images.writers import save_png
+
+TABLE, NOTE = "samples.csv", "samples.txt"
+
+
+def check(out: Path, source: ImageSource) -> None:
+    """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise UsageError(f"--out: '{out}' exists and is not an empty folder")
+    own, data = out.resolve(), Path(source.path).resolve()
+    if source.kind == "folder" and (own == data or data in own.parents):
+        raise UsageError(f"--out: '{out}' lies within the data; name a folder beside it")
+
+
+class Folder:
+    """Names for files in the folders of classes, none twice, whatever letters a class has."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        safe = [_is_safe(name) for name in classes]
+        self.folders = {
+            name: name if ok else f"class-{i}"
+            for i, (name, ok) in enumerate(zip(classes, safe, strict=True))
+        }
+        self.taken: set[str] = set()
+
+    def place(self, label: str, name: str) -> str:
+        """A path for the file `name` of a class, relative to the folder."""
+        path, folder = PurePosixPath(name), PurePosixPath(self.folders.get(label, ""))
+        found, number = folder / path.name, 1
+        while str(found).lower() in self.taken:  # some file systems know no capitals
+            number += 1
+            found = folder / f"{path.stem}-{number}{path.suffix}"
+        self.taken.add(str(found).lower())
+        return str(found)
+
+
+def _is_safe(name: str) -> bool:
+    return bool(name) and not name.startswith(".") and not set(name) & set('/\\:*?"<>|\0')
+
+
+def write(
+    out: Path,
+    mark: str,
+    source: ImageSource,
+    originals: Iterable[tuple[int, str]],
+    new: Iterable[tuple[str, np.ndarray]],
+    classes: Sequence[str],
+    note: str,
+) -> None:
+    """Writes the folder, whole or not at all: originals (their place in the source, class), then new ones.
+
+    Files are copied as they are; of arrays each image becomes a PNG.
+    """
+    folder, files = Folder(classes), source.kind in PICTURE_FILES
+    with replacing(out) as aside:
+        for own in {"", *folder.folders.values()}:
+            (aside / own).mkdir(parents=True, exist_ok=True)
+        with (
+            decoding(),
+            source.opened() as reader,
+            (aside / TABLE).open("w", newline="", encoding="utf-8") as file,
+        ):
+            table = csv.writer(file)
+            table.writerow(["file", "label", mark])
+            for index, label in originals:
+                path = folder.place(label, source.name_of(index) if files else f"{index:06}.png")
+                if files:
+                    (aside / path).write_bytes(cast(FileReader, reader).content(index))
+                else:
+                    save_png(reader.read(index), aside / path)
+                table.writerow([path, label, "false"])
+            for number, (label, image) in enumerate(new):
+                path = folder.place(label, f"synthetic-{number:06}.png")
+                save_png(image, aside / path)
+                table.writerow([path, label, "true"])
+        (aside / NOTE).write_text(note, encoding="utf-8")
