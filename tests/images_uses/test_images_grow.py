@@ -180,6 +180,7 @@ def test_a_test_part_of_its_own_is_no_training_data(inside: Path) -> None:
         (["RUN", "DATA", "--balance", "--out", "full"], "'full' exists and is not an empty folder"),
         (["RUN", "DATA", "-n", "4", "--out", "DATA/new"], "lies within the data"),
         (["RUN", "flat", "--balance"], "has no classes"),
+        (["RUN", "flat", "-n", "4"], "the model has classes and the data has none"),
         (["RUN", "other", "--balance"], "the model does not know the class '7'"),
         (["RUN", "rows.csv", "--balance"], "holds no images"),
         (["RUN", "DATA", "-n", "4", "--mark", "label"], "samples.csv has a column 'label' already"),
