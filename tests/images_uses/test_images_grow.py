@@ -178,8 +178,13 @@ def test_a_test_part_of_its_own_is_no_training_data(inside: Path) -> None:
         (["RUN", "DATA"], "needs one of balance"),
         (["RUN", "DATA", "--balance", "colour"], "images have no column 'colour'; allowed: label"),
         (["RUN", "DATA", "--balance", "--out", "full"], "'full' exists and is not an empty folder"),
+        (
+            ["RUN", "DATA", "-n", "4", "--out", "rows.csv/new"],
+            "'rows.csv/new' can't be made",
+        ),
         (["RUN", "DATA", "-n", "4", "--out", "DATA/new"], "lies within the data"),
         (["RUN", "flat", "--balance"], "has no classes"),
+        (["RUN", "flat", "-n", "4"], "the model has classes and the data has none"),
         (["RUN", "other", "--balance"], "the model does not know the class '7'"),
         (["RUN", "rows.csv", "--balance"], "holds no images"),
         (["RUN", "DATA", "-n", "4", "--mark", "label"], "samples.csv has a column 'label' already"),
@@ -278,8 +283,8 @@ def test_only_what_passes_is_kept(
 
 
 def test_names_are_never_twice_and_always_safe() -> None:
-    own = folder.Folder(["cat", "a/b", "..", "DOG"])
+    own = folder.Folder(["cat", "a/b", "..", "class-1"])
     assert own.place("cat", "x/1.png") == "cat/1.png"
     assert own.place("cat", "y/1.PNG") == "cat/1-2.PNG"
-    assert own.place("a/b", "1.png") == "class-1/1.png"
-    assert own.place("..", "1.png") == "class-2/1.png"
+    assert own.place("a/b", "1.png") == "class-1_/1.png"
+    assert own.place("..", "1.png") == "class-2_/1.png"

@@ -75,10 +75,9 @@ class Growth:
             raise OptionError(
                 f"balance: '{self.source.path}' has no classes, a folder for each, say"
             )
-        if classes and not self.model.spec.classes:
-            raise OptionError(
-                "augment: the model was trained without classes and can't make images of one"
-            )
+        if bool(classes) != bool(self.model.spec.classes):
+            which = ("the data", "the model") if classes else ("the model", "the data")
+            raise OptionError(f"augment: {which[0]} has classes and {which[1]} has none")
         if not classes:
             return [("", self.n)]
         assert self.data.labels is not None  # there are classes

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 import numpy as np
 
-from ganwright.base.errors import UsageError
+from ganwright.base.errors import UsageError, WorkError
 from ganwright.base.runs import replacing
 from ganwright.modalities.images.read.folders import FileReader
 from ganwright.modalities.images.read.pictures import decoding
-from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
+from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource, Unreadable
 from ganwright.modalities.images.writers import save_png
 
 TABLE, NOTE = "samples.csv", "samples.txt"
@@ -23,6 +24,9 @@ def check(out: Path, source: ImageSource) -> None:
     """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise UsageError(f"--out: '{out}' exists and is not an empty folder")
+    above = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"--out: '{out}' can't be made: nothing may be written in '{above}'")
     own, data = out.resolve(), Path(source.path).resolve()
     if source.kind == "folder" and (own == data or data in own.parents):
         raise UsageError(f"--out: '{out}' lies within the data; name a folder beside it")
@@ -32,10 +36,12 @@ class Folder:
     """Names for files in the folders of classes, none twice, whatever letters a class has."""
 
     def __init__(self, classes: Sequence[str]) -> None:
-        safe = [_is_safe(name) for name in classes]
+        numbered = [f"class-{i}" for i in range(len(classes))]
+        while set(numbered) & set(classes):
+            numbered = [f"{name}_" for name in numbered]
         self.folders = {
-            name: name if ok else f"class-{i}"
-            for i, (name, ok) in enumerate(zip(classes, safe, strict=True))
+            name: name if _is_safe(name) else number
+            for name, number in zip(classes, numbered, strict=True)
         }
         self.taken: set[str] = set()
 
@@ -80,10 +86,13 @@ def write(
             table.writerow(["file", "label", mark])
             for index, label in originals:
                 path = folder.place(label, source.name_of(index) if files else f"{index:06}.png")
-                if files:
-                    (aside / path).write_bytes(cast(FileReader, reader).content(index))
-                else:
-                    save_png(reader.read(index), aside / path)
+                try:
+                    if files:
+                        (aside / path).write_bytes(cast(FileReader, reader).content(index))
+                    else:
+                        save_png(reader.read(index), aside / path)
+                except Unreadable as error:  # gone since it was read
+                    raise WorkError(f"'{source.name_of(index)}' {error}") from None
                 table.writerow([path, label, "false"])
             for number, (label, image) in enumerate(new):
                 path = folder.place(label, f"synthetic-{number:06}.png")
