@@ -185,6 +185,6 @@ class Growth:
             )
         if self.data.fingerprint != self.model.data.get("fingerprint"):
             yield (
-                "this is not the data that the model was trained on: copies of training images that "
+                "this is not exactly what the model was trained on: copies of training images that "
                 "are not here go unnoticed"
             )
