@@ -101,7 +101,7 @@ def test_on_digits_the_discriminator_comes_to_be_as_steep_as_it_should() -> None
 def test_it_needs_something_to_govern(setting: dict[str, Any]) -> None:
     recipe = RECIPES["dcgan"].make()
     recipe = replace(recipe, game=replace(recipe.game, gamma=GammaOptions(**setting)))
-    with pytest.raises(OptionError, match=r"game\.gamma: governs"):
+    with pytest.raises(OptionError, match=r"game\.gamma: scales"):
         Trainer(recipe, gw.open_data("digits"), "cpu")
 
 

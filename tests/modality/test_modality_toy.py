@@ -68,7 +68,7 @@ def test_without_it_its_data_and_models_are_one_line(place: Path) -> None:
     (place / "bare").mkdir(exist_ok=True)
     bare = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for words, told in (
-        (["inspect", "sines.waves"], "is not data that is understood"),
+        (["inspect", "sines.waves"], "is not a known kind of data"),
         (["sample", "run"], "'codec' has kind 'wave'; known: image"),
     ):
         done = subprocess.run(
