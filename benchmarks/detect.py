@@ -126,7 +126,7 @@ def apart(view: part.View, tested: np.ndarray, count: int) -> np.ndarray:
 
 def baselines(detector: part.Detector, tested: np.ndarray) -> dict[str, np.ndarray]:
     known = detector.known
-    x, y = (torch.from_numpy(a.reshape(len(a), -1)).float() / 255 for a in (known, tested))
+    x, y = (torch.tensor(a.reshape(len(a), -1)).float() / 255 for a in (known, tested))
     machine = OneClassSVM(nu=0.1, gamma="scale").fit(x)
     table = {
         "pixels: neighbours": neighbours(x, y),
@@ -242,11 +242,14 @@ def summary(found: dict[int, dict[str, np.ndarray]], truth: np.ndarray) -> None:
     print("|---" * (len(digits) + 3) + "|")
     for name in found[digits[0]]:
         scores = [roc_auc_score(truth != d, found[d][name]) for d in digits]
-        cells = " | ".join(f"{s:.3f}" for s in scores)
+        cells = " | ".join([*(f"{s:.3f}" for s in scores), f"{np.mean(scores):.4f}"])
+        if name == OURS:
+            print(f"| {name:24} | {cells} | |")
+            continue
         own = [difference(found[d][OURS], found[d][name], truth != d) for d in digits]
         mean = np.mean([d for d, _ in own])
-        half = 1.96 * np.sqrt(sum(v for _, v in own)) / len(own)
-        print(f"| {name:24} | {cells} | {np.mean(scores):.4f} | {mean:+.4f} ± {half:.4f} |")
+        half = 1.96 * np.sqrt(sum(variance for _, variance in own)) / len(own)
+        print(f"| {name:24} | {cells} | {mean:+.4f} ± {half:.4f} |")
 
 
 def difference(a: np.ndarray, b: np.ndarray, odd: np.ndarray) -> tuple[float, float]:
