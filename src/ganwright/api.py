@@ -169,7 +169,7 @@ def augment(
 
 def detect(
     model: Model | Run | str | os.PathLike[str],
-    examples: Any,
+    data: Any,
     *,
     normal: Any = None,
     most: int = 3,
@@ -190,7 +190,7 @@ def detect(
     if not isinstance(model, Model):
         run = model.path if isinstance(model, Run) else model
     folder = None if heatmaps is None else Path(heatmaps)
-    found = detecting.detect(known, examples, run=run, normal=normal, most=most, heatmaps=folder)
+    found = detecting.detect(known, data, run=run, normal=normal, most=most, heatmaps=folder)
     return found.frame()
 
 
