@@ -142,6 +142,9 @@ def test_the_first_words_say_whether_to_use_them() -> None:
     assert all(one.text[0].isupper() and one.text.endswith("(FID 3).") for one in found)
     copies = lead(card(f"{LEVELS[0][1]}.", ct=entry(-9.0, 0.0, 15.0, "near 0")), None)
     assert copies.tone == "poor" and "private" in copies.advice
+    unsure = lead(card("Poor to very good: 9 samples can't tell which."), None)
+    assert unsure.tone == "plain" and "Too few real examples" in unsure.advice
+    assert lead(card("Fair to very good: …"), None).tone == "fair"
     assert lead(card("Too few."), None).level == "No grade"
     assert "(the data is gone)" in lead(None, "the data is gone").text
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ganwright.evaluate import Card
-from ganwright.evaluate.verdict import copied, levels_of
+from ganwright.evaluate.verdict import LEVELS, copied, levels_of
 from ganwright.report.facts import Facts, number
 from ganwright.report.look import Findings, Look
 
@@ -18,6 +18,7 @@ USES = (
     "You can use these samples to test software; on a close look they can be told from real ones.",
     "Don't use these samples yet: train longer, or see below what went wrong.",
 )
+UNSURE = "Too few real examples are held out to say whether these samples can be used: judge them by more."
 COPIED = "Don't share these samples if the training data is private: some of them repeat it."
 FAILURES = {  # what a missing part means
     "model": "the model can't be read, so nothing that needs it is shown",
@@ -50,10 +51,14 @@ def lead(card: Card | None, why: str | None) -> Lead:
     levels = levels_of(card.verdict)
     if levels is None:  # too few to grade, or written by other rules
         return Lead("No grade", "plain", card.verdict, "")
-    rank = levels[0]  # advice assumes the worst level within the intervals
+    worst, best = levels
     level, _, text = card.verdict.partition(": ")
-    advice, tone = (COPIED, "poor") if copied(card.measures) else (USES[rank], TONES[rank])
-    return Lead(level, tone, text[:1].upper() + text[1:], advice)
+    text = text[:1].upper() + text[1:]
+    if copied(card.measures):
+        return Lead(level, "poor", text, COPIED)
+    if worst == len(LEVELS) - 1 and best <= 1:  # from unusable to good: that says nothing
+        return Lead(level, "plain", text, UNSURE)
+    return Lead(level, TONES[worst], text, USES[worst])  # the worst that the intervals leave open
 
 
 def state(facts: Facts) -> str:
