@@ -77,3 +77,21 @@ def test_without_it_its_data_and_models_are_one_line(place: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 2 and told in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_broken_package_is_named_in_one_line(place: Path, tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ganwright.modalities]\nsmell = nowhere_to_be_found\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ganwright", "inspect", "sines.waves"],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1 and "'smell' of the installed package" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -26,13 +26,15 @@ A package from elsewhere joins by an entry point in the group `ganwright.modalit
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import ModuleType
 
-from ganwright.base.errors import ModelError
+from ganwright.base.errors import ModelError, WorkError
 from ganwright.base.names import Names
 
 GROUP = "ganwright.modalities"
@@ -54,19 +56,38 @@ class Modality:
         return f"Modality({self.name!r}, {self.package!r})"
 
     def part(self, name: str) -> ModuleType:
-        """The module `name` of its package, imported now if it was not before."""
-        return import_module(f"{self.package}.{name}")
+        """The module `name` of its package, imported now if it was not before.
+
+        Raises WorkError where a package from elsewhere can't be imported.
+        """
+        with _blamed(self):
+            return import_module(f"{self.package}.{name}")
 
     def has(self, name: str) -> bool:
         """Whether it has such a part; nothing is imported but its package."""
-        return find_spec(f"{self.package}.{name}") is not None
+        with _blamed(self):
+            return find_spec(f"{self.package}.{name}") is not None
+
+
+@contextmanager
+def _blamed(one: Modality) -> Iterator[None]:
+    """What a package from elsewhere raises when it is imported is told in one line that names it."""
+    try:
+        yield
+    except Exception as error:
+        if PACKAGES.get(one.name) == one.package:
+            raise
+        raise WorkError(
+            f"the modality '{one.name}' of the installed package '{one.package}' can't be loaded "
+            f"({type(error).__name__}: {error}); update or uninstall it"
+        ) from error
 
 
 @cache
 def modalities() -> Names[Modality]:
-    """All modalities by name: our own, and those of packages installed beside."""
+    """All modalities by name: our own, and those of packages installed beside, under other names."""
     found = {point.name: point.value for point in entry_points(group=GROUP)}
-    return Names("modality", {n: Modality(n, p) for n, p in (PACKAGES | found).items()})
+    return Names("modality", {n: Modality(n, p) for n, p in (PACKAGES | found | PACKAGES).items()})
 
 
 def parts(name: str) -> dict[str, ModuleType]:
