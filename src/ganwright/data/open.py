@@ -75,14 +75,9 @@ def chosen_options(options: DataOptions | None, settings: Mapping[str, Any]) -> 
     """`settings` over `options`; of a modality's group only what is set. Raises OptionError."""
     given: dict[str, Any] = tree(options or DataOptions())
     for key, value in settings.items():
-        item, owner = tree(value), DataOptions.owner(key)
-        if key not in given and owner is not None:
-            key, item = owner, {key: item}
-        given[key] = (
-            given[key] | dict(item)
-            if key in DataOptions.groups and isinstance(item, Mapping)
-            else item
-        )
+        item = tree(value)
+        within = key in DataOptions.groups and isinstance(item, Mapping)
+        given[key] = given[key] | dict(item) if within else item
     return build(DataOptions, given, owner="data")
 
 

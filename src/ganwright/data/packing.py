@@ -26,6 +26,15 @@ def is_table_name(path: Path) -> bool:
     return suffix in TEXT_SUFFIXES or suffix in ARROW_SUFFIXES
 
 
+def is_sparse_npz(path: Path) -> bool:
+    """Whether an .npz is a matrix as `scipy.sparse.save_npz` writes it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"format.npy", "shape.npy", "data.npy"} <= set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        return False
+
+
 def inner(path: Path) -> Path:
     """The name without the suffix of its compression: a.csv.gz is a.csv."""
     return path.with_suffix("") if path.suffix.lower() in PACKED else path

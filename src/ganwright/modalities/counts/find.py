@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganwright.base.errors import DataError
 from ganwright.base.frames import is_frame
 from ganwright.data.options import AUTO, DataOptions
-from ganwright.data.packing import is_table_name
+from ganwright.data.packing import is_sparse_npz, is_table_name
 
 if TYPE_CHECKING:
     from ganwright.modalities.counts.dataset import CountsSource
@@ -28,7 +28,7 @@ def find(given: object, options: DataOptions) -> CountsSource | None:
 
     if given.is_dir():
         return dataset.text_counts(given) if len(texts.text_files(given)) > 1 else None
-    if given.suffix.lower() == ".npz" and matrices.is_sparse_npz(given):
+    if given.suffix.lower() == ".npz" and is_sparse_npz(given):
         return dataset.npz_counts(given)
     if asked and texts.is_text_name(given):
         return dataset.text_counts(given)

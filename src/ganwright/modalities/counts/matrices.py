@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -47,16 +46,6 @@ class Read:
 
 
 # --- is it counts? -----------------------------------------------------------------------------
-
-
-def is_sparse_npz(path: Path) -> bool:
-    """Whether an .npz is a matrix as `scipy.sparse.save_npz` writes it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        return False
-    return {"format.npy", "shape.npy", "data.npy"} <= names
 
 
 def is_sparse(given: object) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ganwright.base.errors import DataError
 from ganwright.base.paths import readable
 from ganwright.data.options import AUTO, DataOptions
+from ganwright.data.packing import is_sparse_npz
 from ganwright.data.source import NotHere
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.read.source import PICTURE_FILES, SUFFIXES, ImageSource
@@ -67,11 +68,11 @@ def _find(path: Path, label: str | None, *, listed: bool) -> ImageSource | None:
 
         return zip_source(path, label)
     if suffix in (".npy", ".npz"):
-        from ganwright.modalities.images.read.npy import is_sparse, npy_source, npz_source
+        from ganwright.modalities.images.read.npy import npy_source, npz_source
 
         if suffix == ".npy":
             return npy_source(path)
-        return None if is_sparse(path) else npz_source(path)
+        return None if is_sparse_npz(path) else npz_source(path)
     if is_idx(path):
         return idx_source(path)
     if suffix in SUFFIXES:

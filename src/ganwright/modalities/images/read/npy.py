@@ -23,15 +23,6 @@ _OFFICIAL = (
 )
 
 
-def is_sparse(path: Path) -> bool:
-    """Whether an .npz is a matrix as `scipy.sparse.save_npz` writes it, so not images."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {"format.npy", "shape.npy", "data.npy"} <= set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
-        return False
-
-
 def npy_source(path: Path) -> ImageSource:
     """One .npy of images. Raises DataError."""
     stored = _npy(f"'{path}'", path.stem, lambda: path.open("rb"), path)
