@@ -366,7 +366,8 @@ def is_complete(
     told = [event for event in folder.events() if event["event"] != "checkpoint"]
     if not told or told[-1]["event"] != "done":
         return False
-    early_stopped = any(event["event"] == "patience" for event in told[-2:])  # the last word before "done"
+    final = told[-2:]  # the last word comes before "done"
+    early_stopped = any(event["event"] == "patience" for event in final)
     return early_stopped or is_done(wanted, int(told[-1]["seen"]), float(told[-1]["seconds"]))
 
 
