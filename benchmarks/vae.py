@@ -30,8 +30,7 @@ from torch import Tensor, nn
 import ganwright as gw
 from ganwright.data import DataOptions
 from ganwright.evaluate.card import title
-from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
-from ganwright.nets import count_parameters
+from ganwright.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions, count_parameters
 from ganwright.train import RECIPES
 from panels import panel
 

@@ -18,11 +18,12 @@ from ganwright.game.fused import Unfit, fits, judged_with_gradient
 from ganwright.game.penalties import squared_gradient
 from ganwright.game.round import Batch, Game
 from ganwright.modalities.images import augment as part
-from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
 from ganwright.nets import (
+    DCGANDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
+    R3GANDiscriminatorOptions,
 )
 
 CLASSES = ("a", "b", "c")

@@ -16,15 +16,12 @@ from ganwright import nets
 from ganwright.base.errors import OptionError
 from ganwright.base.options import build
 from ganwright.base.spec import Spec
-from ganwright.modalities.images.nets import (
-    DCGANDiscriminatorOptions,
-    DCGANGeneratorOptions,
-    DenseConvGeneratorOptions,
-)
-from ganwright.modalities.images.nets.shape import doublings
 from ganwright.model import DiscriminatorOptions, GeneratorOptions
 from ganwright.nets import (
     ACTIVATIONS,
+    DCGANDiscriminatorOptions,
+    DCGANGeneratorOptions,
+    DenseConvGeneratorOptions,
     LatentSkipDiscriminatorOptions,
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
@@ -32,6 +29,7 @@ from ganwright.nets import (
     count_parameters,
 )
 from ganwright.nets.layers import GAINS, initialise, spectral_normalise
+from ganwright.nets.shape import doublings
 from ganwright.nets.stages import stages_of
 
 LATENT, BATCH = 7, 4
@@ -78,9 +76,9 @@ def pictures(spec: Spec, count: int = BATCH) -> Tensor:
 
 
 def test_the_lists_and_the_options_name_the_same_nets() -> None:
-    assert set(GENERATORS) < set(get_args(get_args(GeneratorOptions)[0]))
-    assert set(DISCRIMINATORS) < set(get_args(get_args(DiscriminatorOptions)[0]))
-    assert set(nets.GENERATORS) < set(GENERATORS) and set(nets.DISCRIMINATORS) < set(DISCRIMINATORS)
+    assert set(GENERATORS) < set(nets.GENERATORS) < set(get_args(get_args(GeneratorOptions)[0]))
+    known = set(get_args(get_args(DiscriminatorOptions)[0]))
+    assert set(DISCRIMINATORS) < set(nets.DISCRIMINATORS) < known
     for options in SMALL:
         activations = get_args(get_type_hints(options)["activation"])
         assert list(activations) == list(ACTIVATIONS) == list(GAINS)

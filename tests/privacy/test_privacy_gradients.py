@@ -17,10 +17,9 @@ from ganwright.base.spec import Spec
 from ganwright.game import Batch, GameOptions, PenaltyOptions, PrivacyOptions, check
 from ganwright.game.privacy import clipped_gradients
 from ganwright.game.private import PrivateGame, apart
-from ganwright.modalities.images.nets import DCGANDiscriminatorOptions
 from ganwright.modalities.tables.nets import TableDiscriminatorOptions, TableGeneratorOptions
 from ganwright.modalities.tables.spec import TableSpec
-from ganwright.nets import MLPDiscriminatorOptions
+from ganwright.nets import DCGANDiscriminatorOptions, MLPDiscriminatorOptions
 from ganwright.train.batches import chosen
 
 SIZES = (7, 3, 12)

@@ -14,9 +14,13 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import build
 from ganwright.base.spec import Spec
-from ganwright.modalities.images.nets import R3GANDiscriminatorOptions, R3GANGeneratorOptions
-from ganwright.modalities.images.nets.r3gan import Block, Down, Map, Up, stages
-from ganwright.nets import count_parameters, stages_of
+from ganwright.nets import (
+    R3GANDiscriminatorOptions,
+    R3GANGeneratorOptions,
+    count_parameters,
+    stages_of,
+)
+from ganwright.nets.r3gan import Block, Down, Map, Up, stages
 
 LATENT, BATCH = 7, 4
 SIZES = ("xs", "s", "m", "l")

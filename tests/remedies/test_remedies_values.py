@@ -15,8 +15,12 @@ from ganwright.base.spec import Spec
 from ganwright.game import Game, GameOptions, RegulariserOptions, squared_gradient
 from ganwright.game.regularisers import FOLLOW, Anchors, best, consistency, lecam
 from ganwright.modalities.images.augment import moved as moved_a_little
-from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
-from ganwright.nets import LatentSkipDiscriminatorOptions, MLPDiscriminatorOptions
+from ganwright.nets import (
+    DCGANDiscriminatorOptions,
+    LatentSkipDiscriminatorOptions,
+    MLPDiscriminatorOptions,
+    R3GANDiscriminatorOptions,
+)
 from ganwright.nets.layers import Head, MinibatchStd, packed
 
 PICTURE = ("channel", "height", "width")

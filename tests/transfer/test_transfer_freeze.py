@@ -12,10 +12,11 @@ from torch import nn
 
 from ganwright.base.errors import OptionError
 from ganwright.base.spec import Spec
-from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, R3GANDiscriminatorOptions
 from ganwright.nets import (
+    DCGANDiscriminatorOptions,
     LatentSkipDiscriminatorOptions,
     MLPDiscriminatorOptions,
+    R3GANDiscriminatorOptions,
     stages_of,
 )
 from ganwright.train import prepare

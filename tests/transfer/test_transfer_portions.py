@@ -25,7 +25,7 @@ from ganwright.game import (
     RegulariserOptions,
     check,
 )
-from ganwright.modalities.images.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
+from ganwright.nets import DCGANDiscriminatorOptions, DCGANGeneratorOptions
 from ganwright.train import plan
 from ganwright.train.ram import peak_bytes, peak_of, room_for
 from ganwright.train.recipes import RECIPES

@@ -1,4 +1,4 @@
-"""Nets that fit any spec, and the layers that all nets share.
+"""Nets for any spec, nets for grids (images, spectrograms), and the layers that all nets share.
 
 Nets for one modality are in its part `nets`. A new net is one file, with its options in the list here
 or there.
@@ -8,28 +8,50 @@ from __future__ import annotations
 
 from torch import nn
 
+from ganwright.nets.dcgan import (
+    DCGANDiscriminatorOptions,
+    DCGANGeneratorOptions,
+    DenseConvGeneratorOptions,
+)
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
 from ganwright.nets.layers import ACTIVATIONS, PlayerOptions
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
+from ganwright.nets.r3gan import R3GANDiscriminatorOptions, R3GANGeneratorOptions
 from ganwright.nets.stages import Staged, freeze, stages_of
 
 __all__ = [
     "ACTIVATIONS",
     "DISCRIMINATORS",
     "GENERATORS",
+    "DCGANDiscriminatorOptions",
+    "DCGANGeneratorOptions",
+    "DenseConvGeneratorOptions",
     "LatentSkipDiscriminatorOptions",
     "LatentSkipGeneratorOptions",
     "MLPDiscriminatorOptions",
     "MLPGeneratorOptions",
     "PlayerOptions",
+    "R3GANDiscriminatorOptions",
+    "R3GANGeneratorOptions",
     "Staged",
     "count_parameters",
     "freeze",
     "stages_of",
 ]
 
-GENERATORS = (MLPGeneratorOptions, LatentSkipGeneratorOptions)
-DISCRIMINATORS = (MLPDiscriminatorOptions, LatentSkipDiscriminatorOptions)
+GENERATORS = (
+    MLPGeneratorOptions,
+    LatentSkipGeneratorOptions,
+    DenseConvGeneratorOptions,
+    DCGANGeneratorOptions,
+    R3GANGeneratorOptions,
+)
+DISCRIMINATORS = (
+    MLPDiscriminatorOptions,
+    LatentSkipDiscriminatorOptions,
+    DCGANDiscriminatorOptions,
+    R3GANDiscriminatorOptions,
+)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -19,18 +19,16 @@ from ganwright.game import (
     OptimiserOptions,
     PenaltyOptions,
 )
-from ganwright.modalities.images.nets import (
+from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
     DenseConvGeneratorOptions,
-    R3GANDiscriminatorOptions,
-    R3GANGeneratorOptions,
-)
-from ganwright.nets import (
     LatentSkipDiscriminatorOptions,
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
+    R3GANDiscriminatorOptions,
+    R3GANGeneratorOptions,
 )
 from ganwright.train.plan import Trials
 from ganwright.train.recipes import Recipe, Row, TrainOptions

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
-from ganwright.modalities.images.nets.shape import doublings, picture
 from ganwright.nets.layers import (
     ACTIVATIONS,
     Activation,
@@ -34,6 +33,7 @@ from ganwright.nets.layers import (
     spectral_normalise,
 )
 from ganwright.nets.mlp import Widths
+from ganwright.nets.shape import doublings, picture
 
 WIDEST = 512  # channels at low resolution stop doubling here
 

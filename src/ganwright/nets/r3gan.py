@@ -19,7 +19,6 @@ from torch.nn import functional
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
-from ganwright.modalities.images.nets.shape import picture
 from ganwright.nets.layers import (
     GAINS,
     LEAK,
@@ -32,6 +31,7 @@ from ganwright.nets.layers import (
     Pack,
     packed,
 )
+from ganwright.nets.shape import picture
 
 LEAST_PIXELS, LEAST_SIDE = 16, 2  # of the smallest map: 4×4, or as long and at least 2 wide
 LEAST_PATCHES = 8  # per side: smaller images have few enough pixels for one position each
