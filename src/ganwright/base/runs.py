@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ganwright.base.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -119,6 +125,32 @@ class RunFolder:
         """Raises RunError unless the folder holds a run."""
         if not self.recipe.is_file():
             raise RunError(f"'{self.path}' is not a run folder: it has no recipe.toml")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder until the block or this process ends.
+
+        Raises RunError that names the process which holds it. The system drops the lock of a process that
+        dies. Where a file system knows no locks there is none.
+        """
+        if fcntl is None:
+            yield
+            return
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise RunError(
+                    f"run folder '{self.path}' is in use: {file.read().strip()} trains in it; "
+                    "wait for it, or name another folder with --out"
+                ) from None
+            except OSError:
+                pass
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}")
+            file.flush()
+            yield
 
     def clear_aside(self) -> None:
         """Removes what a killed process left half-written, and puts back what it was replacing."""

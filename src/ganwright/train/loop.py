@@ -118,12 +118,8 @@ def train(
             speed = trainer.seen / max(trainer.seconds, 1e-9)
             log("report", **trainer.means.take(), images_per_s=speed, **trainer.spent())
 
-        if showing and (shown := keeper.snapshot(trainer)) is not None:
-            path, spread = shown
-            observer.snapshot(path, trainer)
-            log("snapshot", variety=spread)
-            if spread < COLLAPSED:
-                log("guard", problem="collapse", variety=spread)
+        if showing:
+            _show(trainer, keeper, observer, log)
 
         if scorer is not None and scoring:
             _score(trainer, keeper, scorer, log)
@@ -158,6 +154,22 @@ def train(
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
     keeper.recipe(ended, trainer)
     log("done", **trainer.spent())
+
+
+def _show(trainer: Trainer, keeper: Keeper, observer: Observer, log: Callable[..., None]) -> None:
+    """Keeps samples to look at. Where they can't be written, training goes on without."""
+    try:
+        shown = keeper.snapshot(trainer)
+    except OSError as error:
+        log("guard", problem="snapshot", why=str(error))
+        return
+    if shown is None:
+        return
+    path, spread = shown
+    observer.snapshot(path, trainer)
+    log("snapshot", variety=spread)
+    if spread < COLLAPSED:
+        log("guard", problem="collapse", variety=spread)
 
 
 def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
