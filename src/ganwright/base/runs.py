@@ -152,6 +152,20 @@ class RunFolder:
             file.flush()
             yield
 
+    def owner(self) -> str | None:
+        """The process that trains in the folder right now, None where there is none."""
+        path = self.path / ".lock"
+        if fcntl is None or not path.is_file():
+            return None
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip()
+            except OSError:
+                pass
+        return None
+
     def clear_aside(self) -> None:
         """Removes what a killed process left half-written, and puts back what it was replacing."""
         for left in self.path.rglob(".*.tmp"):
@@ -169,6 +183,22 @@ class RunFolder:
             if handle.tell() and not _ends_line(handle):  # a power cut left half a line
                 handle.write(b"\n")
             handle.write(json.dumps(event).encode() + b"\n")
+
+    def rewind(self, seen: int) -> None:
+        """Makes the log that of a run which has just written its checkpoint at `seen`.
+
+        What a killed run logged after it is dropped: the resumed run will log it again.
+        """
+        events = self.events()
+        saved = [i for i, e in enumerate(events) if (e["event"], e["seen"]) == ("checkpoint", seen)]
+        if not saved:  # it was killed between the checkpoint and its line
+            last = events[-1] if events else {"seconds": 0.0}
+            told = {"seen": seen, "kimg": seen / 1000, "seconds": last["seconds"]}
+            self.append(**told, event="checkpoint")
+            return
+        kept = [e for i, e in enumerate(events) if i <= saved[-1] or e["seen"] <= seen]
+        if len(kept) < len(events):
+            write_text(self.log, "".join(json.dumps(e) + "\n" for e in kept))
 
     def events(self) -> list[dict[str, Any]]:
         """The log as a list; a half-written line (after a power cut) is left out."""

@@ -295,6 +295,7 @@ def go_on(
         found, damaged = state.load(folder.checkpoint)
         trainer.restore(found)
         folder.clear_aside()
+        folder.rewind(trainer.seen)
         event = {
             "seen": trainer.seen, "kimg": trainer.seen / 1000, "seconds": round(trainer.seconds, 3),
             "event": "resume", "damaged": damaged, "planned_kimg": planned,

@@ -110,7 +110,7 @@ def checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
     found = hashlib.blake2b(header.encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
