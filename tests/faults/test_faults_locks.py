@@ -17,8 +17,10 @@ from ganwright.cli.app import run
 
 HOLDER = """
 import sys, time
-from ganwright.base.runs import RunFolder
-with RunFolder(sys.argv[1]).locked():
+from ganwright.base.runs import RunFolder, this_process
+folder = RunFolder(sys.argv[1])
+with folder.locked():
+    folder.append(seen=0, kimg=0.0, seconds=0.0, event="resume", process=this_process())
     print("held", flush=True)
     time.sleep(600)
 """

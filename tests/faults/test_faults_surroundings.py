@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from ganwright.base.errors import Interrupted
 from ganwright.base.runs import RunFolder
@@ -85,3 +86,22 @@ def test_a_run_in_a_thread_stops_when_asked(tiny: Any, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         tiny.run(tmp_path / "run", "mlp", stopped=lambda: True)
     assert RunFolder(tmp_path / "run").events()[-1]["event"] == "interrupted"
+
+
+def test_pipes_and_devices_are_named_and_never_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for shade in range(3):
+        Image.new("L", (8, 8), shade).save(photos / f"{shade}.png")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "endless.png").symlink_to("/dev/zero")
+    (photos / "loop").symlink_to(photos)
+    assert app.run(["inspect", "photos"]) == 0
+    said = capsys.readouterr().out
+    assert "3" in said and said.count("is no regular file") == 2
+    os.mkfifo(tmp_path / "table.csv")
+    assert app.run(["inspect", "table.csv"]) == 2
+    assert "'table.csv' is neither a file nor a folder" in capsys.readouterr().err

@@ -80,6 +80,11 @@ def _ends_line(handle: IO[bytes]) -> bool:
     return handle.read(1) == b"\n"
 
 
+def this_process() -> str:
+    """Number and machine, for other processes to name."""
+    return f"{os.getpid()} on {platform.node()}"
+
+
 class RunFolder:
     """The paths of one run and its log. Makes nothing until `create`."""
 
@@ -133,38 +138,41 @@ class RunFolder:
         Raises RunError that names the process which holds it. The system drops the lock of a process that
         dies. Where a file system knows no locks there is none.
         """
-        if fcntl is None:
-            yield
-            return
-        with (self.path / ".lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
+        with self._locking() as held:
+            if held is False:
                 raise RunError(
-                    f"run folder '{self.path}' is in use: {file.read().strip()} trains in it; "
+                    f"run folder '{self.path}' is in use: {self._last_process()} trains in it; "
                     "wait for it, or name another folder with --out"
-                ) from None
-            except OSError:
-                pass
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
-            file.flush()
+                )
             yield
 
     def owner(self) -> str | None:
         """The process that trains in the folder right now, None where there is none."""
-        path = self.path / ".lock"
-        if fcntl is None or not path.is_file():
-            return None
-        with path.open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().strip()
-            except OSError:
-                pass
-        return None
+        with self._locking() as held:
+            return self._last_process() if held is False else None
+
+    @contextmanager
+    def _locking(self) -> Iterator[bool | None]:
+        """Whether this process now has the folder to itself; None where there are no locks."""
+        if fcntl is None:
+            yield None
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        held: bool | None = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = False
+        except OSError:
+            held = None
+        try:
+            yield held
+        finally:
+            os.close(handle)
+
+    def _last_process(self) -> str:
+        told = [str(e["process"]) for e in self.events() if "process" in e]
+        return f"process {told[-1]}" if told else "another process"
 
     def clear_aside(self) -> None:
         """Removes what a killed process left half-written, and puts back what it was replacing."""
@@ -196,7 +204,11 @@ class RunFolder:
             told = {"seen": seen, "kimg": seen / 1000, "seconds": last["seconds"]}
             self.append(**told, event="checkpoint")
             return
-        kept = [e for i, e in enumerate(events) if i <= saved[-1] or e["seen"] <= seen]
+        kept = [
+            e
+            for i, e in enumerate(events)
+            if i <= saved[-1] or e["event"] in ("interrupted", "resume")
+        ]
         if len(kept) < len(events):
             write_text(self.log, "".join(json.dumps(e) + "\n" for e in kept))
 

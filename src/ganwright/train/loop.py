@@ -102,10 +102,11 @@ def train(
         trainer.seconds = time.monotonic() - began
         done = is_done(recipe, trainer.seen, trainer.seconds) or trainer.exhausted
 
+        ending = done and trainer.ended != trainer.seen  # not when a finished run is resumed
         stop, regular = stopped(), checkpoint.now(trainer.seen)
         reporting = report.now(trainer.seen) or (done and trainer.means.count > 0)
-        showing = snapshot.now(trainer.seen) or done
-        scoring = scorer is not None and (score.now(trainer.seen) or done)
+        showing = snapshot.now(trainer.seen) or ending
+        scoring = scorer is not None and (score.now(trainer.seen) or ending)
 
         kept = reporting or showing or scoring or regular or done or stop
         if kept and keeper.sets_back and not trainer.healthy():
@@ -125,7 +126,7 @@ def train(
             _score(trainer, keeper, scorer, log)
             if o.patience is not None and trainer.stale >= o.patience and not done:
                 log("patience", scores_without_improvement=trainer.stale)
-                done = True
+                done = ending = True
 
         if regular and planned is not None and not trainer.rollbacks:  # those depend on past rates
             recipe, planned = at_speed(recipe, planned, trainer.seen, trainer.seconds)
@@ -134,7 +135,9 @@ def train(
                 keeper.recipe(recipe, trainer)  # first: a resume from this checkpoint needs it
                 log("plan", planned_kimg=planned)
 
-        if regular or done or stop:
+        if done:
+            trainer.ended = trainer.seen
+        if regular or ending or stop:
             save(regular=regular)
 
         if done:

@@ -22,7 +22,7 @@ from ganwright._version import __version__
 from ganwright.base.errors import ModelError, OptionError, RunError, message
 from ganwright.base.options import Grouped, flatten, from_toml, in_full, override, to_toml
 from ganwright.base.paths import readable
-from ganwright.base.runs import RunFolder, write_text
+from ganwright.base.runs import RunFolder, this_process, write_text
 from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
@@ -263,6 +263,7 @@ def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
         "ganwright": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "process": this_process(),
     }
 
 
@@ -298,7 +299,7 @@ def go_on(
         folder.rewind(trainer.seen)
         event = {
             "seen": trainer.seen, "kimg": trainer.seen / 1000, "seconds": round(trainer.seconds, 3),
-            "event": "resume", "damaged": damaged, "planned_kimg": planned,
+            "event": "resume", "damaged": damaged, "planned_kimg": planned, "process": this_process(),
         }  # fmt: skip
         folder.append(**event)
         if observer is not None:
