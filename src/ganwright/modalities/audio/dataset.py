@@ -70,7 +70,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Rows:
-    """Decoded waves (n, length) int16, whose they are (a file) and where they start, and hashes of the content.
+    """Decoded waves (n, length) int16, whose they are (a file), where they start, and hashes of them.
 
     `silent` counts slices that were left out because nothing is in them.
     """

@@ -21,10 +21,10 @@ import numpy as np
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
+from ganwright.evaluate.learned import LEAST_EXAMPLES, LEAST_PER_CLASS
 from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.neighbours import nearest
 from ganwright.modalities.images.features import usual
-from ganwright.modalities.images.features.learned import LEAST_PER_CLASS, LEAST_PICTURES
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
 K = 5
@@ -135,7 +135,7 @@ def _distances(reference: FeatureMatrix, rows: np.ndarray, k: int) -> np.ndarray
 
 def _features(data: Dataset) -> str:
     """Learned ones where they come with a classifier, else what is usual."""
-    enough = len(data.train) >= max(LEAST_PICTURES, LEAST_PER_CLASS * len(data.spec.classes))
+    enough = len(data.train) >= max(LEAST_EXAMPLES, LEAST_PER_CLASS * len(data.spec.classes))
     large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
     return "learned" if data.labels is not None and enough and large else usual(data)
 
