@@ -185,7 +185,8 @@ def _job(data: Dataset, sight: Sight, steps: int, seed: int) -> _Job:
     enough = len(data.train) >= LEAST_PER_CLASS * len(data.spec.classes)
     classes = data.spec.classes if data.labels is not None and enough else ()
     settings = [VERSION, torch.__version__, data.fingerprint, data.codec.to_json(), steps, seed]
-    return _Job(data, sight, steps, seed, classes, fingerprint([*settings, classes]))
+    key = fingerprint([*settings, classes, sight.name, sight.rule])
+    return _Job(data, sight, steps, seed, classes, key)
 
 
 # --- the cache ----------------------------------------------------------------------------------
