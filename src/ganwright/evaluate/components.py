@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,12 +27,12 @@ def components(
     things: str,
     rule: str,
     flat: Callable[[np.ndarray], np.ndarray],
-    batches: Callable[[Iterable[Any], int], Iterator[Any]],
+    batches: Callable[..., Iterator[Any]],
 ) -> Extractor:
     """The first 64 principal components (fewer, when the data has fewer) of the training examples.
 
     `flat` turns stored examples into rows of numbers, as `rule` says in words, and `batches` cuts them into
-    parts of a size. Fitted by singular values in float64 on at most 2,000 training examples, evenly spread.
+    parts of a `size`. Fitted by singular values in float64 on at most 2,000 training examples, evenly spread.
     Not whitened: distances are those of the numbers, so they see blur and noise as those do and know
     nothing of meaning. The hash is of the data and the rule; rounding does not enter it. Raises
     DataError when all training examples are equal.
@@ -48,18 +50,14 @@ def components(
     components *= np.sign(components[np.arange(len(components)), largest])[:, None]
     explained = float(np.square(sizes[:COMPONENTS][kept]).sum() / np.square(sizes).sum())
 
-    def see(examples: np.ndarray) -> Seen:
-        centred = flat(examples) - mean
-        return Seen((centred @ components.T).astype(np.float32), None)
-
     settings = [name, VERSION, rule, COMPONENTS, FITTED_MOST]
     return Extractor(
         name=name,
         hash=fingerprint([*settings, data.fingerprint, data.codec.to_json()]),
         width=len(components),
         codec=data.codec,
-        batches=lambda parts: batches(parts, _BATCH),
-        see_batch=see,
+        batches=partial(batches, size=_BATCH),
+        see_batch=_See(flat, mean, components),
         about={
             "rule": rule,
             "data": data.fingerprint,
@@ -67,3 +65,16 @@ def components(
             "explained": explained,
         },
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _See:
+    """Coordinates of examples along the components."""
+
+    flat: Callable[[np.ndarray], np.ndarray]
+    mean: np.ndarray
+    components: np.ndarray
+
+    def __call__(self, examples: np.ndarray) -> Seen:
+        centred = self.flat(examples) - self.mean
+        return Seen((centred @ self.components.T).astype(np.float32), None)

@@ -16,10 +16,12 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.optimize
@@ -48,25 +50,38 @@ _CHECKED_MOST = 2000  # examples of the inner validation part, and for the scale
 _log = logging.getLogger("ganwright")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Sight:
+class Sight(ABC):
     """How a modality's examples are shown to a network: as grids (b, channels, height, width).
 
-    `look` turns stored examples into them, as `rule` says in words. `moved` changes them so slightly that
-    their class stays (training with labels), `view` as much as two examples of one thing may differ
-    (training without). `batches` cuts examples into parts of `size`. `things` are called so in messages,
-    and `instead` names features that do with fewer of them.
+    `name` is that of the features, `rule` says in words what `look` does, `things` are what examples are
+    called in messages, and `instead` names features that do with fewer of them.
     """
 
-    name: str
-    things: str
-    instead: str
-    rule: str
-    shape: tuple[int, int, int]
-    look: Callable[[np.ndarray], Tensor]
-    moved: Callable[[Tensor], Tensor]
-    view: Callable[[Tensor], Tensor]
-    batches: Callable[[Iterable[Any], int], Iterator[Any]]
+    name: ClassVar[str]
+    rule: ClassVar[str]
+    things: ClassVar[str]
+    instead: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """Of what `look` gives of one example."""
+
+    @abstractmethod
+    def look(self, stored: np.ndarray) -> Tensor:
+        """Stored examples as float32 grids, about [-1, 1]."""
+
+    @abstractmethod
+    def moved(self, x: Tensor) -> Tensor:
+        """Each changed so slightly that its class stays: for training with labels."""
+
+    @abstractmethod
+    def view(self, x: Tensor) -> Tensor:
+        """Each changed as much as two examples of one thing may differ: for training without."""
+
+    @abstractmethod
+    def batches(self, parts: Iterable[Any], size: int) -> Iterator[np.ndarray]:
+        """Examples in parts of `size`. Raises DataError for what does not fit."""
 
 
 class Network(nn.Module):
@@ -137,27 +152,36 @@ def learned(
     tensors = network.state_dict()
     kind = "supervised" if job.classes else "self-supervised"
     codec = data.codec
-    network = network.to(device)
-
-    @torch.inference_mode()
-    def see(examples: np.ndarray) -> Seen:
-        features = network(sight.look(examples).to(device))
-        shares = None
-        if job.classes:
-            logits = network.logits(features) / network.temperature
-            shares = logits.softmax(1).cpu().numpy()
-        return Seen((features / network.scale).cpu().numpy(), shares)
-
     return Extractor(
         name=sight.name,
         hash=fingerprint([sight.name, VERSION, sight.rule, codec.to_json()], tensors),
         width=WIDTH,
         codec=codec,
-        batches=lambda parts: sight.batches(parts, _SEEN_AT_ONCE),
-        see_batch=see,
+        batches=partial(sight.batches, size=_SEEN_AT_ONCE),
+        see_batch=_See(network.to(device), sight, device, bool(job.classes)),
         classes=job.classes,
         about={"rule": sight.rule, "kind": kind, "data": data.fingerprint, **facts},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _See:
+    """What the network says of stored examples."""
+
+    network: Network
+    sight: Sight
+    device: str
+    classifies: bool
+
+    @torch.inference_mode()
+    def __call__(self, examples: np.ndarray) -> Seen:
+        network = self.network
+        features = network(self.sight.look(examples).to(self.device))
+        shares = None
+        if self.classifies:
+            logits = network.logits(features) / network.temperature
+            shares = logits.softmax(1).cpu().numpy()
+        return Seen((features / network.scale).cpu().numpy(), shares)
 
 
 @dataclass(frozen=True, eq=False)

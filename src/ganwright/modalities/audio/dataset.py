@@ -177,7 +177,10 @@ def survey(source: AudioSource) -> Survey:
             except Unreadable as error:
                 bad.append(i)
                 reasons.append(str(error))
-    found = Survey(*heads.T, np.array(bad, np.int64), np.array(reasons, np.str_))
+    rates, lengths, channels, bits = heads.T
+    found = Survey(
+        rates, lengths, channels, bits, np.array(bad, np.int64), np.array(reasons, np.str_)
+    )
     with cache.room_for(path.parent), cache.making(path.parent) as aside:
         np.savez(aside / path.name, **vars(found))
         (aside / path.name).replace(path)
@@ -261,7 +264,7 @@ def _decode(source: AudioSource, found: Survey, plan: Plan, aside: Path) -> None
     with source.opened() as opened, (aside / "rows.npy").open("wb") as out:
         reader = Reader(opened)
         cache.write_header(out, (0, plan.length), "int16")
-        for i in np.flatnonzero(found.usable):
+        for i in np.flatnonzero(found.usable).tolist():
             rate, length = int(found.rates[i]), int(found.lengths[i])
             count = 0
             try:

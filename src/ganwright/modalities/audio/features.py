@@ -6,8 +6,9 @@ show, too: they blur and flutter in time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,22 +35,55 @@ RULE = (
 SHIFT, TILT, LEVEL = 0.08, 3, 0.25  # of the time, bands, and of the range from silence to loud
 
 
-def heard(codec: AudioCodec) -> tuple[Callable[[np.ndarray], Tensor], tuple[int, int, int]]:
-    """What turns stored waves into (n, 1, bands, frames) float32 about [-1, 1], and the shape of one."""
-    frames = Frames(codec.length, codec.hop, 2)
-    filters = torch.from_numpy(Bands(BANDS, frames.bins, codec.rate).filters()).float()
-    high = float(np.max(codec.loud) - np.log(codec.floor))
-    count = min(frames.count, MOST_FRAMES)
+@dataclass(frozen=True)
+class Sounds(learned.Sight):
+    """Waves as a network sees them."""
 
-    def look(waves: np.ndarray) -> Tensor:
-        x = torch.as_tensor(np.ascontiguousarray(waves)).float() / WHITE
-        level = (filters @ frames.spectrum(x).abs() / codec.floor).log1p()
+    codec: AudioCodec
+
+    name, rule, things, instead = "heard", RULE, "sounds", "spectra"
+
+    @cached_property
+    def frames(self) -> Frames:
+        """How waves are cut here."""
+        return Frames(self.codec.length, self.codec.hop, 2)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (1, BANDS, min(self.frames.count, MOST_FRAMES))
+
+    @cached_property
+    def _filters(self) -> Tensor:
+        return torch.from_numpy(Bands(BANDS, self.frames.bins, self.codec.rate).filters()).float()
+
+    def look(self, stored: np.ndarray) -> Tensor:
+        x = torch.as_tensor(np.ascontiguousarray(stored)).float() / WHITE
+        level = (self._filters @ self.frames.spectrum(x).abs() / self.codec.floor).log1p()
+        high = float(np.max(self.codec.loud) - np.log(self.codec.floor))
         seen = (2 * level / high - 1)[:, None]
-        if count < frames.count:
-            seen = functional.adaptive_avg_pool2d(seen, (BANDS, count))
+        if self.shape[2] < self.frames.count:
+            seen = functional.adaptive_avg_pool2d(seen, self.shape[1:])
         return seen
 
-    return look, (1, BANDS, count)
+    def moved(self, x: Tensor) -> Tensor:
+        return _moved(x)
+
+    def view(self, x: Tensor) -> Tensor:
+        return _moved(x, 1.5)
+
+    def batches(self, parts: Iterable[Any], size: int) -> Iterator[np.ndarray]:
+        return in_batches(map(self._checked, parts), size)
+
+    def _checked(self, waves: Any) -> np.ndarray:
+        found, length = np.asarray(waves), self.codec.length
+        if found.ndim != 2 or found.shape[1] != length or found.dtype != np.int16:
+            got = f"{found.shape} {found.dtype}"
+            raise DataError(f"sounds: need (n, {length}) int16; got {got}")
+        return found
+
+    def halved(self, stored: np.ndarray) -> np.ndarray:
+        """The same (n, numbers), two bands and two frames averaged to one."""
+        return functional.avg_pool2d(self.look(stored), 2).flatten(1).numpy()
 
 
 def _moved(x: Tensor, strength: float = 1.0) -> Tensor:
@@ -65,24 +99,9 @@ def _moved(x: Tensor, strength: float = 1.0) -> Tensor:
     return (x + level * (x > -1)).clamp_min(-1)
 
 
-def _batches(codec: AudioCodec) -> Callable[[Iterable[Any], int], Iterator[np.ndarray]]:
-    def checked(waves: Any) -> np.ndarray:
-        found = np.asarray(waves)
-        if found.ndim != 2 or found.shape[1] != codec.length or found.dtype != np.int16:
-            wanted = f"(n, {codec.length}) int16"
-            raise DataError(f"sounds: need {wanted}; got {found.shape} {found.dtype}")
-        return found
-
-    return lambda parts, size: in_batches(map(checked, parts), size)
-
-
 def _heard(data: Dataset, options: FeatureOptions) -> Extractor:
     takes_no_weights("heard", options)
-    look, shape = heard(data.codec)
-    sight = learned.Sight(
-        name="heard", things="sounds", instead="spectra", rule=RULE, shape=shape, look=look,
-        moved=_moved, view=lambda x: _moved(x, 1.5), batches=_batches(data.codec),
-    )  # fmt: skip
+    sight = Sounds(data.codec)
     return _measured(
         learned.learned(data, sight, steps=options.steps, seed=options.seed, device=options.device)
     )
@@ -90,23 +109,27 @@ def _heard(data: Dataset, options: FeatureOptions) -> Extractor:
 
 def _spectra(data: Dataset, options: FeatureOptions) -> Extractor:
     takes_no_weights("spectra", options)
-    look, _ = heard(data.codec)
-    found = components(
-        data, name="spectra", things="sounds", rule=RULE,
-        flat=lambda waves: functional.avg_pool2d(look(waves), 2).flatten(1).numpy(),
-        batches=_batches(data.codec),
+    sight = Sounds(data.codec)
+    return _measured(
+        components(
+            data, name="spectra", things="sounds", rule=RULE, flat=sight.halved,
+            batches=sight.batches,
+        )
     )  # fmt: skip
-    return _measured(found)
 
 
 def _measured(extractor: Extractor) -> Extractor:
     """The same, which also gives what this modality's own measures look at."""
-    codec: Any = extractor.codec
+    return replace(extractor, see_batch=_See(extractor))
 
-    def see(waves: np.ndarray) -> Seen:
-        return extractor.see_batch(waves)._replace(cells=Heard.of(waves, codec))
 
-    return replace(extractor, see_batch=see)
+@dataclass(frozen=True, eq=False)
+class _See:
+    extractor: Extractor
+
+    def __call__(self, waves: np.ndarray) -> Seen:
+        codec: Any = self.extractor.codec
+        return self.extractor.see_batch(waves)._replace(cells=Heard.of(waves, codec))
 
 
 EXTRACTORS = {"heard": _heard, "spectra": _spectra}

@@ -11,7 +11,7 @@ from ganwright.train.recipes import Recipe, Row
 
 def _sound() -> Recipe:
     # As the narrow nets of images: a spectrogram of a second is an image of 64×64 numbers.
-    adam = OptimiserOptions(rate=2e-3, final_rate=1e-4, decay_last=0.3, beta1=0.0, beta2=0.99)
+    adam = OptimiserOptions(rate=1e-3, final_rate=5e-5, decay_last=0.3, beta1=0.0, beta2=0.99)
     return Recipe(
         name="sound",
         latent=LatentOptions(dim=64),

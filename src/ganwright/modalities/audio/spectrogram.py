@@ -6,7 +6,7 @@ middle of their hop: `frames · hop` samples have `frames` frames, and the ends 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ OVERLAP = 4  # hops in a frame
 MOMENTUM = 0.99  # of the fast Griffin–Lim algorithm (Perraudin et al. 2013)
 
 
-class Frames(NamedTuple):
+@dataclass(frozen=True)
+class Frames:
     """How waves of one length are cut."""
 
     length: int  # samples
@@ -85,7 +86,8 @@ def _hann(size: int, like: Tensor) -> Tensor:
     return torch.hann_window(size, dtype=like.dtype, device=like.device)
 
 
-class Bands(NamedTuple):
+@dataclass(frozen=True)
+class Bands:
     """Mel bands up to half the rate: triangles that overlap by half (O'Shaughnessy's 2595·log₁₀ scale)."""
 
     count: int

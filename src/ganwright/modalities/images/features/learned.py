@@ -13,7 +13,11 @@ grey levels 12 / 15, blur of 0.7 pixels 13 / 18, the zeros missing 5.6 / 6.3, fi
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -22,6 +26,7 @@ from ganwright.base.errors import DataError, message
 from ganwright.data import Dataset
 from ganwright.evaluate import learned as network
 from ganwright.evaluate.extractor import Extractor
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pictures import (
     LEAST_SIDE,
     PLANES_RULE,
@@ -39,22 +44,35 @@ def learned(
 ) -> Extractor:
     """See `evaluate.learned`. Raises DataError for pictures under 4 pixels a side too."""
     codec = data.codec
-    size = small_size(codec, LONGEST)
-    if min(size) < LEAST_SIDE:
+    if min(small_size(codec, LONGEST)) < LEAST_SIDE:
         problem = f"needs pictures of at least {LEAST_SIDE} pixels per side; got {codec.height}×{codec.width}"
         raise DataError(message("features 'learned'", f"{problem}: use 'pixels'"))
-    sight = network.Sight(
-        name="learned",
-        things="pictures",
-        instead="pixels",
-        rule=RULE,
-        shape=(codec.channels, *size),
-        look=lambda pictures: planes(pictures, codec, LONGEST),
-        moved=lambda x: moved(x, 0.08, 10, 0.1),
-        view=_view,
-        batches=lambda parts, size: batches(parts, codec, size),
-    )
-    return network.learned(data, sight, steps=steps, seed=seed, device=device)
+    return network.learned(data, Pictures(codec), steps=steps, seed=seed, device=device)
+
+
+@dataclass(frozen=True)
+class Pictures(network.Sight):
+    """Pictures as a network sees them."""
+
+    codec: ImageCodec
+
+    name, rule, things, instead = "learned", RULE, "pictures", "pixels"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (self.codec.channels, *small_size(self.codec, LONGEST))
+
+    def look(self, stored: np.ndarray) -> Tensor:
+        return planes(stored, self.codec, LONGEST)
+
+    def moved(self, x: Tensor) -> Tensor:
+        return moved(x, 0.08, 10, 0.1)
+
+    def view(self, x: Tensor) -> Tensor:
+        return _view(x)
+
+    def batches(self, parts: Iterable[Any], size: int) -> Iterator[np.ndarray]:
+        return batches(parts, self.codec, size)
 
 
 def _view(x: Tensor) -> Tensor:
