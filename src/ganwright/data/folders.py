@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from ganwright.base.errors import DataError
+from ganwright.base.errors import DataError, UsageError
 from ganwright.data.source import Unreadable, name_classes, natural, tally
 
 _TRAIN = frozenset({"train", "training"})
@@ -194,3 +194,40 @@ def member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
         raise Unreadable(f"unpacks to more than {LARGEST_FILE_BYTES >> 20} MiB")
     with archive.open(name) as member:  # never gives more than the stated size
         return io.BytesIO(member.read())
+
+
+def check_new(out: Path) -> None:
+    """Raises UsageError unless a new folder can be made at `out`."""
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise UsageError(f"--out: '{out}' exists and is not an empty folder")
+    above = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"--out: '{out}' can't be made: nothing may be written in '{above}'")
+
+
+class Places:
+    """Names for files in the folders of classes, none twice, whatever letters a class has."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        numbered = [f"class-{i}" for i in range(len(classes))]
+        while set(numbered) & set(classes):
+            numbered = [f"{name}_" for name in numbered]
+        self.folders = {
+            name: name if _is_safe(name) else number
+            for name, number in zip(classes, numbered, strict=True)
+        }
+        self.taken: set[str] = set()
+
+    def place(self, label: str, name: str) -> str:
+        """A path for the file `name` of a class, relative to the folder."""
+        path, folder = PurePosixPath(name), PurePosixPath(self.folders.get(label, ""))
+        found, number = folder / path.name, 1
+        while str(found).lower() in self.taken:  # some file systems know no capitals
+            number += 1
+            found = folder / f"{path.stem}-{number}{path.suffix}"
+        self.taken.add(str(found).lower())
+        return str(found)
+
+
+def _is_safe(name: str) -> bool:
+    return bool(name) and not name.startswith(".") and not set(name) & set('/\\:*?"<>|\0')
