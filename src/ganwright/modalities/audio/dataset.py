@@ -72,7 +72,7 @@ class Plan:
 class Rows:
     """Decoded waves (n, length) int16, whose they are (a file), where they start, and hashes of them.
 
-    `silent` counts slices that were left out because nothing is in them.
+    `silent` are the files of slices that were left out because nothing is in them.
     """
 
     waves: np.ndarray
@@ -115,7 +115,7 @@ def dataset(source: AudioSource, options: DataOptions) -> Dataset:
         phase=asked.phase, depth=f"{bits} bit",
     )  # fmt: skip
     doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
-    silent = int(rows.silent.sum())
+    silent = len(rows.silent)
     quiet = f"{silent:,} slices are silent: left out" if silent else ""
     seconds = plan.length / plan.rate
     return Dataset(

@@ -220,6 +220,7 @@ def _held(
 ) -> tuple[np.ndarray, str]:
     """Which files are held out (n,) bool, by values of a field or by a share of them, and the note."""
     name, equals, given = asked.partition("=")
+    name = name.strip()
     known = next(one for one in fields if one)
     if name not in known:
         problem = f"unknown field {name!r}"
