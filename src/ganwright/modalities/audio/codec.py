@@ -68,7 +68,7 @@ class AudioCodec(Codec):
         filters = torch.from_numpy(Bands(bands, frames.bins, rate).filters()).float()
         some = waves[:: -(-len(waves) // FITTED)]
         blocks = [some[i : i + 64] for i in range(0, len(some), 64)]
-        found = [filters @ frames.spectrum(_numbers(block)).abs() for block in blocks]
+        found = [filters @ frames.spectrum(numbers(block)).abs() for block in blocks]
         peaks = torch.cat([block.flatten(1).amax(1) for block in found]).numpy()
         floor = max(float(np.quantile(peaks, SOFT)) * 10 ** (-BELOW / 20), 1 / WHITE / hop)
         every = torch.cat([block.transpose(0, 1).flatten(1) for block in found], 1).double()
@@ -125,10 +125,10 @@ class AudioCodec(Codec):
         """(bands, 1): half the logarithm of loud over silent."""
         return torch.from_numpy((self.loud - math.log(self.floor)) / 2).float()[:, None]
 
-    def encode(self, stored: Tensor) -> Tensor:
+    def encode(self, stored: Any) -> Tensor:
         """Stored (b, length) → float32 (b, channels, bands, frames)."""
-        spectrum = self.frames.spectrum(_numbers(stored))
-        filters = self._filters.to(stored.device)
+        spectrum = self.frames.spectrum(numbers(stored))
+        filters = self._filters.to(spectrum.device)
         level = (filters @ spectrum.abs() / self.floor).log1p()
         seen = [(level / self._scale.to(level) - 1).clamp(-1, 1)]
         if self.phase == "learned":
@@ -212,7 +212,7 @@ class AudioCodec(Codec):
 
     def pictures(self, waves: np.ndarray) -> np.ndarray:
         """Spectrograms (n, bands, frames) uint8, low frequencies at the bottom; black is silence."""
-        shares = (self.encode(torch.as_tensor(waves))[:, 0].flip(1) + 1) / 2
+        shares = (self.encode(waves)[:, 0].flip(1) + 1) / 2
         found: np.ndarray = (255 * shares).round().byte().numpy()
         return found
 
@@ -279,8 +279,10 @@ class AudioCodec(Codec):
         return codec
 
 
-def _numbers(stored: Any) -> Tensor:
+def numbers(stored: Any) -> Tensor:
     """Stored waves as float32 in [-1, 1)."""
+    if isinstance(stored, np.ndarray):  # mapped from disk, torch would warn
+        stored = torch.from_numpy(np.require(stored, requirements=["C", "W"]))
     return torch.as_tensor(stored).to(torch.float32) / WHITE
 
 

@@ -149,7 +149,7 @@ def reasons(
     frames = codec.frames.count
     span = max(1, frames // SPAN)
     for wave, other in zip(sounds.waves, found.nearest, strict=True):
-        both = codec.encode(torch.from_numpy(np.stack([wave, detector.data.rows[other]])))
+        both = codec.encode(np.stack([wave, detector.data.rows[other]]))
         apart = (both[0, 0] - both[1, 0]).abs().mean(0)
         start = int(apart.unfold(0, span, 1).mean(1).argmax())
         ends = (n * codec.hop / codec.rate for n in (start, start + span))

@@ -22,17 +22,16 @@ from ganwright.evaluate import learned
 from ganwright.evaluate.components import components
 from ganwright.evaluate.extractor import Extractor, Seen, in_batches
 from ganwright.evaluate.features import FeatureOptions, takes_no_weights
-from ganwright.modalities.audio.codec import AudioCodec
+from ganwright.modalities.audio.codec import AudioCodec, numbers
 from ganwright.modalities.audio.measures import Heard
 from ganwright.modalities.audio.spectrogram import Bands, Frames
-from ganwright.modalities.audio.waves import WHITE
 
-BANDS, MOST_FRAMES = 64, 64
+BANDS, MOST_FRAMES = 40, 32
 RULE = (
-    "log-mel spectrogram: 64 bands, frames of 2 hops, silence −1, the loudest tenth of a percent of the "
-    "training part 1; more than 64 frames are averaged down to it"
+    "log-mel spectrogram: 40 bands, frames of 2 hops, silence −1, the loudest tenth of a percent of the "
+    "training part 1; more than 32 frames are averaged down to it"
 )
-SHIFT, TILT, LEVEL = 0.08, 3, 0.25  # of the time, bands, and of the range from silence to loud
+SHIFT, TILT, LEVEL = 0.08, 2, 0.25  # of the time, bands, and of the range from silence to loud
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,8 @@ class Sounds(learned.Sight):
         return torch.from_numpy(Bands(BANDS, self.frames.bins, self.codec.rate).filters()).float()
 
     def look(self, stored: np.ndarray) -> Tensor:
-        x = torch.as_tensor(np.ascontiguousarray(stored)).float() / WHITE
-        level = (self._filters @ self.frames.spectrum(x).abs() / self.codec.floor).log1p()
+        spectrum = self.frames.spectrum(numbers(stored))
+        level = (self._filters @ spectrum.abs() / self.codec.floor).log1p()
         high = float(np.max(self.codec.loud) - np.log(self.codec.floor))
         seen = (2 * level / high - 1)[:, None]
         if self.shape[2] < self.frames.count:
@@ -81,9 +80,9 @@ class Sounds(learned.Sight):
             raise DataError(f"sounds: need (n, {length}) int16; got {got}")
         return found
 
-    def halved(self, stored: np.ndarray) -> np.ndarray:
-        """The same (n, numbers), two bands and two frames averaged to one."""
-        return functional.avg_pool2d(self.look(stored), 2).flatten(1).numpy()
+    def flat(self, stored: np.ndarray) -> np.ndarray:
+        """The same as rows of numbers."""
+        return self.look(stored).flatten(1).numpy()
 
 
 def _moved(x: Tensor, strength: float = 1.0) -> Tensor:
@@ -112,7 +111,7 @@ def _spectra(data: Dataset, options: FeatureOptions) -> Extractor:
     sight = Sounds(data.codec)
     return _measured(
         components(
-            data, name="spectra", things="sounds", rule=RULE, flat=sight.halved,
+            data, name="spectra", things="sounds", rule=RULE, flat=sight.flat,
             batches=sight.batches,
         )
     )  # fmt: skip

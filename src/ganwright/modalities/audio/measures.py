@@ -11,9 +11,8 @@ from ganwright.evaluate.card import Entry
 from ganwright.evaluate.estimates import of_blocks
 from ganwright.evaluate.evidence import FAKE_ROWS, REAL_ROWS
 from ganwright.evaluate.measures import Measure
-from ganwright.modalities.audio.codec import AudioCodec
+from ganwright.modalities.audio.codec import AudioCodec, numbers
 from ganwright.modalities.audio.spectrogram import Frames
-from ganwright.modalities.audio.waves import WHITE
 
 UNFIT: frozenset[str] = frozenset()
 SILENT_DB = -70.0  # of full scale, root mean square of the loudest frame
@@ -35,7 +34,7 @@ class Heard:
     @classmethod
     def of(cls, waves: np.ndarray, codec: AudioCodec) -> Heard:
         """Waves as stored (n, length)."""
-        x = torch.as_tensor(np.ascontiguousarray(waves)).double() / WHITE
+        x = numbers(waves).double()
         frames = Frames(codec.length, 2 * BINS // 4)
         power = frames.spectrum(x).abs().square()[:, 1:]  # without the offset
         loudest = power.sum(1).amax(1) / 2
