@@ -54,13 +54,15 @@ class Sight(ABC):
     """How a modality's examples are shown to a network: as grids (b, channels, height, width).
 
     `name` is that of the features, `rule` says in words what `look` does, `things` are what examples are
-    called in messages, and `instead` names features that do with fewer of them.
+    called in messages, and `instead` names features that do with fewer of them. `sharpest` is the least
+    logarithm of the temperature: where the classifier makes no errors, only that bounds it.
     """
 
     name: ClassVar[str]
     rule: ClassVar[str]
     things: ClassVar[str]
     instead: ClassVar[str]
+    sharpest: ClassVar[float] = -2.0
 
     @property
     @abstractmethod
@@ -370,7 +372,9 @@ def _calibrate(network: Network, job: _Job, checked: np.ndarray) -> dict[str, An
     def surprise(log_temperature: float) -> float:
         return float(functional.cross_entropy(logits / math.exp(log_temperature), labels))
 
-    best = scipy.optimize.minimize_scalar(surprise, bounds=(-2, 3), method="bounded")
+    best = scipy.optimize.minimize_scalar(
+        surprise, bounds=(job.sight.sharpest, 3), method="bounded"
+    )
     network.temperature.fill_(math.exp(best.x))
     right = float((logits.argmax(1) == labels).double().mean())
     return {"accuracy": right, "accuracy_n": len(labels), "surprise_nats": float(best.fun)}

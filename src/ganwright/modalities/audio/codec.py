@@ -21,7 +21,7 @@ from torch import Tensor
 from ganwright.base.errors import ModelError, WorkError
 from ganwright.base.packed import pack, unpack
 from ganwright.data.codec import Codec
-from ganwright.modalities.audio.spec import AudioSpec
+from ganwright.modalities.audio.spec import AXES, AudioSpec
 from ganwright.modalities.audio.spectrogram import Bands, Frames
 from ganwright.modalities.audio.waves import DEPTHS, WHITE, data_uri
 
@@ -29,7 +29,8 @@ from ganwright.modalities.audio.waves import DEPTHS, WHITE, data_uri
 BELOW, SOFT = 50.0, 0.05
 LOUD = 0.999  # quantile of a band's magnitudes that becomes 1
 FITTED = 2000  # training examples that the bands are measured on
-ITERATIONS = 32  # of Griffin–Lim: magnitudes of real clips come back at 25 dB (docs/benchmarks.md)
+ITERATIONS = 16  # of Griffin–Lim (docs/benchmarks.md)
+BLOCK = 16  # sounds whose phases are found together: their spectra fit a processor's cache
 HEARD = 2.0  # times the floor: a magnitude above is sound
 _SHOWN, _GAP = 12, 2
 
@@ -107,8 +108,6 @@ class AudioCodec(Codec):
 
     def spec(self, classes: tuple[str, ...]) -> AudioSpec:
         """What the nets see of a sound."""
-        from ganwright.modalities.audio.spec import AXES
-
         return AudioSpec(axes=AXES, shape=self.shape, classes=classes)
 
     @cached_property
@@ -151,7 +150,8 @@ class AudioCodec(Codec):
         x = x.detach().float().cpu()
         magnitude = ((x[:, 0].clamp(-1, 1) + 1) * self._scale).expm1() * self.floor
         bins = (self._back @ magnitude).clamp_min(0)
-        waves = self.frames.with_phase(bins, self._start(x), ITERATIONS)
+        both = zip(bins.split(BLOCK), self._start(x).split(BLOCK), strict=True)
+        waves = torch.cat([self.frames.with_phase(m, p, ITERATIONS) for m, p in both])
         waves = torch.where(self._heard(magnitude), waves, torch.zeros(()))
         stored: np.ndarray = (waves * WHITE).round().clamp(-WHITE, WHITE - 1).numpy()
         return stored.astype(np.int16)
