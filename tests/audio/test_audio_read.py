@@ -157,7 +157,7 @@ def test_slices_of_another_rate_fit_together(tmp_path: Path) -> None:
     assert len(data) == 6 and np.abs(made - whole[: len(made)]).max() < 30
 
 
-def test_long_recordings_are_sliced_in_little_memory(tmp_path: Path) -> None:
+def test_long_recordings_are_sliced_in_little_memory(tmp_path: Path, capsys: Capture) -> None:
     """Six minutes, read part by part: slices follow each other without a gap."""
     rng, seconds = np.random.default_rng(0), 360
     wave = np.rint(rng.standard_normal(seconds * RATE) * 3000).astype(np.int16)
@@ -172,6 +172,9 @@ def test_long_recordings_are_sliced_in_little_memory(tmp_path: Path) -> None:
     assert np.array_equal(data.rows[0], wave[first : first + length])
     assert np.array_equal(data.rows[9], wave[first + 9 * length :][:length])
     assert len(data.heldout) and data.name_of(0) == "long.wav at 19.5 s"
+    assert command(["inspect", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "6.0 min in all" in told and "recordings are cut into slices of 1.02 s" in told
 
 
 def test_slices_of_a_recording_are_on_one_side(tmp_path: Path) -> None:
