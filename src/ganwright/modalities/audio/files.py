@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import warnings
@@ -9,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
@@ -18,7 +19,15 @@ import numpy as np
 
 from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.paths import file_identity, readable
-from ganwright.data.folders import arranged, member, sorted_out, walk, words_of_folders
+from ganwright.data.folders import (
+    Arranged,
+    Sorted,
+    arranged,
+    member,
+    sorted_out,
+    walk,
+    words_of_folders,
+)
 from ganwright.data.source import Unreadable
 from ganwright.modalities.audio.options import AudioOptions
 
@@ -56,7 +65,7 @@ class AudioSource:
     """Sounds found but not decoded.
 
     `labels` (n,) are numbers into `classes`, `official` (n,) is True for what is held out by the data
-    itself or by `hold_out`. `unfit` counts files that are left out by their names.
+    itself or by `hold_out`.
     """
 
     name: str
@@ -151,50 +160,43 @@ def sounds_in(paths: Sequence[str]) -> tuple[int, int]:
 
 
 def _arranged(
-    paths: Sequence[str], options: AudioOptions, holdout: float, **about: Any
+    paths: Sequence[str], options: AudioOptions, holdout: float, *, identity: Any, **about: Any
 ) -> AudioSource:
-    files, inner, official, ignored = sorted_out(paths, SUFFIXES)
-    test = np.zeros(len(files), bool) if official is None else official
-    notes: list[str] = []
-    if options.label is None:
-        if options.hold_out is not None:
-            raise OptionError(
-                "data.audio.hold_out: names a field of data.audio.label, which isn't given"
-            )
-        words, notes = words_of_folders(inner, test, things="sounds")
+    if options.label is not None:
+        found = _by_name(sorted_out(paths, SUFFIXES), options.label, options.hold_out, holdout)
+    elif options.hold_out is not None:
+        problem = "names a field of data.audio.label, which isn't given"
+        raise OptionError(f"data.audio.hold_out: {problem}")
     else:
-        fields = _fields(files, options.label)
-        words = [one.get("label") if one else None for one in fields]
-        if "{label}" not in options.label:
-            words = ["" if one else None for one in fields]
-        if options.hold_out is not None:
-            official, note = _held(fields, options.hold_out, holdout)
-            notes.append(note)
-        if lost := fields.count(None):
-            first = files[fields.index(None)]
-            notes.append(
-                f"{lost:,} names don't match '{options.label}': left out; the first: {first}"
-            )
-    found = arranged(files, words, official, ignored, notes)
-    if options.hold_out is not None:
-        found = _told(found, notes)
-    labelled = options.label is None or "{label}" in options.label
+        files, inner, official, ignored = sorted_out(paths, SUFFIXES)
+        test = np.zeros(len(files), bool) if official is None else official
+        words, notes = words_of_folders(inner, test, things="sounds")
+        found = arranged(files, words, official, ignored, notes)
     return AudioSource(
         names=found.paths,
-        labels=found.labels if labelled else None,
-        classes=found.classes if labelled else (),
+        labels=found.labels,
+        classes=found.classes,
         official=found.official,
         ignored=found.ignored,
         notes=found.notes,
+        identity=[identity, found.paths],  # by whose numbers the cache knows files
         **about,
     )
 
 
-def _told(found: Any, notes: list[str]) -> Any:
-    """Without the note that the data has a test part of its own: the user named it."""
-    from dataclasses import replace
-
-    return replace(found, notes=tuple(notes))
+def _by_name(files: Sorted, pattern: str, hold_out: str | None, holdout: float) -> Arranged:
+    """Classes and what is held out by the names of files; those that don't match are left out."""
+    fields = dict(zip(files.files, _fields(files.files, pattern), strict=True))
+    known = {name: one for name, one in fields.items() if one is not None}
+    official, notes = None, []
+    if hold_out is not None:
+        official, note = _held(list(known.values()), hold_out, holdout)
+        notes.append(note)
+    if lost := [name for name in fields if name not in known]:
+        notes.append(f"{len(lost):,} names don't match '{pattern}': left out; the first: {lost[0]}")
+    words: list[str | None] = [one.get("label") for one in known.values()]
+    found = arranged(list(known), None if None in words else words, None, files.ignored, notes)
+    return replace(found, official=official)
 
 
 def _fields(files: Sequence[str], pattern: str) -> list[dict[str, str] | None]:
@@ -215,17 +217,15 @@ def _fields(files: Sequence[str], pattern: str) -> list[dict[str, str] | None]:
     return [dict(zip(names, one.groups(), strict=True)) if one else None for one in found]
 
 
-def _held(
-    fields: Sequence[Mapping[str, str] | None], asked: str, share: float
-) -> tuple[np.ndarray, str]:
+def _held(fields: Sequence[Mapping[str, str]], asked: str, share: float) -> tuple[np.ndarray, str]:
     """Which files are held out (n,) bool, by values of a field or by a share of them, and the note."""
     name, equals, given = asked.partition("=")
     name = name.strip()
-    known = next(one for one in fields if one)
+    known = list(fields[0])
     if name not in known:
         problem = f"unknown field {name!r}"
         raise OptionError(message("data.audio.hold_out", problem, allowed=known, got=name))
-    values = sorted({one[name] for one in fields if one})
+    values = sorted({one[name] for one in fields})
     held = [value.strip() for value in given.split(",")] if equals else _share_of(values, share)
     for value in held:
         if value not in values:
@@ -233,14 +233,12 @@ def _held(
             raise OptionError(message("data.audio.hold_out", problem, allowed=values, got=value))
     if len(held) == len(values):
         raise OptionError(f"data.audio.hold_out: {asked!r} leaves nothing to train on")
-    chosen = np.array([one is not None and one[name] in held for one in fields])
+    chosen = np.array([one[name] in held for one in fields])
     return chosen, f"held out: {name} {', '.join(held)}"
 
 
 def _share_of(values: Sequence[str], share: float) -> list[str]:
     """That share of the values, at least one, by their hashes."""
-    import hashlib
-
     order = sorted(values, key=lambda value: hashlib.blake2b(value.encode()).digest())
     return sorted(order[: max(1, round(share * len(values)))])
 
