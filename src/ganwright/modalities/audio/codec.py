@@ -28,7 +28,6 @@ from ganwright.modalities.audio.waves import DEPTHS, WHITE, data_uri
 # Silence is so many dB under the peak of a soft clip, one softer than all but a share of the training part.
 BELOW, SOFT = 50.0, 0.05
 LOUD = 0.999  # quantile of a band's magnitudes that becomes 1
-FITTED = 2000  # training examples that the bands are measured on
 ITERATIONS = 16  # of Griffin–Lim (docs/benchmarks.md)
 BLOCK = 16  # sounds whose phases are found together: their spectra fit a processor's cache
 HEARD = 2.0  # times the floor: a magnitude above is sound
@@ -67,8 +66,7 @@ class AudioCodec(Codec):
         """The codec of training waves (n, length) int16."""
         frames = Frames(waves.shape[1], hop)
         filters = torch.from_numpy(Bands(bands, frames.bins, rate).filters()).float()
-        some = waves[:: -(-len(waves) // FITTED)]
-        blocks = [some[i : i + 64] for i in range(0, len(some), 64)]
+        blocks = [waves[i : i + 64] for i in range(0, len(waves), 64)]
         found = [filters @ frames.spectrum(numbers(block)).abs() for block in blocks]
         peaks = torch.cat([block.flatten(1).amax(1) for block in found]).numpy()
         floor = max(float(np.quantile(peaks, SOFT)) * 10 ** (-BELOW / 20), 1 / WHITE / hop)

@@ -39,6 +39,7 @@ FRAMES = 16  # their number is a multiple of this, so that nets can halve it
 ALIKE = 1.5  # times the length: where half of the files are longer, all are sliced
 LEAST_S = 0.01  # shorter files are no sounds
 MARGIN = 64  # samples around a part that is resampled, for the filter
+FITTED = 2000  # training examples that the codec is fitted to
 FEW_FILES = 10  # recordings: of fewer, slices are split by themselves
 
 
@@ -110,8 +111,9 @@ def dataset(source: AudioSource, options: DataOptions) -> Dataset:
         labels, classes, parts, rows.hashes, thing="sound"
     )
     bits = Counter(found.bits[found.usable].tolist()).most_common(1)[0][0]
+    fitted = parts.train[:: -(-len(parts.train) // FITTED)]
     codec = AudioCodec.fit(
-        rows.waves[parts.train], rate=plan.rate, hop=hop, bands=asked.bands,
+        rows.waves[fitted], rate=plan.rate, hop=hop, bands=asked.bands,
         phase=asked.phase, depth=f"{bits} bit",
     )  # fmt: skip
     doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
