@@ -6,7 +6,7 @@ Silence stays -1 under all but noise. A change of polarity would do nothing to a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import BeforeValidator
@@ -96,7 +96,7 @@ class Views:
 
     def draw(self, x: Tensor, p: Tensor) -> Drawn:
         """A T for the batch `x`, of which only the shape, the type and the device matter."""
-        n, like = len(x), {"device": x.device, "dtype": x.dtype}
+        n, like = len(x), dict[str, Any](device=x.device, dtype=x.dtype)
 
         def happens(name: str) -> Tensor:
             return (torch.rand(n, **like) < p.to(x)) & (name in self.chosen)
