@@ -49,21 +49,21 @@ class Frames:
 
     def waves(self, spectrum: Tensor) -> Tensor:
         """The waves (b, length) whose spectrum is nearest, by overlap and add."""
-        before, after = self._edges()
+        before, _ = self._edges()
         window = _hann(self.size, spectrum.real)
         parts = torch.fft.irfft(spectrum.transpose(1, 2) * (window.sum() / 2), n=self.size, dim=2)
         weight = window.square().expand(1, self.count, -1)
-        total = self.length + before + after
-        made, over = (self._added(p.transpose(1, 2), total) for p in (parts * window, weight))
+        made, over = (self._added(part.transpose(1, 2)) for part in (parts * window, weight))
         return (made / over.clamp_min(1e-8))[:, before : before + self.length]
 
-    def _added(self, parts: Tensor, total: int) -> Tensor:
+    def _added(self, parts: Tensor) -> Tensor:
         """(b, size, frames) laid one over the other."""
         whole = (self.count - 1) * self.hop + self.size
-        made = functional.fold(parts, (1, whole), (1, self.size), stride=(1, self.hop))[:, 0, 0]
-        return functional.pad(made, (0, total - whole)) if total > whole else made
+        made = functional.fold(parts, (1, whole), (1, self.size), stride=(1, self.hop))
+        return made[:, 0, 0]
 
     def _edges(self) -> tuple[int, int]:
+        """Samples of silence before and after a wave, for all of it to lie in frames."""
         before = (self.size - self.hop) // 2
         return before, self.size - self.hop - before + self.count * self.hop - self.length
 
