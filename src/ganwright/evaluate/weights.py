@@ -1,22 +1,14 @@
-"""Weights of feature extractors: where they are kept, and how they get into a network."""
+"""Weights of feature extractors: how they get into a network."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
-import platformdirs
 import torch
 from torch import Tensor, nn
 
 from ganwright.base.errors import ModelError, message
 from ganwright.evaluate.fingerprint import COUNTERS
-
-
-def cache_folder() -> Path:
-    """The user's cache: GANWRIGHT_CACHE, or where the system keeps such things."""
-    return Path(os.environ.get("GANWRIGHT_CACHE") or platformdirs.user_cache_dir("ganwright"))
 
 
 def fill(name: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:

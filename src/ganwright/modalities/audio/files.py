@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ganwright.base.errors import DataError, OptionError, message
-from ganwright.base.paths import file_identity, readable
+from ganwright.base.paths import file_identity, open_regular, readable
 from ganwright.data.folders import (
     Arranged,
     Sorted,
@@ -110,7 +110,7 @@ def folder_source(path: Path, options: AudioOptions, holdout: float) -> AudioSou
 
     @contextmanager
     def opened() -> Iterator[Open]:
-        yield lambda index: (path / raw[found.names[index]]).open("rb")
+        yield lambda index: open_regular(path / raw[found.names[index]])
 
     found = _arranged(
         list(raw), options, holdout, name=root.rpartition("/")[2] or "sounds", kind="folder",
@@ -145,7 +145,7 @@ def file_source(path: Path) -> AudioSource:
 
     @contextmanager
     def opened() -> Iterator[Open]:
-        yield lambda index: path.open("rb")
+        yield lambda index: open_regular(path)
 
     return AudioSource(
         name=path.stem, kind="recording", path=str(path.resolve()), identity=file_identity(path),

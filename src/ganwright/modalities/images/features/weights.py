@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.runs import replacing
-from ganwright.evaluate.weights import cache_folder, fill
+from ganwright.data.cache import cache_folder
+from ganwright.evaluate.weights import fill
 
 __all__ = ["Published", "cache_folder", "fill", "load_weights"]
 _TIMEOUT_S = 60
