@@ -161,7 +161,10 @@ def by_time(o: argparse.Namespace) -> None:
                     run = trained(recipe, path, out, kimg, seed)
                     told = judged(run, path)
                     seen = run.log[-1]["kimg"]
-                    print(f"| {name} | {seconds:g} | {seed} | `{one}` | {seen:.0f} | {told} |", flush=True)
+                    print(
+                        f"| {name} | {seconds:g} | {seed} | `{one}` | {seen:.0f} | {told} |",
+                        flush=True,
+                    )
 
 
 def by_batch(o: argparse.Namespace) -> None:
