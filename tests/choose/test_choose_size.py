@@ -140,7 +140,7 @@ def test_the_trial_sees_some_of_the_data_in_each_size(tmp_path: Path) -> None:
 def test_dry_run_says_what_each_size_is_worth(tmp_path: Path, machine: Any) -> None:
     machine(speed_for(64, 10))
     prepared = prepare(photographs(tmp_path), minutes=10)
-    rows = expectations.outlook(prepared.plan, prepared.data, prepared.trials)
+    rows = prepared.outlook()
     assert [row.size for row in rows] == ["32×32", "64×64", "128×128"]
     kimg = 1.01 * needed(64)
     assert [row.kimg for row in rows] == pytest.approx([4 * kimg, kimg, kimg / 4])
@@ -150,12 +150,26 @@ def test_dry_run_says_what_each_size_is_worth(tmp_path: Path, machine: Any) -> N
     assert len(printed.strip().splitlines()) == 4 and "noise" in printed.splitlines()[-1]
 
 
+def test_dry_run_of_a_named_recipe_is_of_that_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    monkeypatch.setattr(
+        Trials, "speeds", lambda trials, recipe: tried.append(recipe.name) or {1: 10.0}
+    )
+    monkeypatch.setattr(plan, "measure", lambda trainer: 10.0)
+    prepared = prepare(photographs(tmp_path, 48), recipe="dcgan", kimg=0.1)
+    tried.clear()
+    assert [row.kimg for row in prepared.outlook()] == [0.1, 0.1]
+    assert set(tried) == {"dcgan"}
+
+
 def test_rows_of_a_table_have_no_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a,b\n" + "".join(f"{i},{'xyz'[i % 3]}\n" for i in range(20)))
     monkeypatch.setattr(plan, "measure", lambda trainer: 100.0)
     prepared = prepare(path, kimg=0.1)
-    assert expectations.outlook(prepared.plan, prepared.data, prepared.trials) == []
+    assert prepared.outlook() == []
     assert expectations.shortfall(prepared.data, 100, 1.0) == {}
     assert table([]) == ""
 
@@ -164,7 +178,7 @@ def test_a_run_that_saw_too_little_says_so(tiny: Any, tmp_path: Path) -> None:
     run = tiny.run(tmp_path / "run")
     done = run.log[-1]
     needed = levels(run.model.spec)[-1].kimg
-    assert done["needed_kimg"] == needed and done["looks"] == "noise"
+    assert done["needed_kimg"] == needed and "expect noise" in done["warning"]
     lasted = done["seconds"] / 60 * needed / done["kimg"]
     assert done["needed_minutes"] == pytest.approx(lasted, abs=1e-3)
     said = notice(done)

@@ -61,7 +61,7 @@ def test_published_widths(side: int) -> None:
         assert patch == 1 and o.group == 16  # type: ignore[union-attr]
         assert [at.channels for at in maps] == WIDTHS[side]
         assert [at.blocks for at in maps] == [2] * len(maps)
-        assert [at.height for at in maps][0] == 4
+        assert maps[0].height == 4
 
 
 # --- stages computed twice -----------------------------------------------------------------------

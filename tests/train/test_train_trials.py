@@ -127,6 +127,6 @@ def test_a_slow_scorer_is_called_less_often(
 
 
 def test_the_cost_of_a_score_is_measured_on_one() -> None:
-    trainer = prepare("digits", recipe="mlp-small", kimg=0.1).trials.of(RECIPES["mlp-small"].make())
+    trial = Trials(gw.open_data("digits"), "cpu").of(RECIPES["mlp-small"].make())
     scorer = Counting()
-    assert RUN._cost(scorer, trainer.trainer) > 0 and scorer.calls == 1
+    assert RUN._cost(scorer, trial.trainer) > 0 and scorer.calls == 1

@@ -76,7 +76,6 @@ def command(
     from ganwright.base.runs import RunFolder
     from ganwright.evaluate.scorer import Scorer, scoring
     from ganwright.train import run as runs
-    from ganwright.train.choose import outlook
     from ganwright.train.progress import watch
 
     def score_by(data: Dataset, features: str) -> Scorer | None:
@@ -106,7 +105,7 @@ def command(
             print(line, file=sys.stderr)
         if dry_run:
             print(prepared.plan)
-            print(table(outlook(prepared.plan, prepared.data, prepared.trials)), end="")
+            print(table(prepared.outlook()), end="")
             return
         folder = RunFolder(out or runs.default_out(data))
         with watch() as observer:

@@ -9,7 +9,6 @@ from ganwright.evaluate import Card
 from ganwright.evaluate.verdict import LEVELS, copied, levels_of
 from ganwright.report.facts import Facts, number
 from ganwright.report.look import Findings, Look
-from ganwright.train.choose import too_little
 
 TONES = ("good", "good", "fair", "poor")  # of LEVELS
 USES = (
@@ -92,7 +91,7 @@ def all_warnings(facts: Facts, found: Findings, look: Look) -> list[str]:
             f"at {collapses} of {len(facts.snapshots)} snapshots the samples varied far less than the data "
             f"(as little as {least:.0%}): the generator collapsed there"
         )
-    warnings += [too_little(event) for event in facts.of("done")[-1:] if "needed_kimg" in event]
+    warnings += [str(event["warning"]) for event in facts.of("done")[-1:] if "warning" in event]
     if facts.of("patience"):
         warnings.append("training stopped early: the scores had stopped improving")
     if found.data is not None and (skipped := found.data.skipped):

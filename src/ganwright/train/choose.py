@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, cast
 
 from ganwright.base.modality import modality
 from ganwright.base.spec import Spec
 from ganwright.data import Dataset
 from ganwright.train.plan import Plan, Trials
-from ganwright.train.recipes import Recipe
+from ganwright.train.recipes import Recipe, TrainOptions
 
 
 class Level(NamedTuple):
@@ -76,7 +76,7 @@ def looks(levels: Sequence[Level], kimg: float) -> str:
 
 
 def shortfall(data: Dataset, seen: int, seconds: float) -> dict[str, float | str]:
-    """What a run from random weights lacks that saw too little for its samples to be used.
+    """What a run from random weights lacks that saw too little for its samples to be used, and a warning.
 
     Nothing where it saw enough, or what is enough is unknown. The minutes are those of a whole run.
     """
@@ -84,20 +84,12 @@ def shortfall(data: Dataset, seen: int, seconds: float) -> dict[str, float | str
     if not levels or kimg >= levels[-1].kimg:
         return {}
     needed = levels[-1].kimg
-    return {
-        "looks": looks(levels, kimg),
-        "needed_kimg": needed,
-        "needed_minutes": round(seconds / 60 * needed / kimg, 3),
-    }
-
-
-def too_little(done: Mapping[str, Any]) -> str:
-    """What is said of a run that ended before its samples could be any good."""
-    return (
-        f"don't use these samples: after {done['kimg']:.3g} kimg expect {done['looks']}; such examples "
-        f"take at least {done['needed_kimg']:g} kimg, which is about {done['needed_minutes']:.2g} minutes "
-        "at this speed"
+    minutes = round(seconds / 60 * needed / kimg, 3)
+    warning = (
+        f"don't use these samples: after {kimg:.3g} kimg expect {looks(levels, kimg)}; such examples take "
+        f"at least {needed:g} kimg, about {minutes:.2g} minutes at this speed"
     )
+    return {"needed_kimg": needed, "needed_minutes": minutes, "warning": warning}
 
 
 class Outlook(NamedTuple):
@@ -110,18 +102,19 @@ class Outlook(NamedTuple):
     looks: str
 
 
-def outlook(plan: Plan, data: Dataset, trials: Trials) -> list[Outlook]:
-    """What the plan's budget buys at each size the data can have; nothing where size is no choice."""
-    one = modality(data.codec.kind)
-    if not one.has("expect"):
-        return []
-    o, found = plan.recipe.train, []
-    for at in cast(Expecting, one.part("expect")).variants(trials.data):
+def outlook(recipe: Recipe | None, o: TrainOptions, trials: Trials) -> list[Outlook]:
+    """What a budget buys at each size the data can have, with that recipe; with None, as it is chosen.
+
+    Nothing for data whose size is no choice.
+    """
+    one, found = modality(trials.data.codec.kind), []
+    variants = cast(Expecting, one.part("expect")).variants(trials.data) if one.has("expect") else ()
+    for at in variants:
         here = trials.on(at)
-        recipe, _ = choose(at, minutes=o.minutes, trials=here)
-        speed = here.speed(recipe)
+        its = recipe or choose(at, minutes=o.minutes, trials=here)[0]
+        speed = here.speed(its)
         kimg = min(speed * 60 * (o.minutes or float("inf")) / 1000, o.kimg or float("inf"))
         size = "×".join(str(n) for n in at.spec.shape[1:])
-        times = kimg * 1000 / len(data.train)
+        times = kimg * 1000 / len(trials.data.train)
         found.append(Outlook(size, speed, kimg, times, looks(levels_of(at), kimg)))
     return found

@@ -15,8 +15,6 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from ganwright.train.choose import too_little
-
 if TYPE_CHECKING:
     from ganwright.train.loop import Observer
     from ganwright.train.recipes import TrainOptions
@@ -143,8 +141,8 @@ def notice(event: dict[str, Any]) -> str | None:
             f"private: ε = {event['epsilon']:.3g} at δ = {event['delta']:.2g} for every training row; "
             "not covered: column ranges, bins, category sets and the shares of single columns"
         )
-    if event["event"] == "done" and "needed_kimg" in event:
-        return f"warning: {too_little(event)}"
+    if event["event"] == "done" and "warning" in event:
+        return f"warning: {event['warning']}"
     if event["event"] == "patience":
         return f"stopped early: no improvement in the last {event['scores_without_improvement']} scores"
     if event["event"] == "guard" and event["problem"] == "collapse":

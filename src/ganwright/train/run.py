@@ -28,7 +28,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
-from ganwright.train.choose import choose, expected
+from ganwright.train.choose import Outlook, choose, expected, outlook
 from ganwright.train.keeper import OnDisk, recipe_heading
 from ganwright.train.loop import Observer, Scorer, Silent, is_done
 from ganwright.train.loop import train as loop
@@ -93,7 +93,7 @@ class Prepared:
     data: Dataset
     plan: Plan
     reasons: tuple[str, ...]
-    trials: Trials  # on the data as it was opened first
+    outlook: Callable[[], list[Outlook]]  # what the budget buys in other sizes; measured when called
     source: Source | None = None  # the model it starts from
     taken: Fit | None = None
 
@@ -157,8 +157,14 @@ def prepare(
     plan = make_plan(resolved, trials)
     if recipe is None and source is None:
         reasons = (*reasons, expected(plan, opened))
+    alone = None if recipe is None else plan.recipe
     return Prepared(
-        data=opened, plan=plan, reasons=reasons, trials=first, source=source, taken=taken
+        data=opened,
+        plan=plan,
+        reasons=reasons,
+        outlook=lambda: outlook(alone, plan.recipe.train, first) if source is None else [],
+        source=source,
+        taken=taken,
     )
 
 
