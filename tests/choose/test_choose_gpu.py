@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ganwright as gw
+from ganwright.base.errors import OptionError
 from ganwright.modalities.images.choice import (
     MOST_BATCH,
     PUBLISHED_KIMG,
@@ -63,6 +64,19 @@ def test_batches_grow_where_a_round_costs_the_same(digits: gw.Dataset, device: A
     recipe, why = chosen(digits, 1.0)
     assert recipe.name == "relativistic" and recipe.train.batch == MOST_BATCH
     assert f"batch {MOST_BATCH}" in why
+
+
+def test_batches_stop_growing_where_the_memory_ends(
+    digits: gw.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def speeds(trials: Trials, recipe: Any) -> dict[int, float]:
+        if recipe.train.batch > 256:
+            raise OptionError("train.batch: doesn't fit the device's memory")
+        return {1: recipe.train.batch / 5e-4}
+
+    monkeypatch.setattr(Trials, "speeds", speeds)
+    recipe, _ = chosen(digits, 0.5)
+    assert recipe.train.batch == 256
 
 
 def test_batches_do_not_grow_where_each_example_costs(digits: gw.Dataset, device: Any) -> None:

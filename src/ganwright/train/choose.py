@@ -108,7 +108,9 @@ def outlook(recipe: Recipe | None, o: TrainOptions, trials: Trials) -> list[Outl
     Nothing for data whose size is no choice.
     """
     one, found = modality(trials.data.codec.kind), []
-    variants = cast(Expecting, one.part("expect")).variants(trials.data) if one.has("expect") else ()
+    variants = (
+        cast(Expecting, one.part("expect")).variants(trials.data) if one.has("expect") else ()
+    )
     for at in variants:
         here = trials.on(at)
         its = recipe or choose(at, minutes=o.minutes, trials=here)[0]

@@ -93,7 +93,9 @@ class Prepared:
     data: Dataset
     plan: Plan
     reasons: tuple[str, ...]
-    outlook: Callable[[], list[Outlook]]  # what the budget buys in other sizes; measured when called
+    outlook: Callable[
+        [], list[Outlook]
+    ]  # what the budget buys in other sizes; measured when called
     source: Source | None = None  # the model it starts from
     taken: Fit | None = None
 
@@ -128,7 +130,7 @@ def prepare(
     if about_data:
         start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
-    trials = first = Trials(opened, place, start if resize else None)
+    first, trials = opened, Trials(opened, place, start if resize else None)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
@@ -162,7 +164,8 @@ def prepare(
         data=opened,
         plan=plan,
         reasons=reasons,
-        outlook=lambda: outlook(alone, plan.recipe.train, first) if source is None else [],
+        # Trials of its own: those made so far hold memory that the run needs.
+        outlook=lambda: [] if source else outlook(alone, plan.recipe.train, Trials(first, place)),
         source=source,
         taken=taken,
     )

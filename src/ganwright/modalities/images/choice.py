@@ -6,12 +6,13 @@ docs/choosing.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ganwright.base.errors import OptionError
 from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.modalities.images.expect import SMALL, levels, variants
@@ -20,7 +21,6 @@ from ganwright.train.plan import Trials
 from ganwright.train.recipes import RECIPES, Recipe
 
 Choice = tuple[Recipe, str]
-Reach = Callable[[Recipe], float]  # kimg that a recipe sees in the time
 
 LEAST_SIDE = 4  # pixels that a convolutional net needs
 # What the wide nets would see in the time: with less, narrow ones are taken. They were far ahead for as
@@ -53,6 +53,27 @@ PUBLISHED_BATCH, PUBLISHED_RATE = 256, 2e-4 * 768  # the rate times the channels
 R3GAN_WIDTHS = {"s": 128, "m": 384, "l": 768}
 
 
+@dataclass(frozen=True)
+class Clock:
+    """How far recipes get in the time, by their measured speed."""
+
+    minutes: float
+    trials: Trials
+
+    @property
+    def on_gpu(self) -> bool:
+        return self.trials.device == "cuda"
+
+    def kimg(self, data: Dataset, recipe: Recipe) -> float:
+        """Thousand examples of that size that a recipe sees; none where it doesn't fit a GPU's memory."""
+        try:
+            return self.trials.on(data).speed(recipe) * 60 * self.minutes / 1000
+        except OptionError:
+            if not self.on_gpu:
+                raise
+            return 0.0
+
+
 def choose(
     data: Dataset, *, minutes: float | None, trials: Trials
 ) -> tuple[Recipe, tuple[str, ...]]:
@@ -64,27 +85,22 @@ def choose(
         cheap = RECIPES["mlp-small"].make()
         why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
         return cheap, (why,)
-    at, sized = data, ""
-    if minutes is not None and trials.asked.of(ImageOptions).size is None:
-        at, sized = _size(data, minutes, trials)
-    more, few = _for_few(data, min(at.spec.shape[1:]))
-    here = trials.on(at)
-
-    def reach(recipe: Recipe) -> float:
-        assert minutes is not None
-        return here.speed(recipe) * 60 * minutes / 1000
-
     if minutes is None:
-        recipe, why = _wide(at, more)
-    elif trials.device == "cuda":
-        recipe, why = _for_gpu(at, minutes, reach, more)
-    else:
-        recipe, why = _for_time(at, minutes, reach, more)
+        more, few = _for_few(data, data)
+        recipe, why = _wide(data, more)
+        return recipe, _said(why, few)
+    clock, asked = Clock(minutes, trials), trials.asked.of(ImageOptions)
+    at, sized = (data, "") if asked.size else _size(data, clock)
+    more, few = _for_few(data, at)
+    recipe, why = (_for_gpu if clock.on_gpu else _for_time)(at, clock, more)
     if at is not data:
-        asked = trials.asked.of(ImageOptions)
         smaller = replace(asked, size=at.options.of(ImageOptions).size)
         recipe = replace(recipe, data=trials.asked.having(smaller))
-    return recipe, tuple(reason for reason in (sized, why, few) if reason)
+    return recipe, _said(sized, why, few)
+
+
+def _said(*reasons: str) -> tuple[str, ...]:
+    return tuple(reason for reason in reasons if reason)
 
 
 def size_of(data: Dataset) -> str:
@@ -95,7 +111,7 @@ def size_of(data: Dataset) -> str:
 # --- size ----------------------------------------------------------------------------------------
 
 
-def _size(data: Dataset, minutes: float, trials: Trials) -> tuple[Dataset, str]:
+def _size(data: Dataset, clock: Clock) -> tuple[Dataset, str]:
     """The largest size that the time suffices to learn, else the smallest; and why, where it is smaller."""
     *smaller, own = variants(data)
     if not smaller:
@@ -107,7 +123,7 @@ def _size(data: Dataset, minutes: float, trials: Trials) -> tuple[Dataset, str]:
         if at is not best and seen < needed:
             told = f"{size_of(at)} takes {needed:g}"
             break
-        reached = trials.on(at).speed(_narrow(at, {})) * 60 * minutes / 1000
+        reached = _most(at, clock)
         if at is not best and reached < needed:
             told = f"{size_of(at)} takes {needed:g} and would see {reached:.3g}"
             break
@@ -117,9 +133,15 @@ def _size(data: Dataset, minutes: float, trials: Trials) -> tuple[Dataset, str]:
     enough = "the largest" if seen >= levels(best.spec)[-1].kimg else "and even that is more than"
     keep = "x".join(str(n) for n in own.spec.shape[1:])
     return best, (
-        f"size {size_of(best)} instead of {size_of(own)}, {enough} {minutes:g} minutes can learn here: "
+        f"size {size_of(best)} instead of {size_of(own)}, {enough} {clock.minutes:g} minutes can learn here: "
         f"it sees {seen:.3g} kimg, {told} (--set data.size={keep} keeps the size)"
     )
+
+
+def _most(data: Dataset, clock: Clock) -> float:
+    """Thousand examples that the narrow nets see."""
+    narrow = _narrow(data, {})
+    return _in_large_batches(data, narrow, clock)[1] if clock.on_gpu else clock.kimg(data, narrow)
 
 
 # --- recipe --------------------------------------------------------------------------------------
@@ -138,13 +160,13 @@ def _wide(data: Dataset, more: Mapping[str, Any]) -> Choice:
     )
 
 
-def _for_time(data: Dataset, minutes: float, reach: Reach, more: Mapping[str, Any]) -> Choice:
+def _for_time(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
     """The convolutional recipe, as wide as the time allows, with `more` settings."""
     wide, because = _wide(data, more)
     narrow = _narrow(data, more)
     needed = levels(data.spec)[-1].kimg
-    closer = reach(narrow)
-    if closer >= WIDE_KIMG and reach(wide) >= WIDE_KIMG:  # wide nets are the slower ones
+    minutes, closer = clock.minutes, clock.kimg(data, narrow)
+    if closer >= WIDE_KIMG and clock.kimg(data, wide) >= WIDE_KIMG:  # wide nets are the slower ones
         return wide, because
     if closer >= needed:
         return narrow, (
@@ -165,39 +187,40 @@ def _for_time(data: Dataset, minutes: float, reach: Reach, more: Mapping[str, An
     )
 
 
-def _for_gpu(data: Dataset, minutes: float, reach: Reach, more: Mapping[str, Any]) -> Choice:
+def _for_gpu(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
     """The fast recipe in batches as large as pay; the residual nets for as long as their authors train."""
     weak = WEAK if data.spec.size <= SMALL else {}
     wide = override(RECIPES["relativistic"].make(), weak | dict(more))
-    fast, seen = _in_large_batches(wide, reach)
+    fast, seen = _in_large_batches(data, wide, clock)
     if seen < WIDE_KIMG:
-        fast, seen = _in_large_batches(_narrow(data, more), reach)
+        fast, seen = _in_large_batches(data, _narrow(data, more), clock)
     found, scale, kimg = None, "", 0.0
     if seen >= PUBLISHED_KIMG:  # the residual nets are the slower ones
         for size in R3GAN_WIDTHS:
             larger = override(_residual(size), more)
-            if (reached := reach(larger)) < PUBLISHED_KIMG:
+            if (reached := clock.kimg(data, larger)) < PUBLISHED_KIMG:
                 break
             found, scale, kimg = larger, size, reached
+    time = f"in {clock.minutes:g} minutes it sees"
     if found is not None:
         return found, (
-            f"recipe r3gan, size {scale}: in {minutes:g} minutes it sees {kimg:,.0f} kimg here, as many as "
-            "its authors train at the least; where it overtakes smaller nets on a GPU is not measured"
+            f"recipe r3gan, size {scale}: {time} {kimg:,.0f} kimg here, as many as its authors train at the "
+            "least; where it overtakes smaller nets on a GPU is not measured"
         )
     o = fast.generator_optimiser
     return fast, (
-        f"recipe relativistic, batch {fast.train.batch}, rate {o.rate:.2g}: in {minutes:g} minutes it sees "
-        f"{seen:,.0f} kimg here; r3gan is taken where it would see {PUBLISHED_KIMG:,.0f}, a length that is "
-        "published but not measured here"
+        f"recipe relativistic, batch {fast.train.batch}, rate {o.rate:.2g}: {time} {seen:,.0f} kimg here; "
+        f"r3gan is taken where it would see {PUBLISHED_KIMG:,.0f}, a length that is published but not "
+        "measured here"
     )
 
 
-def _in_large_batches(recipe: Recipe, reach: Reach) -> tuple[Recipe, float]:
+def _in_large_batches(data: Dataset, recipe: Recipe, clock: Clock) -> tuple[Recipe, float]:
     """The recipe in the largest batch worth its while, and the kimg that it sees in the time."""
-    best, seen = recipe, reach(recipe)
+    best, seen = recipe, clock.kimg(data, recipe)
     while (batch := 2 * best.train.batch) <= MOST_BATCH:
         larger = in_batches(recipe, batch)
-        reached = reach(larger)
+        reached = clock.kimg(data, larger)
         if reached < GAIN * seen or reached * 1000 / batch < ROUNDS:
             break
         best, seen = larger, reached
@@ -230,10 +253,10 @@ def _residual(size: str) -> Recipe:
     return override(RECIPES["r3gan"].make(), settings)
 
 
-def _for_few(data: Dataset, side: int) -> tuple[dict[str, Any], str]:
-    """Augmentation where the images are few, and what is said of it; `side` is the shorter one."""
+def _for_few(data: Dataset, at: Dataset) -> tuple[dict[str, Any], str]:
+    """Augmentation, in the size that is trained at, where the images are few; and what is said of it."""
     different = len(np.unique(data.hashes[data.train]))
-    if different >= FEW_IMAGES or side < LEAST_SIDE_CHANGED:
+    if different >= FEW_IMAGES or min(at.spec.shape[1:]) < LEAST_SIDE_CHANGED:
         return {}, ""
     return FEW, (
         f"augmentation on: {different:,} different images, and fewer than {FEW_IMAGES:,} are learned by "
