@@ -93,9 +93,7 @@ class Prepared:
     data: Dataset
     plan: Plan
     reasons: tuple[str, ...]
-    outlook: Callable[
-        [], list[Outlook]
-    ]  # what the budget buys in other sizes; measured when called
+    outlook: Callable[[], list[Outlook]]  # what the budget buys by size, measured when called
     source: Source | None = None  # the model it starts from
     taken: Fit | None = None
 
@@ -247,8 +245,8 @@ def begin(
     plan = prepared.plan
     trainer = Trainer(plan.recipe, prepared.data, plan.device)
     folder.must_be_free()
+    scorer = _scorer(trainer, scoring)
     with on_threads(plan.recipe.train.threads), room_for(plan.recipe):
-        scorer = _scorer(trainer, scoring)
         cost = 0.0 if scorer is None or plan.recipe.train.score_kimg else _cost(scorer, trainer)
     plan = replace(
         plan, recipe=with_scores(plan.recipe, plan.expected_kimg, plan.images_per_s, cost)

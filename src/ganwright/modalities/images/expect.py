@@ -16,18 +16,21 @@ from ganwright.train.choose import Level
 
 SIDES = (32, 64, 128)  # longer sides that are considered, beside the data's own
 SOME = 512  # images of a trial at another size
-SMALL = 32 * 32  # numbers in an image: digits are legible early
-# By the longer side, up to which they hold: thousand examples until colours and shapes come.
-COLOURS_KIMG = ((32, 10.0), (64, 15.0), (128, 40.0))
+SMALL = 32 * 32  # numbers in an image
+# Thousand examples until there are shapes and colours instead of noise: the slower of two sets at each of
+# two sizes had them from 15 at 32 pixels and 30 at 64. Other sizes follow the line through these.
+COLOURS_KIMG, AT_SIDE = 15.0, 32
+MEASURED_SIDE = 64  # larger ones were not trained
+DIGITS_KIMG = 20.0  # until digits of MNIST, with labels, were legible
 
 
 def levels(spec: Spec) -> tuple[Level, ...]:
     """What samples look like, from how many thousand examples on; the last is the least to use."""
-    longer = max(spec.shape[1:])
-    if spec.size <= SMALL:
-        return Level(0, "noise"), Level(5, "shapes"), Level(20, "recognisable")
-    colours = next((kimg for side, kimg in COLOURS_KIMG if longer <= side), COLOURS_KIMG[-1][1])
-    return Level(0, "noise"), Level(colours, "shapes and colours")
+    channels, *sides = spec.shape
+    if channels == 1 and spec.size <= SMALL:
+        return Level(0, "noise"), Level(DIGITS_KIMG, "recognisable, if as simple as digits")
+    looks = "shapes and colours" if max(sides) <= MEASURED_SIDE else "not measured at this size"
+    return Level(0, "noise"), Level(COLOURS_KIMG * max(1, max(sides) / AT_SIDE), looks)
 
 
 def variants(data: Dataset) -> tuple[Dataset, ...]:
