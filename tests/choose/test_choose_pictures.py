@@ -77,6 +77,14 @@ def test_small_grey_pictures_get_a_weaker_penalty(
     assert f"γ = {gamma:g}: in 5 minutes it sees 72 kimg here" in reasons[0]
 
 
+def test_large_images_get_an_automatic_gamma(tmp_path: Path, speed: Any) -> None:
+    speed(1000.0)
+    recipe, reasons = chosen(pictures(tmp_path, 30, 33, 3), 5)
+    assert recipe.game.gamma.auto and "an automatic γ" in reasons[0]
+    recipe, _ = chosen(pictures(tmp_path, 30, 32, 3), 5)
+    assert not recipe.game.gamma.auto
+
+
 def test_a_budget_in_examples_is_not_measured(
     many: gw.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

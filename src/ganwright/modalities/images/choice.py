@@ -36,6 +36,9 @@ NARROW = {
 # tell real digits of MNIST from generated ones after some 500 kimg, and the generator got worse. Flowers of
 # 3,072 numbers gained nothing by it; between the two nothing was measured.
 WEAK = {"game.penalty.r1": 0.3, "game.penalty.r2": 0.3}
+# Beyond 32 pixels γ = 1 is too weak: at 64 emoji ended as silhouettes in one colour, with the discriminator
+# far ahead. An automatic γ, which starts from the size of an image, gave shapes in many colours.
+LARGEST_FOR_ONE, LARGE = 32, {"game.gamma.auto": True}
 LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in an image: the most that the small dense recipe learns
 # Fewer different images than these are learned by heart in the end unless they are changed. 200 flowers
 # gained 41 % of their FID by it in 300 kimg, 500 digits neither gained nor lost, very small ones gained
@@ -147,14 +150,21 @@ def _most(data: Dataset, clock: Clock) -> float:
 # --- recipe --------------------------------------------------------------------------------------
 
 
+def _penalty(data: Dataset) -> dict[str, Any]:
+    """γ by the size of the images."""
+    if max(data.spec.shape[1:]) > LARGEST_FOR_ONE:
+        return LARGE
+    return WEAK if data.spec.size <= SMALL else {}
+
+
 def _narrow(data: Dataset, more: Mapping[str, Any]) -> Recipe:
-    weak = WEAK if data.spec.size <= SMALL else {}
-    return override(RECIPES["relativistic"].make(), NARROW | weak | dict(more))
+    return override(RECIPES["relativistic"].make(), NARROW | _penalty(data) | dict(more))
 
 
 def _wide(data: Dataset, more: Mapping[str, Any]) -> Choice:
-    """The convolutional recipe as it stands."""
-    return override(RECIPES["relativistic"].make(), more), (
+    """The convolutional recipe as it stands, except for the γ of large images."""
+    large = LARGE if max(data.spec.shape[1:]) > LARGEST_FOR_ONE else {}
+    return override(RECIPES["relativistic"].make(), large | dict(more)), (
         f"recipe relativistic: {size_of(data)} images suit convolutions, and of those recipes it kept all "
         "of the data's variety and took the fewest examples"
     )
@@ -170,8 +180,8 @@ def _for_time(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
         return wide, because
     if closer >= needed:
         return narrow, (
-            f"recipe relativistic, narrow, at twice the rate and γ = {narrow.game.penalty.r1:g}: in "
-            f"{minutes:g} minutes it sees {closer:.0f} kimg here; nets of twice the width are taken from "
+            f"recipe relativistic, narrow, at twice the rate and {_told(narrow)}: in {minutes:g} minutes it "
+            f"sees {closer:.0f} kimg here; nets of twice the width are taken from "
             f"{WIDE_KIMG:g} of theirs on"
         )
     if data.spec.size > LARGEST_FOR_DENSE:
@@ -187,17 +197,22 @@ def _for_time(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
     )
 
 
+def _told(recipe: Recipe) -> str:
+    game = recipe.game
+    return "an automatic γ" if game.gamma.auto else f"γ = {game.penalty.r1:g}"
+
+
 def _for_gpu(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
     """The fast recipe in batches as large as pay; the residual nets for as long as their authors train."""
-    weak = WEAK if data.spec.size <= SMALL else {}
-    wide = override(RECIPES["relativistic"].make(), weak | dict(more))
+    penalty = _penalty(data) | dict(more)
+    wide = override(RECIPES["relativistic"].make(), penalty)
     fast, seen = _in_large_batches(data, wide, clock)
     if seen < WIDE_KIMG:
         fast, seen = _in_large_batches(data, _narrow(data, more), clock)
     found, scale, kimg = None, "", 0.0
     if seen >= PUBLISHED_KIMG:  # the residual nets are the slower ones
         for size in R3GAN_WIDTHS:
-            larger = override(_residual(size), more)
+            larger = override(_residual(size), penalty)
             if (reached := clock.kimg(data, larger)) < PUBLISHED_KIMG:
                 break
             found, scale, kimg = larger, size, reached
