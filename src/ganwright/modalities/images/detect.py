@@ -15,7 +15,7 @@ where they are odd worse than the neighbours: docs/benchmarks.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ from ganwright.base.options import build
 from ganwright.base.runs import replacing
 from ganwright.data import DataOptions, Dataset
 from ganwright.data.open import find_source
+from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
 from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import channels_of
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import fit_back, has_alpha
+from ganwright.modalities.images.read.memory import are_images, memory_source
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
 
@@ -59,13 +61,7 @@ class Images:
     sizes: np.ndarray
     fit: str
     notes: tuple[str, ...]
-
-    @property
-    def index(self) -> Any:
-        """The names, as the index of a frame."""
-        import pandas as pd
-
-        return pd.Index(self.places, name=PLACE)
+    index: Any  # of a frame: the names of files, or the numbers of images in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +80,12 @@ class View:
     points: Tensor
     usual: float
 
+    def nearest(self, pixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The mean distance (n,) to the nearest points, and which those are (n, count)."""
+        count = min(count, len(self.points))
+        found = torch.cdist(self.see(pixels), self.points).topk(count, largest=False)
+        return found.values.mean(1).double().numpy(), found.indices.numpy()
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detector:
@@ -96,13 +98,18 @@ class Detector:
     normal: np.ndarray
     calibrated_by: str
 
+    def calibrated(self, normal: np.ndarray, whose: str) -> Detector:
+        """The same, that compares with normal images (n, H, W, C); `whose` they are, in words."""
+        scores = np.sort(self.look(normal).score)
+        return replace(self, normal=scores, calibrated_by=whose)
+
     def look(self, pixels: np.ndarray) -> Oddness:
         """How odd images (n, H, W, C) are."""
         scores, nearest = [], []
         for start in range(0, len(pixels), BLOCK):
             block = pixels[start : start + BLOCK]
-            near, which = _nearest(self.by_discriminator, block, NEAREST)
-            far, _ = _nearest(self.by_features, block, 1)
+            near, which = self.by_discriminator.nearest(block, NEAREST)
+            far, _ = self.by_features.nearest(block, 1)
             scores.append((near / self.by_discriminator.usual + far / self.by_features.usual) / 2)
             nearest.append(which)
         return Oddness(score=np.concatenate(scores), nearest=np.concatenate(nearest))
@@ -136,7 +143,8 @@ def read(model: Model, given: Any) -> Images:
     """Images brought to the model's size by the rule of its data. Raises DataError."""
     codec = _codec(model)
     options = build(DataOptions, {"form": codec.kind}, owner="data")
-    source = find_source(given, options)
+    in_memory = are_images(given)
+    source = memory_source(given) if in_memory else find_source(given, options)
     assert isinstance(source, ImageSource)
     survey = cache.survey(source)
     _check_type(source, codec, set(survey.dtypes[survey.usable]))
@@ -154,12 +162,16 @@ def read(model: Model, given: Any) -> Images:
     if len(bad):
         what = f"{len(bad):,} of {source.count:,} images can't be read and are left out"
         notes = [f"{what}; the first: {first}"]
+    import pandas as pd
+
+    places = [source.name_of(int(i)) for i in rows.kept]
     return Images(
         pixels=rows.pixels,
-        places=[source.name_of(int(i)) for i in rows.kept],
+        places=places,
         sizes=np.stack([survey.heights, survey.widths], 1)[rows.kept],
         fit=fit,
         notes=tuple(notes),
+        index=pd.Index(rows.kept) if in_memory else pd.Index(places, name=PLACE),
     )
 
 
@@ -175,18 +187,24 @@ def detector(model: Model, data: Dataset | None, normal: Images | None) -> Detec
         raise DataError(
             f"detect: p-values need {LEAST_NORMAL} normal images, and {count} {whose} (--normal)"
         )
+    found = built(model, data)
+    if normal is None:
+        return found.calibrated(data.examples(held), "held-out images")
+    return found.calibrated(normal.pixels, "normal images")
+
+
+def built(model: Model, data: Dataset) -> Detector:
+    """By the training images, and compared with no normal ones yet."""
     chosen = _some(data.train)
     known, labels = data.examples(chosen), None if data.labels is None else data.labels[chosen]
-    found = Detector(
+    return Detector(
         codec=_codec(model),
         known=known,
         by_discriminator=_by_discriminator(model, known),
         by_features=_by_features(data, known, labels),
         normal=np.empty(0),
-        calibrated_by="held-out images" if normal is None else "normal images",
+        calibrated_by="",
     )
-    scores = found.look(data.examples(held) if normal is None else normal.pixels).score
-    return Detector(**{**vars(found), "normal": np.sort(scores)})
 
 
 def look(detector: Detector, images: Images) -> Oddness:
@@ -240,19 +258,39 @@ def _check_channels(source: ImageSource, codec: ImageCodec, least: np.ndarray) -
 # --- the two distances --------------------------------------------------------------------------
 
 
-def _by_discriminator(model: Model, known: np.ndarray) -> View:
-    """What the head of D sees, as directions."""
-    network: Any = model.discriminator
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """What the head of D sees of images, of length 1."""
+
+    network: Any
+    codec: ImageCodec
+    device: torch.device
+    classes: bool
 
     @torch.inference_mode()
-    def see(pixels: np.ndarray) -> Tensor:
-        x = model.codec.encode(torch.tensor(pixels)).to(model.device)
+    def __call__(self, pixels: np.ndarray) -> Tensor:
+        network = self.network
+        x = self.codec.encode(torch.tensor(pixels)).to(self.device)
         x = x.repeat_interleave(network.group, 0)  # a group of its own for each
         labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        seen = inputs(network.head, lambda: network(x, labels if model.spec.classes else None))
+        seen = inputs(network.head, lambda: network(x, labels if self.classes else None))
         own = seen.unflatten(0, (len(pixels), -1))[:, 0]
         return functional.normalize(own.float(), dim=1).cpu()
 
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """Features of images in units of their spread."""
+
+    extractor: Extractor
+    scales: Tensor  # (width, d)
+
+    def __call__(self, pixels: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.extractor.features(pixels)).double() @ self.scales
+
+
+def _by_discriminator(model: Model, known: np.ndarray) -> View:
+    see = Directions(model.discriminator, _codec(model), model.device, bool(model.spec.classes))
     points = torch.cat([see(known[i : i + BLOCK]) for i in range(0, len(known), BLOCK)])
     some = torch.linspace(0, len(known) - 1, min(USUAL_IMAGES, len(known))).long()
     # The nearest image of a training image is itself.
@@ -282,18 +320,9 @@ def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) ->
     values = values.clamp_min(0)
     scales = axes / (values + SHRUNK * values.mean() + 1e-12).sqrt()
 
-    def see(pixels: np.ndarray) -> Tensor:
-        return torch.from_numpy(extractor.features(pixels)).double() @ scales
-
     usual_distance = ((features - means[of]) @ scales).norm(dim=1)
+    see = Scaled(extractor, scales)
     return View(see=see, points=means @ scales, usual=_positive(usual_distance))
-
-
-def _nearest(view: View, pixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean distance (n,) to the nearest points, and which those are (n, count)."""
-    count = min(count, len(view.points))
-    found = torch.cdist(view.see(pixels), view.points).topk(count, largest=False)
-    return found.values.mean(1).double().numpy(), found.indices.numpy()
 
 
 def _positive(distances: Tensor) -> float:

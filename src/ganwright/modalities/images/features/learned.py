@@ -51,6 +51,7 @@ from ganwright.modalities.images.features.pictures import (
     planes,
     small_size,
 )
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.weights import cache_folder, fill
 
 VERSION = 1  # of the network and its training: raise it when either changes
@@ -132,27 +133,36 @@ def learned(
     tensors = network.state_dict()
     kind = "supervised" if job.classes else "self-supervised"
     codec = data.codec
-    network = network.to(device)
-
-    @torch.inference_mode()
-    def see(pictures: np.ndarray) -> Seen:
-        features = network(planes(pictures, codec, LONGEST).to(device))
-        shares = None
-        if job.classes:
-            logits = network.logits(features) / network.temperature
-            shares = logits.softmax(1).cpu().numpy()
-        return Seen((features / network.scale).cpu().numpy(), shares)
-
     return Extractor(
         name="learned",
         hash=fingerprint(["learned", VERSION, RULE, codec.to_json()], tensors),
         width=WIDTH,
         codec=codec,
         batches=partial(batches, codec=codec, size=_SEEN_AT_ONCE),
-        see_batch=see,
+        see_batch=_Look(network.to(device), codec, device, bool(job.classes)),
         classes=job.classes,
         about={"rule": RULE, "kind": kind, "data": data.fingerprint, **facts},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What the network says of pictures."""
+
+    network: Network
+    codec: ImageCodec
+    device: str
+    classifies: bool
+
+    @torch.inference_mode()
+    def __call__(self, pictures: np.ndarray) -> Seen:
+        network = self.network
+        features = network(planes(pictures, self.codec, LONGEST).to(self.device))
+        shares = None
+        if self.classifies:
+            logits = network.logits(features) / network.temperature
+            shares = logits.softmax(1).cpu().numpy()
+        return Seen((features / network.scale).cpu().numpy(), shares)
 
 
 @dataclass(frozen=True, eq=False)

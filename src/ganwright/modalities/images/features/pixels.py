@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,7 @@ from ganwright.base.errors import DataError, message
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.fingerprint import fingerprint
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pictures import PLANES_RULE, batches, planes
 
 VERSION = 1
@@ -28,7 +30,7 @@ def pixels(data: Dataset) -> Extractor:
     DataError when all training pictures are equal.
     """
     chosen = data.train[:: -(-len(data.train) // FITTED_MOST)]
-    x = _flat(data, data.rows[chosen]).astype(np.float64)
+    x = _flat(data.codec, data.rows[chosen]).astype(np.float64)
     mean = x.mean(0)
     _, sizes, directions = scipy.linalg.svd(x - mean, full_matrices=False, check_finite=False)
     kept = sizes[:COMPONENTS] > max(x.shape) * np.finfo(np.float32).eps * max(sizes[0], 1e-30)
@@ -40,10 +42,6 @@ def pixels(data: Dataset) -> Extractor:
     components *= np.sign(components[np.arange(len(components)), largest])[:, None]
     explained = float(np.square(sizes[:COMPONENTS][kept]).sum() / np.square(sizes).sum())
 
-    def see(pictures: np.ndarray) -> Seen:
-        centred = _flat(data, pictures) - mean
-        return Seen((centred @ components.T).astype(np.float32), None)
-
     settings = ["pixels", VERSION, RULE, COMPONENTS, FITTED_MOST]
     return Extractor(
         name="pixels",
@@ -51,7 +49,7 @@ def pixels(data: Dataset) -> Extractor:
         width=len(components),
         codec=data.codec,
         batches=partial(batches, codec=data.codec, size=_BATCH),
-        see_batch=see,
+        see_batch=_Look(data.codec, mean, components),
         about={
             "rule": RULE,
             "data": data.fingerprint,
@@ -61,5 +59,18 @@ def pixels(data: Dataset) -> Extractor:
     )
 
 
-def _flat(data: Dataset, pictures: np.ndarray) -> np.ndarray:
-    return planes(pictures, data.codec, LONGEST).flatten(1).numpy()
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """Coordinates of pictures along the components."""
+
+    codec: ImageCodec
+    mean: np.ndarray
+    components: np.ndarray
+
+    def __call__(self, pictures: np.ndarray) -> Seen:
+        centred = _flat(self.codec, pictures) - self.mean
+        return Seen((centred @ self.components.T).astype(np.float32), None)
+
+
+def _flat(codec: ImageCodec, pictures: np.ndarray) -> np.ndarray:
+    return planes(pictures, codec, LONGEST).flatten(1).numpy()
