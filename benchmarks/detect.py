@@ -32,9 +32,10 @@ from torch.nn import functional
 
 import ganwright as gw
 from ganwright.base.runs import RunFolder
+from ganwright.evaluate.conformal import p_values
 from ganwright.modalities.images import detect as part
 from ganwright.model import Model
-from ganwright.uses.detect import own_data, p_values
+from ganwright.uses.detect import own_data
 
 SETTINGS = {
     "generator.width": 32,

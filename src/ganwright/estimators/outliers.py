@@ -30,8 +30,8 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
     normal rows that are at least as odd (of fewer than 200 rows none are held out, and `calibrated_by_`
     says so); `contributions` and `odd_columns` name the columns. With `contamination`, that share of
     the training rows are outliers to `predict`; "auto" calls those so that are odder than all but 1 %
-    of normal rows. Among images it is that share of those held out. A category that was never seen gets the highest cost. See `RowEstimator` for the
-    other parameters.
+    of normal rows. Among images it is that share of those held out. A category that was never seen
+    gets the highest cost. See `RowEstimator` for the other parameters.
 
     >>> from ganwright.estimators import GANOutlierDetector
     >>> GANOutlierDetector(random_state=0).fit(frame).p_values(more)    # doctest: +SKIP
@@ -119,7 +119,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def p_values(self, X: Any) -> np.ndarray:
         """The share of normal rows that are at least as odd, (n,): small for outliers."""
-        from ganwright.uses.detect import p_values
+        from ganwright.evaluate.conformal import p_values
 
         scores = self._look(X).score
         return p_values(self.detector_.normal, scores)
@@ -166,7 +166,9 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         from ganwright.modalities.images.detect import read
 
         if not are_pictures(X):
-            raise ValueError("the detector was fitted on images: X is to be n×H×W(×C), or a list of images")
+            raise ValueError(
+                "the detector was fitted on images: X is to be n×H×W(×C), or a list of images"
+            )
         found = read(self.model_, X)
         if found.notes:
             raise ValueError(found.notes[0])

@@ -132,7 +132,6 @@ class GANSampler(RowEstimator, _Sampler):
                 new.append(np.repeat(classes[at : at + 1], count))
         return made, np.concatenate(new)
 
-
     def _resample_pictures(self, X: Any, labels: np.ndarray) -> tuple[Any, np.ndarray]:
         """X with new images behind it, and their labels."""
         from ganwright.evaluate.scorer import scoring

@@ -21,22 +21,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ganwright.base.errors import DataError, UsageError
 from ganwright.base.options import build
-from ganwright.base.runs import replacing
 from ganwright.data import DataOptions, Dataset
 from ganwright.data.open import find_source
+from ganwright.evaluate.conformal import p_values
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
-from ganwright.modalities.images import cache
+from ganwright.modalities.images import cache, maps
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import channels_of
 from ganwright.modalities.images.options import ImageOptions
-from ganwright.modalities.images.pixels import fit_back, has_alpha
+from ganwright.modalities.images.pixels import has_alpha
 from ganwright.modalities.images.read.memory import are_images, memory_source
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
@@ -218,14 +217,19 @@ def reasons(
     """The path of each image's heat map, a PNG of the image's own size; nothing where none is asked for."""
     if heatmaps is None:
         return [""] * len(images.places)
-    names = [f"{i:06d}.png" for i in range(len(images.places))]
-    with replacing(heatmaps) as aside:
-        aside.mkdir(parents=True)
-        for i, name in enumerate(names):
-            (heat,) = detector.heat(images.pixels[i : i + 1], found.nearest[i : i + 1])
-            height, width = images.sizes[i].tolist()
-            Image.fromarray(fit_back(heat, (height, width), images.fit)).save(aside / name)
-    return [str(heatmaps / name) for name in names]
+    return maps.write(
+        heatmaps,
+        detector.codec,
+        images.pixels,
+        images.places,
+        images.sizes,
+        images.fit,
+        found.score,
+        p_values(detector.normal, found.score),
+        lambda which: detector.heat(images.pixels[which], found.nearest[which]),
+        len(detector.normal),
+        detector.calibrated_by,
+    )
 
 
 def _some(indices: np.ndarray) -> np.ndarray:

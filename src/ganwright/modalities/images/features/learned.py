@@ -44,6 +44,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.fingerprint import fingerprint
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pictures import (
     LEAST_SIDE,
     PLANES_RULE,
@@ -51,7 +52,6 @@ from ganwright.modalities.images.features.pictures import (
     planes,
     small_size,
 )
-from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.weights import cache_folder, fill
 
 VERSION = 1  # of the network and its training: raise it when either changes

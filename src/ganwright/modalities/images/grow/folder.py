@@ -12,6 +12,8 @@ import numpy as np
 
 from ganwright.base.errors import UsageError, WorkError
 from ganwright.base.runs import replacing
+from ganwright.data.codec import Codec
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.read.folders import FileReader
 from ganwright.modalities.images.read.pictures import decoding
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource, Unreadable
@@ -20,8 +22,10 @@ from ganwright.modalities.images.writers import save_png
 TABLE, NOTE = "samples.csv", "samples.txt"
 
 
-def check(out: Path, source: ImageSource) -> None:
-    """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
+def check(out: Path, source: ImageSource, codec: Codec) -> None:
+    """Raises UsageError unless a new folder of PNG can be made at `out`, apart from the data."""
+    if cast(ImageCodec, codec).dtype == "float32":
+        raise UsageError("--out: PNG files can't hold float32; name an .npz file")
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise UsageError(f"--out: '{out}' exists and is not an empty folder")
     above = next(p for p in (out, *out.absolute().parents) if p.exists())
