@@ -17,7 +17,8 @@ from scipy.ndimage import gaussian_filter
 from ganwright.base.errors import DataError, OptionError
 from ganwright.data import Dataset
 from ganwright.evaluate.distances import fid
-from ganwright.modalities.images.features.learned import _parts, learned, moved, vicreg
+from ganwright.modalities.images.features.learned import _parts, learned
+from ganwright.modalities.images.features.views import moved, vicreg
 
 RNG = np.random.default_rng(0)
 

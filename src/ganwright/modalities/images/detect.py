@@ -34,6 +34,7 @@ from ganwright.evaluate.features import choose_extractor
 from ganwright.modalities.images import cache, maps
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import channels_of
+from ganwright.modalities.images.features import usual
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import has_alpha
 from ganwright.modalities.images.read.memory import are_images, memory_source
@@ -77,13 +78,13 @@ class View:
 
     see: Callable[[np.ndarray], Tensor]
     points: Tensor
+    count: int  # nearest points that count
     usual: float
 
-    def nearest(self, pixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The mean distance (n,) to the nearest points, and which those are (n, count)."""
-        count = min(count, len(self.points))
-        found = torch.cdist(self.see(pixels), self.points).topk(count, largest=False)
-        return found.values.mean(1).double().numpy(), found.indices.numpy()
+    def nearest(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean distance (n,) to the nearest points, 1 is usual; and which those are (n, count)."""
+        found = torch.cdist(self.see(pixels), self.points).topk(self.count, largest=False)
+        return found.values.mean(1).double().numpy() / self.usual, found.indices.numpy()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +94,7 @@ class Detector:
     codec: ImageCodec
     known: np.ndarray
     by_discriminator: View
-    by_features: View
+    by_features: tuple[View, ...]
     normal: np.ndarray
     calibrated_by: str
 
@@ -107,9 +108,9 @@ class Detector:
         scores, nearest = [], []
         for start in range(0, len(pixels), BLOCK):
             block = pixels[start : start + BLOCK]
-            near, which = self.by_discriminator.nearest(block, NEAREST)
-            far, _ = self.by_features.nearest(block, 1)
-            scores.append((near / self.by_discriminator.usual + far / self.by_features.usual) / 2)
+            near, which = self.by_discriminator.nearest(block)
+            far = [view.nearest(block)[0] for view in self.by_features]
+            scores.append(np.mean([near, *far], axis=0))
             nearest.append(which)
         return Oddness(score=np.concatenate(scores), nearest=np.concatenate(nearest))
 
@@ -200,7 +201,10 @@ def built(model: Model, data: Dataset) -> Detector:
         codec=_codec(model),
         known=known,
         by_discriminator=_by_discriminator(model, known),
-        by_features=_by_features(data, known, labels),
+        by_features=tuple(
+            _by_features(data, choose_extractor(name, data), known, labels)
+            for name in _features(data)
+        ),
         normal=np.empty(0),
         calibrated_by="",
     )
@@ -299,7 +303,8 @@ def _by_discriminator(model: Model, known: np.ndarray) -> View:
     some = torch.linspace(0, len(known) - 1, min(USUAL_IMAGES, len(known))).long()
     # The nearest image of a training image is itself.
     near = torch.cdist(points[some], points).topk(min(NEAREST + 1, len(points)), largest=False)
-    return View(see=see, points=points, usual=_positive(near.values[:, 1:]))
+    count = min(NEAREST, len(points))
+    return View(see=see, points=points, count=count, usual=_positive(near.values[:, 1:]))
 
 
 def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
@@ -313,9 +318,16 @@ def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
     return caught[0]
 
 
-def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) -> View:
+def _features(data: Dataset) -> tuple[str, ...]:
+    """What tells classes apart, where there are any; else views that learned each in its own way."""
+    name = usual(data)
+    return (name,) if name != "learned" or data.spec.classes else (name, "turns")
+
+
+def _by_features(
+    data: Dataset, extractor: Extractor, known: np.ndarray, labels: np.ndarray | None
+) -> View:
     """Features in which images of a class are spread alike in all directions; points are class means."""
-    extractor = choose_extractor(None, data)
     features = torch.from_numpy(extractor.features(known)).double()
     of = torch.zeros(len(known), dtype=torch.int64) if labels is None else torch.from_numpy(labels)
     own, of = torch.unique(of, return_inverse=True)
@@ -326,7 +338,7 @@ def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) ->
 
     usual_distance = ((features - means[of]) @ scales).norm(dim=1)
     see = Scaled(extractor, scales)
-    return View(see=see, points=means @ scales, usual=_positive(usual_distance))
+    return View(see=see, points=means @ scales, count=1, usual=_positive(usual_distance))
 
 
 def _positive(distances: Tensor) -> float:

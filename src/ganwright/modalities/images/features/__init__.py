@@ -6,7 +6,7 @@ from functools import partial
 
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor
-from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.evaluate.features import FeatureOptions, Make, takes_no_weights
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
 LEAST_TO_LEARN = 500  # training images needed to learn features better than pixels
@@ -17,6 +17,15 @@ def _learned(data: Dataset, options: FeatureOptions) -> Extractor:
 
     takes_no_weights("learned", options)
     return learned(data, steps=options.steps, seed=options.seed, device=options.device)
+
+
+def _turns(data: Dataset, options: FeatureOptions) -> Extractor:
+    from ganwright.modalities.images.features.learned import learned
+
+    takes_no_weights("turns", options)
+    return learned(
+        data, steps=options.steps, seed=options.seed, device=options.device, task="turns"
+    )
 
 
 def _pixels(data: Dataset, options: FeatureOptions) -> Extractor:
@@ -49,12 +58,24 @@ def _dinov2(name: str, data: Dataset, options: FeatureOptions) -> Extractor:
     )
 
 
-EXTRACTORS = {
+def _with_identities(make: Make, data: Dataset, options: FeatureOptions) -> Extractor:
+    """What is made, and beside it what a measure of identities looks at, where the data has any."""
+    own = make(data, options)
+    if data.identities is None:
+        return own
+    from ganwright.modalities.images.features.identity import beside
+
+    return beside(own, data)
+
+
+_OWN: dict[str, Make] = {
     "learned": _learned,
+    "turns": _turns,
     "pixels": _pixels,
     "inception": _inception,
     **{name: partial(_dinov2, name) for name in ("dinov2", "dinov2-b", "dinov2-l")},
 }
+EXTRACTORS = {name: partial(_with_identities, make) for name, make in _OWN.items()}
 
 
 def usual(data: Dataset) -> str:

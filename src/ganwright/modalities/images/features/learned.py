@@ -6,6 +6,9 @@ turned, scaled and changed in contrast, should have equal features, while over t
 feature varies and no two are correlated. It needs no second network, no queue and no large batch,
 and its features keep what distinguishes pictures, not only what tells classes apart.
 
+By turns (Gidaris et al. 2018, "Unsupervised representation learning by predicting image rotations") it
+learns to tell by which quarter a picture was turned: of photographs that takes knowing what is in them.
+
 No view is blurred or made noisy: a network taught to overlook blur or noise would overlook them in
 samples as well. `tests/features` holds both ways to the order that this is for: held-out digits are
 far nearer to the training digits than blurred, noisy or mode-dropping ones. Measured there with the
@@ -27,7 +30,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.optimize
@@ -44,6 +47,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.fingerprint import fingerprint
+from ganwright.evaluate.twosample import delong
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.pictures import (
     LEAST_SIDE,
@@ -51,6 +55,13 @@ from ganwright.modalities.images.features.pictures import (
     batches,
     planes,
     small_size,
+)
+from ganwright.modalities.images.features.views import (
+    moved,
+    quarter_turns,
+    told_apart,
+    vicreg,
+    view,
 )
 from ganwright.modalities.images.features.weights import cache_folder, fill
 
@@ -110,17 +121,30 @@ def _conv(given: int, made: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+Task = Literal["turns", "identity"] | None
+
+
+def _named(task: Task) -> list[str]:
+    return [] if task is None else [task]
+
+
 # --- the face -----------------------------------------------------------------------------------
 
 
 def learned(
-    data: Dataset, *, steps: int | None = None, seed: int = 0, device: str = "cpu"
+    data: Dataset,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    task: Task = None,
 ) -> Extractor:
     """An extractor trained on the training part of `data`; the held-out part is never looked at.
 
-    Labels are used when each class has ten training pictures on average. A tenth of the training
-    part (at most 2,000 pictures) is kept back: on it the temperature of the probabilities is
-    found and the accuracy measured, which `about` reports.
+    Its `task` is to tell turns (pictures are made square then) or identities. Without one, labels are
+    used when each class has ten training pictures on average. A tenth of the training part (at most
+    2,000 pictures) is kept back: on it the temperature of the probabilities is found and the accuracy
+    measured, which `about` reports.
 
     Training is `steps` (None: 500) batches of 128, on one thread of the CPU, and depends on nothing but the
     data, `steps` and `seed`; other processors round differently, and the hash, which is of the
@@ -128,18 +152,18 @@ def learned(
     once; copy ``<cache>/features`` to get the same numbers elsewhere. Raises DataError for
     pictures under 4 pixels a side or too few, OptionError for `steps` below 1.
     """
-    job = _job(data, STEPS if steps is None else steps, seed)
+    job = _job(data, STEPS if steps is None else steps, seed, task)
     network, facts = _cached(job) or _train_and_keep(job)
     tensors = network.state_dict()
-    kind = "supervised" if job.classes else "self-supervised"
+    kind = task or ("supervised" if job.classes else "self-supervised")
     codec = data.codec
     return Extractor(
         name="learned",
-        hash=fingerprint(["learned", VERSION, RULE, codec.to_json()], tensors),
+        hash=fingerprint(["learned", VERSION, RULE, codec.to_json(), *_named(task)], tensors),
         width=WIDTH,
         codec=codec,
         batches=partial(batches, codec=codec, size=_SEEN_AT_ONCE),
-        see_batch=_Look(network.to(device), codec, device, bool(job.classes)),
+        see_batch=_Look(network.to(device), codec, device, bool(job.classes), task == "turns"),
         classes=job.classes,
         about={"rule": RULE, "kind": kind, "data": data.fingerprint, **facts},
     )
@@ -153,11 +177,12 @@ class _Look:
     codec: ImageCodec
     device: str
     classifies: bool
+    square: bool
 
     @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> Seen:
         network = self.network
-        features = network(planes(pictures, self.codec, LONGEST).to(self.device))
+        features = network(_planes(pictures, self.codec, self.square).to(self.device))
         shares = None
         if self.classifies:
             logits = network.logits(features) / network.temperature
@@ -173,15 +198,19 @@ class _Job:
     steps: int
     seed: int
     classes: tuple[str, ...]
+    task: Task
     key: str
 
     def network(self) -> Network:
         size = small_size(self.data.codec, LONGEST)
+        size = (min(size), min(size)) if self.task == "turns" else size
         channels = self.data.codec.channels
-        return Network(channels, *size, outputs=max(1, len(self.classes)))
+        return Network(
+            channels, *size, outputs=4 if self.task == "turns" else max(1, len(self.classes))
+        )
 
 
-def _job(data: Dataset, steps: int, seed: int) -> _Job:
+def _job(data: Dataset, steps: int, seed: int, task: Task) -> _Job:
     if steps < 1:
         raise OptionError(message("features 'learned'", f"steps must be at least 1; got {steps}"))
     if min(small_size(data.codec, LONGEST)) < LEAST_SIDE:
@@ -192,9 +221,10 @@ def _job(data: Dataset, steps: int, seed: int) -> _Job:
         problem = f"needs at least {LEAST_PICTURES} training pictures; got {len(data.train)}"
         raise DataError(message("features 'learned'", f"{problem}: use 'pixels'"))
     enough = len(data.train) >= LEAST_PER_CLASS * len(data.spec.classes)
-    classes = data.spec.classes if data.labels is not None and enough else ()
+    classes = data.spec.classes if data.labels is not None and enough and task is None else ()
     settings = [VERSION, torch.__version__, data.fingerprint, data.codec.to_json(), steps, seed]
-    return _Job(data, steps, seed, classes, fingerprint([*settings, classes]))
+    key = fingerprint([*settings, classes, *_named(task)])
+    return _Job(data, steps, seed, classes, task, key)
 
 
 # --- the cache ----------------------------------------------------------------------------------
@@ -248,10 +278,10 @@ def _train_and_keep(job: _Job) -> tuple[Network, dict[str, Any]]:
 
 def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     data = job.data
-    inner, checked = _parts(data)
+    inner, checked = _parts(data) if job.task != "identity" else _parts_of_identities(data)
     with _own_randomness(seeds.derive(job.seed, "learned", data.fingerprint)):
         network = job.network().train()
-        expander = nn.Identity() if job.classes else _expander()
+        expander = nn.Identity() if job.classes or job.task else _expander()
         modules = nn.ModuleList([network, expander])
         optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=job.steps)
@@ -264,10 +294,12 @@ def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
             optimiser.step()
             schedule.step()
     network.requires_grad_(False).eval()
-    _rescale(network, data, inner)
+    _rescale(network, job, inner)
     facts: dict[str, Any] = {"steps": job.steps, "seed": job.seed, "trained_on": len(inner)}
+    if job.task == "identity":
+        facts |= _verifies(network, job, checked)
     if job.classes:
-        facts |= _calibrate(network, data, checked)
+        facts |= _calibrate(network, job, checked)
     return network, facts
 
 
@@ -299,6 +331,27 @@ def _parts(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return inner, data.train[checked][:_CHECKED_MOST]
 
 
+def _parts_of_identities(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The same, with about a tenth of the identities on the other side."""
+    assert data.identities is not None
+    own = np.unique(data.identities[data.train])
+    some = np.random.default_rng(0).permutation(own)[: max(2, len(own) // 10)]
+    checked = np.isin(data.identities[data.train], some)
+    return data.train[~checked], data.train[checked][:_CHECKED_MOST]
+
+
+def _partners(data: Dataset, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each image another of the same identity, or itself where that has one; and whose, (b,)."""
+    assert data.identities is not None
+    whose, own = data.identities[index], data.train
+    order = own[np.argsort(data.identities[own], kind="stable")]
+    starts = np.searchsorted(data.identities[order], whose)
+    counts = np.searchsorted(data.identities[order], whose, side="right") - starts
+    chance = torch.rand(len(index)).numpy()
+    other = order[starts + (chance * counts).astype(np.int64)]
+    return other, whose
+
+
 def _batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Without end: each pass in another order, without the rest."""
     while True:
@@ -307,14 +360,27 @@ def _batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
             yield np.sort(order[start : start + size])  # sorted reads of the mapped file
 
 
-def _look(data: Dataset, index: np.ndarray) -> Tensor:
-    return planes(data.rows[index], data.codec, LONGEST)
+def _look(job: _Job, index: np.ndarray) -> Tensor:
+    return _planes(job.data.rows[index], job.data.codec, job.task == "turns")
+
+
+def _planes(pictures: np.ndarray, codec: ImageCodec, square: bool) -> Tensor:
+    x = planes(pictures, codec, LONGEST)
+    side = min(x.shape[2:])
+    return functional.adaptive_avg_pool2d(x, side) if square and x.shape[2] != x.shape[3] else x
 
 
 def _loss(job: _Job, network: Network, expander: nn.Module, index: np.ndarray) -> Tensor:
-    x = _look(job.data, index)
+    x = _look(job, index)
+    if job.task == "turns":
+        turned, quarters = quarter_turns(moved(x[: -(-len(x) // 4)], 0.08, 10, 0.1))
+        return functional.cross_entropy(network.logits(network(turned)), quarters)
+    if job.task == "identity":
+        other, whose = _partners(job.data, index)
+        both = torch.cat([moved(x, 0.08, 10, 0.1), moved(_look(job, other), 0.08, 10, 0.1)])
+        return told_apart(network(both), torch.from_numpy(whose).repeat(2))
     if not job.classes:
-        return vicreg(*expander(network(torch.cat([_view(x), _view(x)]))).chunk(2))
+        return vicreg(*expander(network(torch.cat([view(x), view(x)]))).chunk(2))
     assert job.data.labels is not None  # there are classes
     logits = network.logits(network(moved(x, 0.08, 10, 0.1)))
     return functional.cross_entropy(logits, torch.from_numpy(job.data.labels[index]))
@@ -324,56 +390,36 @@ def _expander() -> nn.Module:
     return nn.Sequential(nn.Linear(WIDTH, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 256))
 
 
-def _view(x: Tensor) -> Tensor:
-    contrast = torch.empty(len(x), 1, 1, 1).uniform_(0.7, 1.3)
-    brightness = torch.empty(len(x), 1, 1, 1).uniform_(-0.2, 0.2)
-    return moved(x, 0.12, 12, 0.15) * contrast + brightness
-
-
-def vicreg(a: Tensor, b: Tensor) -> Tensor:
-    """VICReg's loss (eq. 6, with its weights 25, 25 and 1) of two views' embeddings (b, d)."""
-    loss = 25 * functional.mse_loss(a, b)
-    for z in (a, b):
-        loss = loss + 25 * functional.relu(1 - (z.var(0) + 1e-4).sqrt()).mean() / 2
-        covariance = z.T.cov()
-        off = covariance.square().sum() - covariance.diagonal().square().sum()
-        loss = loss + off / len(covariance)
-    return loss
-
-
-def moved(x: Tensor, shift: float, degrees: float, zoom: float) -> Tensor:
-    """Each picture shifted (by a share of its side), turned and zoomed by chance; never mirrored.
-
-    Letters and organs are not the same in a mirror. The border is repeated outward.
-    """
-    n, _, height, width = x.shape
-    angle = torch.empty(n).uniform_(-1, 1) * math.radians(degrees)
-    scale = 1 + torch.empty(n).uniform_(-zoom, zoom)
-    at = torch.empty(n, 2).uniform_(-2 * shift, 2 * shift)
-    aspect = height / width
-    cos, sin = angle.cos() * scale, angle.sin() * scale
-    rows = [cos, -sin * aspect, at[:, 0], sin / aspect, cos, at[:, 1]]
-    grid = functional.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(x.shape), False)
-    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
-
-
 @torch.no_grad()
-def _see_all(network: Network, data: Dataset, indices: np.ndarray) -> Tensor:
+def _see_all(network: Network, job: _Job, indices: np.ndarray) -> Tensor:
     pieces = [indices[i : i + _SEEN_AT_ONCE] for i in range(0, len(indices), _SEEN_AT_ONCE)]
-    return torch.cat([network(_look(data, piece)) for piece in pieces])
+    return torch.cat([network(_look(job, piece)) for piece in pieces])
 
 
-def _rescale(network: Network, data: Dataset, inner: np.ndarray) -> None:
+def _rescale(network: Network, job: _Job, inner: np.ndarray) -> None:
     some = inner[:: max(1, len(inner) // _CHECKED_MOST)]
-    variance = _see_all(network, data, some).double().var(0).mean()
+    variance = _see_all(network, job, some).double().var(0).mean()
     network.scale.fill_(max(float(variance) ** 0.5, 1e-6))
 
 
-def _calibrate(network: Network, data: Dataset, checked: np.ndarray) -> dict[str, Any]:
+def _verifies(network: Network, job: _Job, checked: np.ndarray) -> dict[str, Any]:
+    """How well pairs of one identity and of two are told apart, by images of identities not learned."""
+    assert job.data.identities is not None
+    features = functional.normalize(_see_all(network, job, checked), dim=1)
+    whose = job.data.identities[checked]
+    rows, columns = np.triu_indices(len(checked), 1)
+    alike = (features @ features.T).numpy()[rows, columns]
+    same = whose[rows] == whose[columns]
+    if not 0 < same.sum() < len(same):
+        return {}
+    return {"verification_auc": delong(alike[same], alike[~same])[0]}
+
+
+def _calibrate(network: Network, job: _Job, checked: np.ndarray) -> dict[str, Any]:
     """One temperature for all logits (Guo et al. 2017), minimising the NLL on images kept back."""
-    assert data.labels is not None  # there are classes
-    labels = torch.from_numpy(data.labels[checked])
-    logits = network.logits(_see_all(network, data, checked)).double()
+    assert job.data.labels is not None  # there are classes
+    labels = torch.from_numpy(job.data.labels[checked])
+    logits = network.logits(_see_all(network, job, checked)).double()
 
     def surprise(log_temperature: float) -> float:
         return float(functional.cross_entropy(logits / math.exp(log_temperature), labels))
