@@ -8,8 +8,8 @@ Of each class a run learns its training images, without labels (those held out c
 them; the test images are scored, `--tested` of each class. The others have the same images to learn from:
     pixels             5 nearest neighbours, isolation forest, one-class SVM (ν = 0.1)
     D                  the features of the discriminator: neighbours, isolation forest
-    learned, turns     features learned from the same images: neighbours, isolation forest, and the
-                       distance to the mean in units of the spread, which `detect` takes
+    features           learned from the same images: neighbours, isolation forest, and the distance to
+                       the mean in units of the spread, which `detect` takes
 With --reconstruct, f-AnoGAN too: an encoder learned for so many steps of 64 with both nets frozen
 (izi_f, κ = 1; latents on the sphere where they lie). Intervals of differences are DeLong's, 95 %. At
 the end, squares of 5×5 pixels are planted in normal test images: how well each heat map finds them.
@@ -39,6 +39,7 @@ import ganwright as gw
 from ganwright.base.runs import RunFolder
 from ganwright.evaluate.conformal import p_values
 from ganwright.modalities.images import detect as part
+from ganwright.modalities.images.features import learned
 from ganwright.model import Model
 from ganwright.uses.detect import own_data
 
@@ -58,6 +59,7 @@ Found = dict[str, np.ndarray]
 
 def main() -> None:
     o = options()
+    learned.STEPS = o.steps
     read = cifar if o.data.suffix == ".zip" else mnist
     images, labels = read(o.data, "train")
     tested, truth = read(o.data, "test")
@@ -89,6 +91,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--known", type=int, help="training images at most")
     parser.add_argument("--tested", type=int, help="test images of each class")
     parser.add_argument("--kimg", type=float, default=50.0)
+    parser.add_argument("--steps", type=int, default=learned.STEPS, help="to learn features by")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reconstruct", type=int, default=0, metavar="STEPS")
     parser.add_argument("--out", type=Path, default=Path("detect-runs"))
@@ -165,9 +168,7 @@ def ours(o: argparse.Namespace, c: int, own: np.ndarray) -> tuple[part.Detector,
 
 
 def views(detector: part.Detector) -> dict[str, part.View]:
-    return {"D": detector.by_discriminator} | dict(
-        zip(("learned", "turns"), detector.by_features, strict=False)
-    )
+    return {"D": detector.by_discriminator, "features": detector.by_features}
 
 
 def each_view(detector: part.Detector, tested: np.ndarray) -> Found:

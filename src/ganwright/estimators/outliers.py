@@ -125,7 +125,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         return p_values(self.detector_.normal, scores)
 
     def heatmaps(self, X: Any) -> np.ndarray:
-        """Where each image is odd, (n, H, W) uint8: 255 is as far from its like as white from black."""
+        """Where each image is odd, (n, H, W) uint8: above 127 lies a pixel in a thousand of normal ones."""
         check_is_fitted(self)
         self._only(pictures=True)
         images = self._images(X)

@@ -7,15 +7,15 @@ Two distances, each divided by what is usual among training images, and averaged
 - to the mean of the training images, or of the nearest class where they have classes, in features
   learned from them (`features`), in units of their spread (Lee et al. 2018).
 
-The heat map is how much an image differs, pixel by pixel, from those nearest training images. What the
-generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd images worse than either distance, and
-where they are odd worse than the neighbours: docs/benchmarks.md.
+Where an image is odd: `places`. What the generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd
+images worse than either distance, and where they are odd worse than the neighbours: docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from ganwright.modalities.images.content import channels_of
 from ganwright.modalities.images.features import usual
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import has_alpha
+from ganwright.modalities.images.places import Places
 from ganwright.modalities.images.read.memory import are_images, memory_source
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
@@ -46,7 +47,7 @@ MOST = 5000  # training images, and held-out ones, that are looked at
 USUAL_IMAGES = 500  # training images that say what is usual
 LEAST_NORMAL = 20  # of fewer no p-value would be below 1 in 20
 SHRUNK = 0.01  # of the mean variance, added to each: hardly any spread is none at all
-BLUR = 3  # pixels a side that a heat map is averaged over
+MAPPED = 100  # normal images that say what heat is usual
 BLOCK = 256
 THINGS, PLACE, REASON = "images", "file", "heatmap"
 COLUMNS = (REASON,)
@@ -94,14 +95,15 @@ class Detector:
     codec: ImageCodec
     known: np.ndarray
     by_discriminator: View
-    by_features: tuple[View, ...]
+    by_features: View
     normal: np.ndarray
     calibrated_by: str
+    shown: np.ndarray  # some normal images, which say what heat is usual
 
     def calibrated(self, normal: np.ndarray, whose: str) -> Detector:
         """The same, that compares with normal images (n, H, W, C); `whose` they are, in words."""
-        scores = np.sort(self.look(normal).score)
-        return replace(self, normal=scores, calibrated_by=whose)
+        scores, shown = np.sort(self.look(normal).score), normal[:: -(-len(normal) // MAPPED)]
+        return replace(self, normal=scores, calibrated_by=whose, shown=shown)
 
     def look(self, pixels: np.ndarray) -> Oddness:
         """How odd images (n, H, W, C) are."""
@@ -109,22 +111,19 @@ class Detector:
         for start in range(0, len(pixels), BLOCK):
             block = pixels[start : start + BLOCK]
             near, which = self.by_discriminator.nearest(block)
-            far = [view.nearest(block)[0] for view in self.by_features]
-            scores.append(np.mean([near, *far], axis=0))
+            far, _ = self.by_features.nearest(block)
+            scores.append((near + far) / 2)
             nearest.append(which)
         return Oddness(score=np.concatenate(scores), nearest=np.concatenate(nearest))
 
     def heat(self, pixels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-        """Maps (n, H, W) uint8: 255 is as far from the nearest training images as white is from black."""
-        x = self.codec.encode(torch.tensor(pixels))
-        maps = torch.zeros(len(x), 1, *x.shape[2:])
-        for which in nearest.T:
-            there = self.codec.encode(torch.tensor(self.known[which]))
-            maps += (x - there).abs().mean(1, keepdim=True) / 2 / nearest.shape[1]
-        edges = [BLUR // 2] * 4
-        maps = functional.avg_pool2d(functional.pad(maps, edges, mode="replicate"), BLUR, stride=1)
-        found: np.ndarray = (255 * maps[:, 0]).round().clamp(0, 255).byte().numpy()
-        return found
+        """Where images are odd, (n, H, W) uint8: above 127 lies one pixel in a thousand of normal ones."""
+        return self.places.heat(pixels, nearest)
+
+    @cached_property
+    def places(self) -> Places:
+        """What heat maps are made by."""
+        return Places.of(self.codec, self.known, self.shown, self.look(self.shown).nearest)
 
 
 # --- the part -----------------------------------------------------------------------------------
@@ -201,12 +200,10 @@ def built(model: Model, data: Dataset) -> Detector:
         codec=_codec(model),
         known=known,
         by_discriminator=_by_discriminator(model, known),
-        by_features=tuple(
-            _by_features(data, choose_extractor(name, data), known, labels)
-            for name in _features(data)
-        ),
+        by_features=_by_features(data, known, labels),
         normal=np.empty(0),
         calibrated_by="",
+        shown=known[:0],
     )
 
 
@@ -318,16 +315,20 @@ def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
     return caught[0]
 
 
-def _features(data: Dataset) -> tuple[str, ...]:
-    """What tells classes apart, where there are any; else views that learned each in its own way."""
+def _features(data: Dataset) -> str:
+    """The usual ones; of colour images without classes those that were learned by telling turns.
+
+    Of one class of CIFAR-10 those found others far better, of digits about as well as the usual ones
+    (docs/benchmarks.md); that colour decides is a guess.
+    """
     name = usual(data)
-    return (name,) if name != "learned" or data.spec.classes else (name, "turns")
+    turns = name == "learned" and not data.spec.classes and data.codec.channels >= 3
+    return "turns" if turns else name
 
 
-def _by_features(
-    data: Dataset, extractor: Extractor, known: np.ndarray, labels: np.ndarray | None
-) -> View:
+def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) -> View:
     """Features in which images of a class are spread alike in all directions; points are class means."""
+    extractor = choose_extractor(_features(data), data)
     features = torch.from_numpy(extractor.features(known)).double()
     of = torch.zeros(len(known), dtype=torch.int64) if labels is None else torch.from_numpy(labels)
     own, of = torch.unique(of, return_inverse=True)

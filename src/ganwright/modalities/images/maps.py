@@ -20,8 +20,9 @@ PAGE = "index.html"
 ODDEST, USUAL = 48, 8  # images on the page
 KB = 1000
 SIDE = 96  # pixels that a small image is enlarged to
-# From nothing to odd: black, violet, red, yellow, white. As bright as the grey map at each step.
-RAMP = np.array([(0, 0, 0), (70, 15, 110), (200, 45, 60), (250, 180, 40), (255, 255, 230)])
+# Black and dark violet for what is usual, red from the middle of the scale on, then yellow and white.
+RAMP = np.array([(0, 0, 0), (45, 10, 75), (200, 45, 60), (250, 180, 40), (255, 255, 230)])
+STEPS = (0, 96, 127, 191, 255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,6 @@ def _scale(codec: ImageCodec) -> int:
 
 def _coloured(map_: np.ndarray, scale: int) -> Image.Image:
     """A map (H, W) uint8 in colours, enlarged without smoothing, with the border that a grid has."""
-    at = np.linspace(0, 255, len(RAMP))
-    planes = [np.interp(map_, at, RAMP[:, c]) for c in range(3)]
+    planes = [np.interp(map_, STEPS, RAMP[:, c]) for c in range(3)]
     large = np.stack(planes, axis=2).round().astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
     return Image.fromarray(np.pad(large, ((2, 2), (2, 2), (0, 0)), constant_values=255))
