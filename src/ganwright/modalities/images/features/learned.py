@@ -163,14 +163,14 @@ def learned(
         width=WIDTH,
         codec=codec,
         batches=partial(batches, codec=codec, size=_SEEN_AT_ONCE),
-        see_batch=_Look(network.to(device), codec, device, bool(job.classes), task == "turns"),
+        see_batch=Look(network.to(device), codec, device, bool(job.classes), task == "turns"),
         classes=job.classes,
         about={"rule": RULE, "kind": kind, "data": data.fingerprint, **facts},
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
+class Look:
     """What the network says of pictures."""
 
     network: Network
@@ -179,10 +179,14 @@ class _Look:
     classifies: bool
     square: bool
 
+    def planes(self, pictures: np.ndarray) -> Tensor:
+        """What the network is given of stored pictures."""
+        return _planes(pictures, self.codec, self.square).to(self.device)
+
     @torch.inference_mode()
     def __call__(self, pictures: np.ndarray) -> Seen:
         network = self.network
-        features = network(_planes(pictures, self.codec, self.square).to(self.device))
+        features = network(self.planes(pictures))
         shares = None
         if self.classifies:
             logits = network.logits(features) / network.temperature
