@@ -8,8 +8,9 @@ Of each class a run learns its training images, without labels (those held out c
 them; the test images are scored, `--tested` of each class. The others have the same images to learn from:
     pixels             5 nearest neighbours, isolation forest, one-class SVM (ν = 0.1)
     D                  the features of the discriminator: neighbours, isolation forest
-    features           learned from the same images: neighbours, isolation forest, and the distance to
-                       the mean in units of the spread, which `detect` takes
+    features           learned from the same images: neighbours, isolation forest, and what `detect`
+                       takes of them: the distance to the mean in units of the spread, of colour
+                       images the surprise of a network that tells turns
 With --reconstruct, f-AnoGAN too: an encoder learned for so many steps of 64 with both nets frozen
 (izi_f, κ = 1; latents on the sphere where they lie). Intervals of differences are DeLong's, 95 %. At
 the end, squares of 5×5 pixels are planted in normal test images: how well each heat map finds them.
@@ -40,6 +41,7 @@ from ganwright.base.runs import RunFolder
 from ganwright.evaluate.conformal import p_values
 from ganwright.modalities.images import detect as part
 from ganwright.modalities.images.features import learned
+from ganwright.modalities.images.features.turns import Turns
 from ganwright.model import Model
 from ganwright.uses.detect import own_data
 
@@ -74,11 +76,16 @@ def main() -> None:
         kept = o.out / f"{c}.npz"
         if not kept.is_file():
             o.out.mkdir(parents=True, exist_ok=True)
-            np.savez(kept, **scores(o, c, own, tested, odd))
+            save(kept, scores(o, c, own, tested, odd))
         with np.load(kept) as file:
             found[c] = dict(file)
         said(c, found[c], odd)
     summary(found, truth, odd=o.odd)
+
+
+def save(path: Path, found: Found) -> None:
+    arrays: dict[str, Any] = dict(found)
+    np.savez(path, **arrays)
 
 
 def options() -> argparse.Namespace:
@@ -167,14 +174,14 @@ def ours(o: argparse.Namespace, c: int, own: np.ndarray) -> tuple[part.Detector,
 # --- what else there is ---------------------------------------------------------------------------
 
 
-def views(detector: part.Detector) -> dict[str, part.View]:
+def views(detector: part.Detector) -> dict[str, part.View | Turns]:
     return {"D": detector.by_discriminator, "features": detector.by_features}
 
 
 def each_view(detector: part.Detector, tested: np.ndarray) -> Found:
     """Each of our distances alone."""
     return {
-        f"{name}: ours alone": np.concatenate([view.nearest(b)[0] for b in blocks(tested)])
+        f"{name}: ours alone": np.concatenate([view.oddness(b) for b in blocks(tested)])
         for name, view in views(detector).items()
     }
 

@@ -27,7 +27,7 @@ from torch.nn import functional
 
 import ganwright as gw
 from ganwright.modalities.images import detect as part
-from ganwright.modalities.images.places import Places
+from ganwright.modalities.images.places import Places, blurred
 
 SETTINGS = {
     "generator.width": 32,
@@ -101,20 +101,20 @@ def maps(
     ours = Places.of(codec, known, normal, view.nearest(normal)[1])
     x, of_known = (codec.encode(torch.tensor(a)).contiguous() for a in (spoiled, known))
     in_pixels = torch.cdist(x.flatten(1), of_known.flatten(1)).topk(5, largest=False).indices
-    by_neighbours, by_patches = ours._looks(spoiled, near)
+    by_neighbours, by_patches = ours.looks(spoiled, near)
     apart = [(x - of_known[in_pixels[:, j]]).abs().mean(1) for j in range(5)]
     plain = {
-        "difference to a blurred copy": (x - blurred(x, 2.0)).abs().mean(1),
+        "difference to a blurred copy": (x - gaussian(x, 2.0)).abs().mean(1),
         "5 nearest images in pixels": torch.stack(apart).mean(0),
         "5 nearest images in D": by_neighbours,
         "patches": by_patches,
         "difference to the mean image": (x - of_known.mean(0)).abs().mean(1),
     }
-    smooth = {name: blurred_3(levels).numpy() for name, levels in plain.items()}
+    smooth = {name: blurred(levels).numpy() for name, levels in plain.items()}
     return {"`detect`": ours.heat(spoiled, near).astype(float), **smooth}
 
 
-def blurred(x: Tensor, sigma: float) -> Tensor:
+def gaussian(x: Tensor, sigma: float) -> Tensor:
     reach = int(3 * sigma)
     at = torch.arange(-reach, reach + 1).float()
     kernel = torch.exp(-at.square() / (2 * sigma**2))
@@ -122,11 +122,6 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
     x = functional.pad(x, [reach] * 4, mode="replicate")
     x = functional.conv2d(x, kernel, groups=x.shape[1])
     return functional.conv2d(x, kernel.transpose(2, 3), groups=x.shape[1])
-
-
-def blurred_3(levels: Tensor) -> Tensor:
-    padded = functional.pad(levels[:, None], [1] * 4, mode="replicate")
-    return functional.avg_pool2d(padded, 3, 1)[:, 0]
 
 
 def table(found: dict[str, np.ndarray], there: np.ndarray, kinds: np.ndarray) -> None:

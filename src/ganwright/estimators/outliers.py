@@ -37,6 +37,8 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
     >>> GANOutlierDetector(random_state=0).fit(frame).p_values(more)    # doctest: +SKIP
     """
 
+    detector_: Any  # of rows, or of images
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         **CONSTRAINTS,

@@ -46,10 +46,11 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
     official = None if source.official is None else source.official[rows.kept]
     if official is not None and official.all() == official.any():  # one part could not be read
         official = None
-    identities = None
+    identities: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     if chosen.identity:
         identities, by, labelled = _identities(source, rows.kept)
-        labels, classes = None, ()
         parts = split(by, options.holdout, None)
     else:
         labels, classes, labelled = _labels(source, rows.kept, options)

@@ -1,11 +1,12 @@
 """How odd images are, and where.
 
-Two distances, each divided by what is usual among training images, and averaged:
+Two distances (or one and a surprise), each divided by what is usual among training images, and averaged:
 
 - to the nearest training images, in the discriminator's features before its last layer, as directions
   (what has little ink is near to everything otherwise);
 - to the mean of the training images, or of the nearest class where they have classes, in features
-  learned from them (`features`), in units of their spread (Lee et al. 2018).
+  learned from them (`features`), in units of their spread (Lee et al. 2018); of colour images without
+  classes the surprise of a network that learned to tell turns (`features.turns`).
 
 Where an image is odd: `places`. What the generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd
 images worse than either distance, and where they are odd worse than the neighbours: docs/benchmarks.md.
@@ -35,6 +36,7 @@ from ganwright.modalities.images import cache, maps
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import channels_of
 from ganwright.modalities.images.features import usual
+from ganwright.modalities.images.features.turns import Turns
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import has_alpha
 from ganwright.modalities.images.places import Places
@@ -87,6 +89,10 @@ class View:
         found = torch.cdist(self.see(pixels), self.points).topk(self.count, largest=False)
         return found.values.mean(1).double().numpy() / self.usual, found.indices.numpy()
 
+    def oddness(self, pixels: np.ndarray) -> np.ndarray:
+        """Those distances."""
+        return self.nearest(pixels)[0]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detector:
@@ -95,7 +101,7 @@ class Detector:
     codec: ImageCodec
     known: np.ndarray
     by_discriminator: View
-    by_features: View
+    by_features: View | Turns
     normal: np.ndarray
     calibrated_by: str
     shown: np.ndarray  # some normal images, which say what heat is usual
@@ -111,8 +117,7 @@ class Detector:
         for start in range(0, len(pixels), BLOCK):
             block = pixels[start : start + BLOCK]
             near, which = self.by_discriminator.nearest(block)
-            far, _ = self.by_features.nearest(block)
-            scores.append((near + far) / 2)
+            scores.append((near + self.by_features.oddness(block)) / 2)
             nearest.append(which)
         return Oddness(score=np.concatenate(scores), nearest=np.concatenate(nearest))
 
@@ -200,7 +205,7 @@ def built(model: Model, data: Dataset) -> Detector:
         codec=_codec(model),
         known=known,
         by_discriminator=_by_discriminator(model, known),
-        by_features=_by_features(data, known, labels),
+        by_features=Turns.of(data, known) if _turns(data) else _by_features(data, known, labels),
         normal=np.empty(0),
         calibrated_by="",
         shown=known[:0],
@@ -315,20 +320,18 @@ def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
     return caught[0]
 
 
-def _features(data: Dataset) -> str:
-    """The usual ones; of colour images without classes those that were learned by telling turns.
+def _turns(data: Dataset) -> bool:
+    """Whether telling turns is the second view: of colour images without classes, if there are enough.
 
-    Of one class of CIFAR-10 those found others far better, of digits about as well as the usual ones
-    (docs/benchmarks.md); that colour decides is a guess.
+    Of one class of CIFAR-10 it was far ahead, on digits behind (docs/benchmarks.md); that colour decides
+    between them is a guess.
     """
-    name = usual(data)
-    turns = name == "learned" and not data.spec.classes and data.codec.channels >= 3
-    return "turns" if turns else name
+    return usual(data) == "learned" and not data.spec.classes and data.codec.channels >= 3
 
 
 def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) -> View:
     """Features in which images of a class are spread alike in all directions; points are class means."""
-    extractor = choose_extractor(_features(data), data)
+    extractor = choose_extractor(None, data)
     features = torch.from_numpy(extractor.features(known)).double()
     of = torch.zeros(len(known), dtype=torch.int64) if labels is None else torch.from_numpy(labels)
     own, of = torch.unique(of, return_inverse=True)

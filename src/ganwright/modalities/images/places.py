@@ -11,7 +11,7 @@ Aligned images, digits say, are told by the first, photographs by the second: do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,27 +54,23 @@ class Places:
             own = _patches(_planes(codec, image[None]))[0].T
             parts.append(own[torch.from_numpy(rng.integers(len(own), size=min(each, len(own))))])
         plain = cls(codec=codec, known=known, patches=torch.cat(parts))
-        looks = plain._looks(normal, nearest)
-        usual = tuple(max(float(one.mean()), 1e-6) for one in looks)
-        levels = _blurred(sum(one / u for one, u in zip(looks, usual, strict=True)) / 2)
-        middle = float(np.quantile(levels.numpy(), 1 - RARE))
-        return cls(
-            codec=codec,
-            known=known,
-            patches=plain.patches,
-            usual=(usual[0], usual[1]),
-            middle=middle,
-        )
+        looks = plain.looks(normal, nearest)
+        usual = max(float(looks[0].mean()), 1e-6), max(float(looks[1].mean()), 1e-6)
+        scaled = replace(plain, usual=usual)
+        return replace(scaled, middle=float(np.quantile(scaled._levels(looks), 1 - RARE)))
 
     def heat(self, pixels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
         """Maps (n, H, W) uint8 of images (n, H, W, C): 0 is no difference, 127 the middle, 255 far."""
-        looks = self._looks(pixels, nearest)
-        levels = sum(one / u for one, u in zip(looks, self.usual, strict=True)) / 2
-        levels = _blurred(levels)
-        found: np.ndarray = (255 * levels / (levels + self.middle)).round().byte().numpy()
+        levels = self._levels(self.looks(pixels, nearest))
+        found: np.ndarray = (255 * levels / (levels + self.middle)).round().astype(np.uint8)
         return found
 
-    def _looks(self, pixels: np.ndarray, nearest: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _levels(self, looks: tuple[Tensor, Tensor]) -> np.ndarray:
+        levels = (looks[0] / self.usual[0] + looks[1] / self.usual[1]) / 2
+        return blurred(levels).numpy()
+
+    def looks(self, pixels: np.ndarray, nearest: np.ndarray) -> tuple[Tensor, Tensor]:
+        """The two, (n, H, W) each, not yet divided or averaged."""
         x = _planes(self.codec, pixels)
         apart = torch.zeros(len(x), *x.shape[2:])
         for which in nearest.T:
@@ -95,6 +91,7 @@ def _patches(x: Tensor) -> Tensor:
     return functional.unfold(functional.pad(x, [PATCH // 2] * 4, mode="replicate"), (PATCH, PATCH))
 
 
-def _blurred(levels: Tensor) -> Tensor:
+def blurred(levels: Tensor) -> Tensor:
+    """Maps (n, H, W) averaged over 3×3 pixels."""
     padded = functional.pad(levels[:, None], [BLUR // 2] * 4, mode="replicate")
     return functional.avg_pool2d(padded, BLUR, stride=1)[:, 0]

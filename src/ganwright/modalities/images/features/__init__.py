@@ -19,15 +19,6 @@ def _learned(data: Dataset, options: FeatureOptions) -> Extractor:
     return learned(data, steps=options.steps, seed=options.seed, device=options.device)
 
 
-def _turns(data: Dataset, options: FeatureOptions) -> Extractor:
-    from ganwright.modalities.images.features.learned import learned
-
-    takes_no_weights("turns", options)
-    return learned(
-        data, steps=options.steps, seed=options.seed, device=options.device, task="turns"
-    )
-
-
 def _pixels(data: Dataset, options: FeatureOptions) -> Extractor:
     from ganwright.modalities.images.features.pixels import pixels
 
@@ -70,7 +61,6 @@ def _with_identities(make: Make, data: Dataset, options: FeatureOptions) -> Extr
 
 _OWN: dict[str, Make] = {
     "learned": _learned,
-    "turns": _turns,
     "pixels": _pixels,
     "inception": _inception,
     **{name: partial(_dinov2, name) for name in ("dinov2", "dinov2-b", "dinov2-l")},

@@ -47,8 +47,8 @@ from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.fingerprint import fingerprint
-from ganwright.evaluate.twosample import delong
 from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.features import pairs
 from ganwright.modalities.images.features.pictures import (
     LEAST_SIDE,
     PLANES_RULE,
@@ -282,7 +282,7 @@ def _train_and_keep(job: _Job) -> tuple[Network, dict[str, Any]]:
 
 def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     data = job.data
-    inner, checked = _parts(data) if job.task != "identity" else _parts_of_identities(data)
+    inner, checked = _parts(data) if job.task != "identity" else pairs.parts(data)
     with _own_randomness(seeds.derive(job.seed, "learned", data.fingerprint)):
         network = job.network().train()
         expander = nn.Identity() if job.classes or job.task else _expander()
@@ -301,7 +301,9 @@ def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     _rescale(network, job, inner)
     facts: dict[str, Any] = {"steps": job.steps, "seed": job.seed, "trained_on": len(inner)}
     if job.task == "identity":
-        facts |= _verifies(network, job, checked)
+        assert data.identities is not None
+        checked = checked[:_CHECKED_MOST]
+        facts |= pairs.verifies(_see_all(network, job, checked), data.identities[checked])
     if job.classes:
         facts |= _calibrate(network, job, checked)
     return network, facts
@@ -335,27 +337,6 @@ def _parts(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return inner, data.train[checked][:_CHECKED_MOST]
 
 
-def _parts_of_identities(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The same, with about a tenth of the identities on the other side."""
-    assert data.identities is not None
-    own = np.unique(data.identities[data.train])
-    some = np.random.default_rng(0).permutation(own)[: max(2, len(own) // 10)]
-    checked = np.isin(data.identities[data.train], some)
-    return data.train[~checked], data.train[checked][:_CHECKED_MOST]
-
-
-def _partners(data: Dataset, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each image another of the same identity, or itself where that has one; and whose, (b,)."""
-    assert data.identities is not None
-    whose, own = data.identities[index], data.train
-    order = own[np.argsort(data.identities[own], kind="stable")]
-    starts = np.searchsorted(data.identities[order], whose)
-    counts = np.searchsorted(data.identities[order], whose, side="right") - starts
-    chance = torch.rand(len(index)).numpy()
-    other = order[starts + (chance * counts).astype(np.int64)]
-    return other, whose
-
-
 def _batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Without end: each pass in another order, without the rest."""
     while True:
@@ -380,7 +361,7 @@ def _loss(job: _Job, network: Network, expander: nn.Module, index: np.ndarray) -
         turned, quarters = quarter_turns(moved(x[: -(-len(x) // 4)], 0.08, 10, 0.1))
         return functional.cross_entropy(network.logits(network(turned)), quarters)
     if job.task == "identity":
-        other, whose = _partners(job.data, index)
+        other, whose = pairs.partners(job.data, index)
         both = torch.cat([moved(x, 0.08, 10, 0.1), moved(_look(job, other), 0.08, 10, 0.1)])
         return told_apart(network(both), torch.from_numpy(whose).repeat(2))
     if not job.classes:
@@ -404,19 +385,6 @@ def _rescale(network: Network, job: _Job, inner: np.ndarray) -> None:
     some = inner[:: max(1, len(inner) // _CHECKED_MOST)]
     variance = _see_all(network, job, some).double().var(0).mean()
     network.scale.fill_(max(float(variance) ** 0.5, 1e-6))
-
-
-def _verifies(network: Network, job: _Job, checked: np.ndarray) -> dict[str, Any]:
-    """How well pairs of one identity and of two are told apart, by images of identities not learned."""
-    assert job.data.identities is not None
-    features = functional.normalize(_see_all(network, job, checked), dim=1)
-    whose = job.data.identities[checked]
-    rows, columns = np.triu_indices(len(checked), 1)
-    alike = (features @ features.T).numpy()[rows, columns]
-    same = whose[rows] == whose[columns]
-    if not 0 < same.sum() < len(same):
-        return {}
-    return {"verification_auc": delong(alike[same], alike[~same])[0]}
 
 
 def _calibrate(network: Network, job: _Job, checked: np.ndarray) -> dict[str, Any]:

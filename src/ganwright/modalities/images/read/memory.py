@@ -42,10 +42,11 @@ def memory_source(images: Pictures, labels: Any = None) -> ImageSource:
     def opened() -> Iterator[ArrayReader]:
         yield ArrayReader(arrays)
 
-    numbers, classes = None, ()
+    numbers: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
     if labels is not None:
-        words, numbers = np.unique(_labels(labels, count), return_inverse=True)
-        numbers, classes = numbers.astype(np.int64), tuple(map(str, words.tolist()))
+        words, places = np.unique(_labels(labels, count), return_inverse=True)
+        numbers, classes = places.astype(np.int64), tuple(map(str, words.tolist()))
     return ImageSource(
         name=NAME,
         kind="memory",
@@ -100,7 +101,7 @@ def stacked(images: Pictures, new: np.ndarray) -> Any:
     Raises DataError where an array has no room for them.
     """
     if not isinstance(images, np.ndarray):
-        kind = type(images)
+        kind = tuple if isinstance(images, tuple) else list
         plain = [one[..., 0] if one.shape[2] == 1 else one for one in new]
         pillow = isinstance(images[0], Image.Image)
         return kind([*images, *(Image.fromarray(one) if pillow else one for one in plain)])
