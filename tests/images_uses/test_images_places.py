@@ -25,7 +25,9 @@ SIDE = 16
 def skies(count: int, seed: int) -> np.ndarray:
     """Colour images (n, 16, 16, 3) uint8: light above, dark below, a spot anywhere."""
     rng = np.random.default_rng(seed)
-    slope = np.linspace(200, 40, SIDE)[None, :, None, None] * rng.uniform(0.8, 1.2, (count, 1, 1, 3))
+    slope = np.linspace(200, 40, SIDE)[None, :, None, None] * rng.uniform(
+        0.8, 1.2, (count, 1, 1, 3)
+    )
     found = slope + rng.normal(0, 8, (count, SIDE, SIDE, 3))
     for image, row, column in zip(found, *rng.integers(2, SIDE - 4, (2, count)), strict=True):
         image[row : row + 3, column : column + 3] = (240, 120, 20)

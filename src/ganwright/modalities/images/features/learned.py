@@ -285,7 +285,7 @@ def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     inner, checked = _parts(data) if job.task != "identity" else pairs.parts(data)
     with _own_randomness(seeds.derive(job.seed, "learned", data.fingerprint)):
         network = job.network().train()
-        expander = nn.Identity() if job.classes or job.task else _expander()
+        expander = nn.Identity() if job.classes or job.task else expander(WIDTH)
         modules = nn.ModuleList([network, expander])
         optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=job.steps)
@@ -369,10 +369,6 @@ def _loss(job: _Job, network: Network, expander: nn.Module, index: np.ndarray) -
     assert job.data.labels is not None  # there are classes
     logits = network.logits(network(moved(x, 0.08, 10, 0.1)))
     return functional.cross_entropy(logits, torch.from_numpy(job.data.labels[index]))
-
-
-def _expander() -> nn.Module:
-    return nn.Sequential(nn.Linear(WIDTH, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 256))
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
@@ -14,6 +14,11 @@ def view(x: Tensor) -> Tensor:
     contrast = torch.empty(len(x), 1, 1, 1).uniform_(0.7, 1.3)
     brightness = torch.empty(len(x), 1, 1, 1).uniform_(-0.2, 0.2)
     return moved(x, 0.12, 12, 0.15) * contrast + brightness
+
+
+def expander(width: int) -> nn.Module:
+    """What VICReg's loss looks at features through."""
+    return nn.Sequential(nn.Linear(width, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 256))
 
 
 def vicreg(a: Tensor, b: Tensor) -> Tensor:
