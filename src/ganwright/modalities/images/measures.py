@@ -38,10 +38,11 @@ def leakage(training: Faces, held: Faces, fakes: Faces) -> Leakage:
     """How often samples come near to identities that were trained on, beside unseen identities.
 
     Nearness is the cosine to the nearest training image. Images of one unseen identity are alike, so
-    the interval counts identities of them, and samples. Raises DataError below 20 held-out images.
+    the interval counts identities of them, and samples. Raises DataError below 20 of either.
     """
-    if len(held) < LEAST or not len(fakes):
-        raise DataError(f"identity: needs {LEAST} images of unseen identities; got {len(held)}")
+    for owner, faces in (("images of unseen identities", held), ("samples", fakes)):
+        if len(faces) < LEAST:
+            raise DataError(f"identity: needs {LEAST} {owner}; got {len(faces)}")
     near, made = (_nearest(training, one) for one in (held, fakes))
     share = float((made > np.quantile(near, 1 - TAIL, method="higher")).mean())
     unseen = max(1.0, len(held) / held.each)
