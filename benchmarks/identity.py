@@ -2,7 +2,7 @@
 
     python benchmarks/identity.py EMOJI.zip [--kimg 10] [--steps 500] [--out identity-run]
 
-Emoji that come in six skin tones are identities of six images each, at 32×32. A run learns four fifths of them,
+Emoji that come in six skin tones are identities of six images, at 32×32. A run learns four fifths of them,
 without classes. Judged are its own samples, and three generators whose honesty is known:
     unseen      images of identities that the run held out, of the half that is not the reference
     one         one identity of training in colours between two of its own, so no image is a copy
