@@ -58,6 +58,7 @@ from ganwright.modalities.images.features.pictures import (
     small_size,
 )
 from ganwright.modalities.images.features.views import (
+    expander,
     moved,
     quarter_turns,
     told_apart,
@@ -286,14 +287,14 @@ def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     inner, checked = _parts(data) if job.task != "identity" else pairs.parts(data)
     with _own_randomness(seeds.derive(job.seed, "learned", data.fingerprint)):
         network = job.network().train()
-        expander = nn.Identity() if job.classes or job.task else expander(WIDTH)
-        modules = nn.ModuleList([network, expander])
+        beyond = nn.Identity() if job.classes or job.task else expander(WIDTH)
+        modules = nn.ModuleList([network, beyond])
         optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=job.steps)
         batches = _batches(inner, min(_BATCH, len(inner)))
         for _ in range(job.steps):
             index = next(batches)
-            loss = _loss(job, network, expander, index)
+            loss = _loss(job, network, beyond, index)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -356,7 +357,7 @@ def _planes(pictures: np.ndarray, codec: ImageCodec, square: bool) -> Tensor:
     return functional.adaptive_avg_pool2d(x, side) if square and x.shape[2] != x.shape[3] else x
 
 
-def _loss(job: _Job, network: Network, expander: nn.Module, index: np.ndarray) -> Tensor:
+def _loss(job: _Job, network: Network, beyond: nn.Module, index: np.ndarray) -> Tensor:
     x = _look(job, index)
     if job.task == "turns":
         turned, quarters = quarter_turns(moved(x[: -(-len(x) // 4)], 0.08, 10, 0.1))
@@ -366,7 +367,7 @@ def _loss(job: _Job, network: Network, expander: nn.Module, index: np.ndarray) -
         both = torch.cat([moved(x, 0.08, 10, 0.1), moved(_look(job, other), 0.08, 10, 0.1)])
         return told_apart(network(both), torch.from_numpy(whose).repeat(2))
     if not job.classes:
-        return vicreg(*expander(network(torch.cat([view(x), view(x)]))).chunk(2))
+        return vicreg(*beyond(network(torch.cat([view(x), view(x)]))).chunk(2))
     assert job.data.labels is not None  # there are classes
     logits = network.logits(network(moved(x, 0.08, 10, 0.1)))
     return functional.cross_entropy(logits, torch.from_numpy(job.data.labels[index]))
