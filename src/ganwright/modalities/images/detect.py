@@ -1,12 +1,14 @@
 """How odd images are, and where.
 
-Two distances (or one and a surprise), each divided by what is usual among training images, and averaged:
+Two distances, each divided by what is usual among training images, and averaged:
 
 - to the nearest training images, in the discriminator's features before its last layer, as directions
   (what has little ink is near to everything otherwise);
 - to the mean of the training images, or of the nearest class where they have classes, in features
-  learned from them (`features`), in units of their spread (Lee et al. 2018); of colour images without
-  classes the surprise of a network that learned to tell turns (`features.turns`).
+  learned from them (`features`), in units of their spread (Lee et al. 2018).
+
+Of colour images without classes the score is the surprise of a network that learned to tell turns, alone
+(`features.turns`): the discriminator's features made it worse.
 
 Where an image is odd: `places`. What the generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd
 images worse than either distance, and where they are odd worse than the neighbours: docs/benchmarks.md.
@@ -18,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -83,6 +85,7 @@ class View:
     points: Tensor
     count: int  # nearest points that count
     usual: float
+    alone: ClassVar[bool] = False
 
     def nearest(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The mean distance (n,) to the nearest points, 1 is usual; and which those are (n, count)."""
@@ -117,7 +120,8 @@ class Detector:
         for start in range(0, len(pixels), BLOCK):
             block = pixels[start : start + BLOCK]
             near, which = self.by_discriminator.nearest(block)
-            scores.append((near + self.by_features.oddness(block)) / 2)
+            odd = self.by_features.oddness(block)
+            scores.append(odd if self.by_features.alone else (near + odd) / 2)
             nearest.append(which)
         return Oddness(score=np.concatenate(scores), nearest=np.concatenate(nearest))
 
@@ -321,7 +325,7 @@ def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
 
 
 def _turns(data: Dataset) -> bool:
-    """Whether telling turns is the second view: of colour images without classes, if there are enough.
+    """Whether telling turns gives the score: of colour images without classes, if there are enough.
 
     Of one class of CIFAR-10 it was far ahead, on digits behind (docs/benchmarks.md); that colour decides
     between them is a guess.

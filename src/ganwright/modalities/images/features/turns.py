@@ -7,7 +7,7 @@ anomaly detection using geometric transformations", with quarter turns alone).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ class Turns:
 
     look: Look
     usual: float
+    alone: ClassVar[bool] = True  # other views make a score worse
 
     @classmethod
     def of(cls, data: Dataset, known: np.ndarray) -> Turns:
