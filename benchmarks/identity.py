@@ -121,7 +121,7 @@ def card_of(o: argparse.Namespace, made: np.ndarray | None) -> Any:
     def planted(self: Model, n: int, **_: Any) -> Iterator[Samples]:
         yield Samples(0, made[:n], None)
 
-    whole, Model.stream = Model.stream, planted  # type: ignore[method-assign, assignment]
+    whole, Model.stream = Model.stream, planted  # type: ignore[method-assign]
     try:
         return gw.evaluate(o.out, n=len(made), features="pixels")
     finally:
