@@ -38,9 +38,9 @@ from torch.nn import functional
 
 import ganwright as gw
 from ganwright.base.runs import RunFolder
+from ganwright.evaluate import learned
 from ganwright.evaluate.conformal import p_values
 from ganwright.modalities.images import detect as part
-from ganwright.modalities.images.features import learned
 from ganwright.modalities.images.features.turns import Turns
 from ganwright.model import Model
 from ganwright.uses.detect import own_data

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 import ganwright as gw
-from ganwright.modalities.images.features import learned
+from ganwright.evaluate import learned
 from ganwright.model import Model, Samples
 
 TONES, SIDE = 6, 32

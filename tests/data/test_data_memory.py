@@ -12,7 +12,7 @@ import ganwright as gw
 from ganwright.base.errors import DataError, OptionError
 from ganwright.data import DataOptions
 from ganwright.data.open import dataset_of
-from ganwright.modalities.images.features import learned
+from ganwright.evaluate import learned
 from ganwright.modalities.images.read.memory import memory_source, stacked
 
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
 from ganwright.estimators import GANOutlierDetector, GANSampler
-from ganwright.modalities.images.features import learned
+from ganwright.evaluate import learned
 
 SIDE = 12
 NARROW = {"generator.width": 8, "discriminator.width": 8}

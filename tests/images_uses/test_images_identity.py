@@ -12,7 +12,7 @@ import torch
 
 import ganwright as gw
 from ganwright.base.errors import DataError
-from ganwright.modalities.images.features import learned
+from ganwright.evaluate import learned
 from ganwright.modalities.images.features.identity import Faces
 from ganwright.modalities.images.features.views import told_apart
 from ganwright.modalities.images.measures import leakage

@@ -12,9 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 import ganwright as gw
 from ganwright.data import Dataset
+from ganwright.evaluate import learned
 from ganwright.modalities.images import detect
 from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.features import learned
 from ganwright.modalities.images.features.turns import Turns
 from ganwright.modalities.images.features.views import quarter_turns
 from ganwright.modalities.images.places import Places
@@ -56,7 +56,7 @@ def test_turned_images_surprise(data: Dataset) -> None:
     found = turns.oddness(np.concatenate([normal, odd]))
     assert roc_auc_score(np.arange(100) >= 60, found) > 0.95
     assert (pickle.loads(pickle.dumps(turns)).oddness(normal) == found[:60]).all()
-    likely = turns.look.network.logits(turns.look.network(turns.look.planes(normal[:1])))
+    likely = turns.look.network.logits(turns.look.network(turns.look.sight.look(normal[:1])))
     assert float(likely.softmax(1)[0, 0]) > 0.8  # it stands upright
     assert turns.see(normal).shape == (60, learned.WIDTH)
 

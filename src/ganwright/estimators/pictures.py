@@ -38,7 +38,7 @@ def opened(X: Any, labels: Any = None) -> tuple[ImageSource, Dataset]:
 
 def training(data: Dataset, passes: float | None, minutes: float | None) -> dict[str, Any]:
     """With what, and for how long."""
-    from ganwright.modalities.images.recipes import quick
+    from ganwright.modalities.images.choice import quick
 
     if passes is None and minutes is None:
         passes = KIMG * 1000 / len(data.train)

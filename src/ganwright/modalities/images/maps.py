@@ -12,8 +12,8 @@ from PIL import Image
 
 from ganwright.base.runs import replacing
 from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.look.inline import Inline, inline
 from ganwright.modalities.images.pixels import fit_back
+from ganwright.report.inline import Inline, inline
 from ganwright.report.templates import read, template
 
 PAGE = "index.html"

@@ -9,7 +9,8 @@ import numpy as np
 
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor, Seen
-from ganwright.modalities.images.features.learned import learned
+from ganwright.evaluate.learned import learned
+from ganwright.modalities.images.features.pairs import Named
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Faces:
 def beside(own: Extractor, data: Dataset) -> Extractor:
     """An extractor that also says what images are to a network which verifies the data's identities."""
     assert data.identities is not None
-    verifier = learned(data, task="identity")
+    verifier = learned(data, Named(data.codec))
     held = data.identities[data.heldout]
     each = len(held) / max(1, len(np.unique(held)))
     see = _Look(own, verifier, verifier.about.get("verification_auc"), each)

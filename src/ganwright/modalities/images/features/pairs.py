@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ganwright.data import Dataset
+from ganwright.evaluate.learned import Network, Task
 from ganwright.evaluate.twosample import delong
+from ganwright.modalities.images.features.learned import Pictures
+from ganwright.modalities.images.features.views import told_apart
+
+MOST = 2000  # images whose pairs are looked at
 
 
-def parts(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Named(Pictures):
+    """Pictures, to learn identities by."""
+
+    name = "identity"
+
+    def task(self, data: Dataset) -> Task:
+        return Pairs(self, data)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs(Task):
+    """Which pictures are of one identity."""
+
+    sight: Named
+    data: Dataset
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        return parts_of(self.data)
+
+    def loss(self, network: Network, index: np.ndarray) -> Tensor:
+        other, whose = partners(self.data, index)
+        both = [self.sight.moved(self.sight.look(self.data.rows[i])) for i in (index, other)]
+        return told_apart(network(torch.cat(both)), torch.from_numpy(whose).repeat(2))
+
+    def facts(self, see: Callable[[np.ndarray], Tensor], checked: np.ndarray) -> dict[str, Any]:
+        assert self.data.identities is not None
+        some = checked[:MOST]
+        return verifies(see(some), self.data.identities[some])
+
+
+def parts_of(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The training indices in two: to learn from, and those of about a tenth of the identities."""
     assert data.identities is not None
     own = np.unique(data.identities[data.train])

@@ -1,51 +1,10 @@
-"""What pictures (b, C, H, W) are changed to, to learn features from them, and losses to learn by."""
+"""Quarter turns of pictures, and a loss that tells identities apart."""
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-
-
-def view(x: Tensor) -> Tensor:
-    """Each picture moved and changed in contrast and brightness, by chance."""
-    contrast = torch.empty(len(x), 1, 1, 1).uniform_(0.7, 1.3)
-    brightness = torch.empty(len(x), 1, 1, 1).uniform_(-0.2, 0.2)
-    return moved(x, 0.12, 12, 0.15) * contrast + brightness
-
-
-def expander(width: int) -> nn.Module:
-    """What VICReg's loss looks at features through."""
-    return nn.Sequential(nn.Linear(width, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 256))
-
-
-def vicreg(a: Tensor, b: Tensor) -> Tensor:
-    """VICReg's loss (eq. 6, with its weights 25, 25 and 1) of two views' embeddings (b, d)."""
-    loss = 25 * functional.mse_loss(a, b)
-    for z in (a, b):
-        loss = loss + 25 * functional.relu(1 - (z.var(0) + 1e-4).sqrt()).mean() / 2
-        covariance = z.T.cov()
-        off = covariance.square().sum() - covariance.diagonal().square().sum()
-        loss = loss + off / len(covariance)
-    return loss
-
-
-def moved(x: Tensor, shift: float, degrees: float, zoom: float) -> Tensor:
-    """Each picture shifted (by a share of its side), turned and zoomed by chance; never mirrored.
-
-    Letters and organs are not the same in a mirror. The border is repeated outward.
-    """
-    n, _, height, width = x.shape
-    angle = torch.empty(n).uniform_(-1, 1) * math.radians(degrees)
-    scale = 1 + torch.empty(n).uniform_(-zoom, zoom)
-    at = torch.empty(n, 2).uniform_(-2 * shift, 2 * shift)
-    aspect = height / width
-    cos, sin = angle.cos() * scale, angle.sin() * scale
-    rows = [cos, -sin * aspect, at[:, 0], sin / aspect, cos, at[:, 1]]
-    grid = functional.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(x.shape), False)
-    return functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
 def quarter_turns(x: Tensor) -> tuple[Tensor, Tensor]:
