@@ -13,6 +13,7 @@ part by name, and the package that asks defines, as a protocol, what it expects 
 | `writers` | `WRITERS` and `format_for`: samples to files | data |
 | `nets` | optional: `GENERATORS`, `DISCRIMINATORS`, options that build nets | model |
 | `recipes` | `RECIPES`, and `choose`: which suits this data | train |
+| `expect` | optional: `levels`, `variants`: what training was measured to reach, in which sizes | train |
 | `augment` | optional: `Options`, `Views`, what D sees of few examples | train |
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
