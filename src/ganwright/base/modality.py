@@ -1,7 +1,7 @@
 """The registry of modalities: name → package, whose parts are loaded on first use.
 
-A modality is a kind of data: images, tables, counts. The core never imports one; it asks for a part by
-name, and the package that asks defines, as a protocol, what it expects of that part.
+A modality is a kind of data: sounds, images, tables, counts. The core never imports one; it asks for a
+part by name, and the package that asks defines, as a protocol, what it expects of that part.
 
 | part | what it holds | who asks |
 |---|---|---|
@@ -41,6 +41,7 @@ from ganwright.base.names import Names
 GROUP = "ganwright.modalities"
 # In the order in which they are asked whether they can read given data.
 PACKAGES = {
+    "audio": "ganwright.modalities.audio",
     "image": "ganwright.modalities.images",
     "counts": "ganwright.modalities.counts",
     "table": "ganwright.modalities.tables",
