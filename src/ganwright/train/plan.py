@@ -144,6 +144,7 @@ def _plays(recipe: Recipe, device: str) -> Recipe:
         microbatch=o.microbatch,
         precision=precision_on(o.precision, device),
         freeze_d=o.freeze_d,
+        capture=o.capture,
     )
     return replace(recipe, name="", data=DataOptions(), start=StartOptions(), train=kept)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -65,7 +66,8 @@ def peak_of(trainer: Trainer) -> int:
     weights = [weight for network in networks for weight in network.parameters()]
     slopes = [weight.grad for weight in weights if weight.grad is not None]
     state = [item for item in tree_iter(trainer.state()) if isinstance(item, Tensor)]
-    return peak_bytes(trainer.round, trainer.device, (*state, *slopes))
+    play = partial(trainer.round, captured=False)  # a captured one takes its memory beforehand
+    return peak_bytes(play, trainer.device, (*state, *slopes))
 
 
 def peak_bytes(

@@ -25,6 +25,11 @@ NEAREST, BILINEAR = 1, 0  # torch's numbers for its kernels
 ZEROS, REFLECTION = 0, 2
 
 
+def at_hand(x: Tensor) -> bool:
+    """Whether Python can look at `x` without waiting for a device."""
+    return x.device.type == "cpu"
+
+
 class Resample(torch.autograd.Function):
     """A `Sampling` as an operation that can be differentiated any number of times.
 
@@ -79,7 +84,7 @@ class Sampling:
         """
         parts = []
         for rows, kernel in ((whole & moved, NEAREST), (~whole, BILINEAR)):
-            if rows.device.type == "cpu":  # on other devices, checking would wait for the device
+            if at_hand(rows):
                 rows = rows.nonzero().squeeze(1)
             its = theta[rows] if rows.dtype == torch.int64 else theta
             if len(its):
