@@ -55,7 +55,7 @@ class Notes(TorchDispatchMode):
         super().__init__()
         self.there = [x for x in gc.get_objects() if issubclass(type(x), Tensor)]  # kept alive
         self.known = {storage(x) for x in self.there if x.layout == torch.strided}
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
+        self.calls: list[tuple[Any, ...]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name.removeprefix("aten::")
@@ -73,8 +73,16 @@ class Notes(TorchDispatchMode):
         # Lists are copied: whoever handed them over may change them.
         args, kwargs = tree_map(lambda x: x, (args, kwargs))
         fresh = [(i, x) for i, x in enumerate(tensors_of(made)) if storage(x) not in same]
-        self.calls.append((func, args, kwargs, (fresh, made)))
+        self.calls.append((func, args, kwargs, fresh, made))
         return made
+
+    @torch.no_grad()
+    def play(self) -> None:
+        """The same calls again, into the same memory."""
+        for func, args, kwargs, fresh, _ in self.calls:
+            found = tensors_of(func(*args, **kwargs))
+            for i, was in fresh:
+                was.copy_(found[i])
 
 
 @contextmanager
@@ -113,13 +121,9 @@ class Rehearsal:
             result = play()
         self.taken += 1
 
-        @torch.no_grad()
         def replay() -> None:
             self.played += 1
-            for func, args, kwargs, (fresh, _) in notes.calls:
-                found = tensors_of(func(*args, **kwargs))
-                for i, was in fresh:
-                    was.copy_(found[i])
+            notes.play()
 
         return replay, result
 
@@ -169,6 +173,7 @@ class Rehearsed:
 
     @staticmethod
     def notes(play: Callable[[], Any]) -> Notes:
+        """What was noted of `play`."""
         with unread(), Notes() as notes:
             play()
         return notes
