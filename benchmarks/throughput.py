@@ -166,15 +166,32 @@ def convolution_peak(kind: torch.dtype, seconds: float = 1.0) -> float:
 
 
 class Counter(TorchDispatchMode):
-    """Counts the FLOP of convolutions and products, forward and backward."""
+    """Counts the FLOP of convolutions and products, forward and backward.
+
+    Convolutions by a count of our own: torch's takes the gradient of a grouped one's weight for that of a
+    dense one, `groups` times as much as is done.
+    """
 
     total = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if (flops := flop_registry.get(func._overloadpacket)) is not None:
+        if func is torch.ops.aten.convolution_backward.default:
+            slopes, x, weight, transposed, mask = args[0], args[1], args[2], args[7], args[10]
+            self.total += convolved(x, weight, slopes, transposed) * (mask[0] + mask[1])
+        elif func is torch.ops.aten.convolution.default:
+            self.total += convolved(args[0], args[1], out, args[6])
+        elif (flops := flop_registry.get(func._overloadpacket)) is not None:
             self.total += flops(*args, **(kwargs or {}), out_val=out)
         return out
+
+
+def convolved(x: Tensor, weight: Tensor, out: Tensor, transposed: bool) -> int:
+    """FLOP of a convolution of `x` to `out`; either gradient takes as many.
+
+    Each place of the smaller map meets the weights of one of its channels.
+    """
+    return 2 * (x if transposed else out).numel() * weight[0].numel()
 
 
 def work(steps: Iterator[int]) -> float:

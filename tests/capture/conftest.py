@@ -59,11 +59,15 @@ class Notes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name.removeprefix("aten::")
-        if name in REFUSED or (name.startswith("repeat_interleave") and "Tensor" in func._overloadname):
+        if name in REFUSED or (
+            name.startswith("repeat_interleave") and "Tensor" in func._overloadname
+        ):
             raise Unfit(f"{name} waits for the device")
         kwargs = kwargs or {}
         taken = tensors_of((args, kwargs))
-        if name.startswith("index") and any(x.dtype in (torch.bool, torch.uint8) for x in taken[1:2]):
+        if name.startswith("index") and any(
+            x.dtype in (torch.bool, torch.uint8) for x in taken[1:2]
+        ):
             raise Unfit(f"{name} by a mask waits for the device")
         if any(storage(x) not in self.known for x in taken):
             raise Unfit(f"{name} takes a tensor from the CPU's memory")
@@ -158,7 +162,12 @@ class Rehearsed:
 
     @staticmethod
     def trainer(
-        data: gw.Dataset, recipe: str, settings: dict[str, Any], *, capture: bool, device: str = "cpu"
+        data: gw.Dataset,
+        recipe: str,
+        settings: dict[str, Any],
+        *,
+        capture: bool,
+        device: str = "cpu",
     ) -> tuple[Trainer, Rehearsal | None]:
         usual = {"train.batch": BATCH, "train.precision": "float32"}
         usual["train.capture"] = "auto" if capture else "off"
@@ -177,6 +186,12 @@ class Rehearsed:
         with unread(), Notes() as notes:
             play()
         return notes
+
+
+@pytest.fixture
+def capturing() -> type[Rehearsed]:
+    """For GPUs."""
+    return Rehearsed
 
 
 @pytest.fixture

@@ -71,13 +71,17 @@ def test_latents_drawn_on_a_device_have_the_tables_distribution(kind: str) -> No
         assert float(of.mean()) == pytest.approx(0, abs=0.01)
     assert float(drawn.std()) == pytest.approx(float(table.std()), rel=0.01)
     assert float(drawn.abs().max()) == pytest.approx(float(table.abs().max()), rel=0.15)
-    assert float((drawn.norm(dim=1)).std()) == pytest.approx(float(table.norm(dim=1).std()), abs=0.02)
+    assert float((drawn.norm(dim=1)).std()) == pytest.approx(
+        float(table.norm(dim=1).std()), abs=0.02
+    )
 
 
 @pytest.mark.parametrize("kernel", [affine.NEAREST, affine.BILINEAR])
 @pytest.mark.parametrize("padding", [affine.ZEROS, affine.REFLECTION])
 @pytest.mark.parametrize("size", [(8, 8), (5, 9)])
-def test_the_sampling_transposed_is_torchs(kernel: int, padding: int, size: tuple[int, int]) -> None:
+def test_the_sampling_transposed_is_torchs(
+    kernel: int, padding: int, size: tuple[int, int]
+) -> None:
     torch.manual_seed(0)
     grid = affine.places(torch.randn(6, 2, 3, dtype=torch.float64), *size)
     y = torch.randn(6, 3, *size, dtype=torch.float64)

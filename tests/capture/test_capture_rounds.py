@@ -21,7 +21,11 @@ FALLING = {
 SMALL: dict[str, dict[str, Any]] = {
     name: DENSE if "mlp" in name else NARROW for name in RECIPES
 } | {
-    "dense-conv": {"generator.widths": [16], "generator.width": 4, "discriminator.widths": [16, 16]},
+    "dense-conv": {
+        "generator.widths": [16],
+        "generator.width": 4,
+        "discriminator.widths": [16, 16],
+    },
     "deep-skip": {"generator.width": 16, "discriminator.width": 16},
     "r3gan": {"generator.widths": [16], "discriminator.widths": [16]}
     | {f"{player}_optimiser.decay_kimg": 0.2 for player in ("generator", "discriminator")},
@@ -81,9 +85,7 @@ def same(rehearsed: Any, data: gw.Dataset, recipe: str, settings: dict[str, Any]
 
 
 @pytest.mark.parametrize("recipe", list(RECIPES))
-def test_rounds_of_every_recipe_of_pictures(
-    rehearsed: Any, noise: gw.Dataset, recipe: str
-) -> None:
+def test_rounds_of_every_recipe_of_pictures(rehearsed: Any, noise: gw.Dataset, recipe: str) -> None:
     recorder = same(rehearsed, noise, recipe, SMALL[recipe])
     assert (recorder.taken, recorder.played) == (1, ROUNDS)
 

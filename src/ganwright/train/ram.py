@@ -95,10 +95,14 @@ def room_for(recipe: Recipe) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         o = recipe.train
-        smaller = max(1, (o.microbatch or o.batch) // 2)
+        at_once = o.microbatch or o.batch
+        advice = (
+            f"the same step in smaller microbatches may: --set train.microbatch={at_once // 2}"
+            if at_once > 1
+            else "a narrower net may, or smaller examples"
+        )
         raise OptionError(
             f"train.batch: a step of {o.batch} examples"
             + (f" in microbatches of {o.microbatch}" if o.microbatch else "")
-            + " doesn't fit the device's memory; the same step in smaller microbatches may: "
-            f"--set train.microbatch={smaller}"
+            + f" doesn't fit the device's memory; {advice}"
         ) from None

@@ -45,6 +45,7 @@ from ganwright.game.average import decay, tensors
 from ganwright.game.numbers import plain
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
+from ganwright.nets.bfloat16 import has_bfloat16
 from ganwright.train.batches import Order, chosen
 from ganwright.train.capture import Captured, Graphs, Recorder
 from ganwright.train.feed import Feed, feed
@@ -58,12 +59,16 @@ HALVING = 0.5  # of both learning rates, at each rollback
 def precision_on(asked: Precision, device: str) -> Precision:
     """The precision that "auto" means on a device: bfloat16 where the hardware supports it.
 
-    `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe.
+    `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe. Raises
+    OptionError for bfloat16 on a card that only imitates it.
     """
+    if asked == "bfloat16" and device == "cuda" and not has_bfloat16(device):
+        raise OptionError(
+            "train.precision: this card does not compute in bfloat16; use float32, or auto, which takes it"
+        )
     if asked != "auto":
         return asked
-    native = {"cuda": torch.cuda.is_bf16_supported, "cpu": torch.cpu._is_avx512_bf16_supported}
-    return "bfloat16" if device in native and native[device]() else "float32"
+    return "bfloat16" if has_bfloat16(device) else "float32"
 
 
 class Means:

@@ -145,7 +145,7 @@ def scattered(y: Tensor, grid: Tensor, kernel: int, padding: int) -> Tensor:
 def taps(
     grid: Tensor, kernel: int, padding: int, height: int, width: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """What `grid_sampler_2d` reads at each place of a grid (b, h, w, 2): pixels and weights, (b, h, w) each."""
+    """What `grid_sampler_2d` reads at each place of a grid (b, h, w, 2): pixels and weights, (b, h, w)."""
     along: list[list[tuple[Tensor, Tensor]]] = []  # by axis: x first, as in grids
     for axis, side in enumerate((width, height)):
         at = ((grid[..., axis] + 1) * side - 1) / 2
