@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,14 @@ import scipy.sparse
 import torch
 
 import ganwright as gw
+from ganwright.base.ahead import ahead
+from ganwright.base.errors import OptionError
+from ganwright.base.options import override
+from ganwright.train import trainer
 from ganwright.train.in_memory import InMemory
 from ganwright.train.loop import Silent, train
+from ganwright.train.ram import room_for
+from ganwright.train.recipes import RECIPES
 
 
 def _replaced(box: dict[str, Any]) -> None:
@@ -55,6 +62,55 @@ def test_the_rehearsal_shows_what_a_graph_would_get_wrong(
     assert not torch.equal(x, eager["x"])
 
 
+def test_a_card_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "has_bfloat16", lambda device: False)
+    assert (
+        trainer.precision_on("auto", "cuda") == trainer.precision_on("float32", "cuda") == "float32"
+    )
+    with pytest.raises(OptionError, match=r"^train.precision: this card .* float32, or auto"):
+        trainer.precision_on("bfloat16", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"train.batch": 64}, r"smaller microbatches may: --set train.microbatch=32$"),
+        ({"train.batch": 64, "train.microbatch": 1}, r"microbatches of 1 .* a narrower net may"),
+    ],
+)
+def test_too_little_memory_names_the_setting_that_helps(
+    settings: dict[str, Any], advice: str
+) -> None:
+    recipe = override(RECIPES["dcgan"].make(), settings)
+    with (
+        pytest.raises(OptionError, match=rf"^train.batch: a step of 64 .*{advice}"),
+        room_for(recipe),
+    ):
+        raise torch.OutOfMemoryError
+
+
+@pytest.mark.parametrize("value", ["on", "true"])
+def test_capture_is_automatic_or_off(value: str) -> None:
+    with pytest.raises(OptionError, match=r"train\.capture.*auto.*off"):
+        override(RECIPES["dcgan"].make(), {"train.capture": value})
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_work_done_ahead_comes_in_order_and_not_all_at_once(workers: int) -> None:
+    begun: list[int] = []
+
+    def work(i: int) -> int:
+        begun.append(i)
+        time.sleep(0.001 * (i % 3))
+        return i * i
+
+    found = ahead(work, range(1000), workers)
+    assert [next(found) for _ in range(20)] == [i * i for i in range(20)]
+    assert len(begun) < 60
+    found.close()
+    assert list(ahead(work, range(30), workers)) == [i * i for i in range(30)]
+
+
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> gw.Dataset:
     rng = np.random.default_rng(0)
@@ -94,14 +150,14 @@ def test_the_log_says_once_why(
     rehearsed: Any, rows: gw.Dataset, recipe: str, settings: dict[str, Any], why: str
 ) -> None:
     usual = {"train.kimg": 0.04, "train.report_kimg": 0.02}
-    trainer, recorder = rehearsed.trainer(rows, recipe, settings | usual, capture=True)
+    its, recorder = rehearsed.trainer(rows, recipe, settings | usual, capture=True)
     told: list[dict[str, Any]] = []
 
     class Told(InMemory):
         def append(self, **event: Any) -> None:
             told.append(event)
 
-    train(trainer, Told(), Silent(), lambda: False)
+    train(its, Told(), Silent(), lambda: False)
     reasons = [event["why"] for event in told if event["event"] == "uncaptured"]
     assert len(reasons) == 1 and why in reasons[0]
-    assert recorder.taken == 0 and trainer.seen >= 40
+    assert recorder.taken == 0 and its.seen >= 40

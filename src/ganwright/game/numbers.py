@@ -31,7 +31,7 @@ class Held:
         """Sets the numbers, without waiting for the device."""
         for name, value in values.items():
             if name not in self._scalars:
-                self._scalars[name] = torch.full((), value, device=self.device)
+                self._scalars[name] = torch.full((), value, dtype=torch.float32, device=self.device)
             elif self._values[name] != value:
                 self._scalars[name].fill_(value)
             self._values[name] = value

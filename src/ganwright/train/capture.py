@@ -11,8 +11,10 @@ played call by call, and `tests/capture` checks that on a CPU with a recorder of
 
 from __future__ import annotations
 
+import gc
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import torch
@@ -100,7 +102,8 @@ class Captured:
 
     def _take(self, play: Play) -> Taken:
         """Captures a kind of round; afterwards, everything is as it was before."""
-        before = {id(tensor): tensor.clone() for tensor in self.moving()}
+        # Detached: a graph kept alive would bind the weights' gradients to another stream.
+        before = {id(tensor): tensor.detach().clone() for tensor in self.moving()}
         counts = self.counts.get()
 
         def again() -> Result:
@@ -145,23 +148,16 @@ class Graphs:
 
     def warm(self, play: Play) -> None:
         """On a side stream, as captures are; the last round may not wait for the device."""
+        gc.collect()  # trainers that were only tried hold memory until then
         self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            for _ in range(WARM):
-                play()
-            before = torch.cuda.get_sync_debug_mode()
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # that not every waiting call is found
-                    torch.cuda.set_sync_debug_mode("error")
-                play()
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                raise Unfit(f"a round waits for the device ({_line(error)})") from None
-            finally:
-                torch.cuda.set_sync_debug_mode(before)
-        torch.cuda.current_stream().wait_stream(self.stream)
+        try:
+            with torch.cuda.stream(self.stream):
+                for _ in range(WARM):
+                    play()
+                with _refusing_to_wait():
+                    play()
+        finally:
+            torch.cuda.current_stream().wait_stream(self.stream)
 
     def take(self, play: Play) -> tuple[Callable[[], None], Result]:
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
@@ -184,6 +180,23 @@ class Graphs:
                 self._mark.record()
 
         return replay, result
+
+
+@contextmanager
+def _refusing_to_wait() -> Iterator[None]:
+    """Raises Unfit for a call that waits for the device."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that not every such call is found
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise Unfit(f"a round waits for the device ({_line(error)})") from None
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 def _failed(error: BaseException) -> Unfit:

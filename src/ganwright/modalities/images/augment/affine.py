@@ -139,7 +139,7 @@ def scattered(y: Tensor, grid: Tensor, kernel: int, padding: int) -> Tensor:
         share = torch.ldexp(y * weight[:, None], exponent).round().to(torch.int64)
         sums.scatter_add_(2, place[:, None].expand_as(y).flatten(2), share.flatten(2))
     found = torch.ldexp(sums.view(y.shape).to(y.dtype), -exponent)
-    return torch.where(largest.isfinite(), found, torch.nan)
+    return found + (largest - largest)  # NaN where that is not finite
 
 
 def taps(
