@@ -7,7 +7,7 @@ hardware does. With `nets.layers.Dropout` this is most of what makes a round fas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from typing import Any
@@ -41,7 +41,7 @@ from ganwright.game import (
     set_rate,
     stays_apart,
 )
-from ganwright.game.average import decay, tensors
+from ganwright.game.average import decay
 from ganwright.game.numbers import plain
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
@@ -49,6 +49,7 @@ from ganwright.nets.bfloat16 import has_bfloat16
 from ganwright.train.batches import Order, chosen
 from ganwright.train.capture import Captured, Graphs, Recorder
 from ganwright.train.feed import Feed, feed
+from ganwright.train.moving import Counts, Means, moving, restore
 from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
@@ -69,48 +70,6 @@ def precision_on(asked: Precision, device: str) -> Precision:
     if asked != "auto":
         return asked
     return "bfloat16" if has_bfloat16(device) else "float32"
-
-
-class Means:
-    """Running means of round results, kept on the device, so that nothing waits for them."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Starts anew."""
-        self.total: Tensor | None = None
-        self.counts = [0] * len(Result._fields)  # rounds that measured each
-        self.count = 0
-
-    def add(self, result: Result) -> None:
-        like = next(value for value in result if value is not None)
-        zero = torch.zeros_like(like)
-        values = torch.stack([zero if value is None else value for value in result])
-        self.total = values if self.total is None else self.total.to(values.device).add_(values)
-        self.counts = [
-            n + (value is not None) for n, value in zip(self.counts, result, strict=True)
-        ]
-        self.count += 1
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call. This waits for the device."""
-        values = [] if self.total is None else self.total.tolist()
-        found = zip(Result._fields, values, self.counts, strict=False)
-        means = {name: value / count for name, value, count in found if count}
-        self.clear()
-        return means
-
-    def state_dict(self) -> dict[str, Any]:
-        total = None if self.total is None else self.total.clone()
-        return {"total": total, "counts": self.counts, "count": self.count}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        total, counts = state["total"], state["counts"]
-        newer = len(Result._fields) - len(counts)  # fields that older versions lack come last
-        self.total = None if total is None else nn.functional.pad(total, (0, newer))
-        self.counts = [*counts, *[0] * newer]
-        self.count = state["count"]
 
 
 class Trainer:
@@ -176,7 +135,10 @@ class Trainer:
         )
         self.means = Means()
         self.order = Order(len(data.train), seeds.derive(seed, "data"))
-        self.feed = self._feed() if self.resident and self.accountant is None else None
+        self.feed: Feed | None = None
+        if self.resident and self.accountant is None:
+            steps = recipe.game.discriminator_steps
+            self.feed = feed(data, self.order, batch, steps, self.device)
         self.captured = self._captured(recorder) if self.resident else None
 
     def _optimiser(self, player: str, network: nn.Module) -> torch.optim.Optimizer:
@@ -193,10 +155,6 @@ class Trainer:
         rate = o.rate_at(seen) * HALVING**self.rollbacks
         return {f"{player} rate": rate, f"{player} rest": 1 - o.beta2_at(seen)}
 
-    def _feed(self) -> Feed:
-        steps = self.recipe.game.discriminator_steps
-        return feed(self.data, self.order, self.recipe.train.batch, steps, self.device)
-
     def _captured(self, recorder: Recorder | None) -> Captured | None:
         """What captures rounds; None where nobody wants it."""
         if self.recipe.train.capture == "off":
@@ -206,20 +164,7 @@ class Trainer:
         if self.accountant is not None:
             reasons.append("under differential privacy each batch has another size")
         why = next(filter(None, reasons), "")
-        return Captured(recorder or Graphs(), self._moving, Counts(self), why)
-
-    def _moving(self) -> Iterator[Tensor]:
-        """Every tensor that a round writes."""
-        game = self.game
-        for network in (game.generator, game.discriminator, self.average.network):
-            yield from tensors(network)
-        for its in (game.generator_optimiser, game.discriminator_optimiser):
-            for state in its.state.values():
-                yield from (value for value in state.values() if isinstance(value, Tensor))
-        more = (game.gamma.log, game.anchors.real, game.anchors.fake)
-        yield from (value for value in more if value is not None)
-        if game.augment is not None:
-            yield game.augment.signs
+        return Captured(recorder or Graphs(), partial(moving, self), Counts(self), why)
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Freezes D's first stages. Raises OptionError where that makes no sense."""
@@ -399,7 +344,7 @@ class Trainer:
         """Goes back to what `state` returned."""
         for name, part in self.parts().items():
             if isinstance(part, torch.optim.Optimizer):
-                _restore(part, state[name])
+                restore(part, state[name])
             else:
                 part.load_state_dict(state[name])
         if self.captured is not None:
@@ -459,35 +404,3 @@ def _reseed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
     elif device.type == "mps":
         torch.mps.manual_seed(seed)
-
-
-class Counts:
-    """What Python counts in a trainer's rounds."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-
-    def get(self) -> tuple[int, ...]:
-        augment = self.trainer.game.augment
-        return self.trainer.seen, 0 if augment is None else augment.watched
-
-    def set(self, counts: tuple[int, ...]) -> None:
-        self.trainer.seen, watched = counts
-        if self.trainer.game.augment is not None:
-            self.trainer.game.augment.watched = watched
-
-
-def _restore(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Loads an optimiser's state; its options stay those of the recipe and the device.
-
-    The state is laid out in memory as the weights are. Files don't store channels-last; with another
-    layout the update takes another path and rounds differently.
-    """
-    options = [{k: v for k, v in g.items() if k != "params"} for g in optimiser.param_groups]
-    optimiser.load_state_dict(state)
-    for group, its in zip(optimiser.param_groups, options, strict=True):
-        group.update(its)
-    for weight, values in optimiser.state.items():
-        for name, value in values.items():
-            if isinstance(value, Tensor) and value.shape == weight.shape:
-                values[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)

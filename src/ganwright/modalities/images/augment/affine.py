@@ -118,7 +118,7 @@ class Sampling:
             x = sharpened(x)
         if not transposed:
             return torch.ops.aten.grid_sampler_2d(x, *rest)
-        if at_hand(x):
+        if at_hand(x) or x.device.type == "mps":  # where the other way was never tried
             x, _ = torch.ops.aten.grid_sampler_2d_backward(x, x, *rest, [True, False])
         else:
             x = scattered(x, *rest[:3])
