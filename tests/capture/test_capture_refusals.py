@@ -62,6 +62,15 @@ def test_the_rehearsal_shows_what_a_graph_would_get_wrong(
     assert not torch.equal(x, eager["x"])
 
 
+@pytest.mark.parametrize(("batch", "why"), [(1536, ""), (1538, "more than 3,072 labels")])
+def test_many_labels_are_not_captured(
+    rehearsed: Any, noise: gw.Dataset, batch: int, why: str
+) -> None:
+    settings = {"train.batch": batch, "generator.widths": [4], "discriminator.widths": [4]}
+    its, _ = rehearsed.trainer(noise, "mlp", settings, capture=True)
+    assert why in its.captured.why and bool(why) == bool(its.captured.why)
+
+
 def test_a_card_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "has_bfloat16", lambda device: False)
     assert (

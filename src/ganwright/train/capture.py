@@ -25,6 +25,8 @@ from ganwright.game import Kind, Result
 
 WARM = 2  # rounds before a capture, in which libraries choose their kernels
 AHEAD = 8  # rounds between two marks; the CPU is at most two marks ahead of the device
+# Looked up together: of more, torch sorts the gradient, and waits for the device (pytorch issue 82886).
+MOST_LABELS = 3072
 OFF = "--set train.capture=off plays every round call by call"
 
 Play = Callable[[], Result]

@@ -47,7 +47,7 @@ from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
 from ganwright.nets.bfloat16 import has_bfloat16
 from ganwright.train.batches import Order, chosen
-from ganwright.train.capture import Captured, Graphs, Recorder
+from ganwright.train.capture import MOST_LABELS, Captured, Graphs, Recorder
 from ganwright.train.feed import Feed, feed
 from ganwright.train.moving import Counts, Means, moving, restore
 from ganwright.train.recipes import Precision, Recipe
@@ -163,6 +163,9 @@ class Trainer:
         reasons = [stays_apart(o) for o in players]
         if self.accountant is not None:
             reasons.append("under differential privacy each batch has another size")
+        together = 2 * (self.recipe.train.microbatch or self.recipe.train.batch)  # real and fake
+        if self.data.spec.classes and together > MOST_LABELS:
+            reasons.append(f"torch can't capture the gradient of more than {MOST_LABELS:,} labels")
         why = next(filter(None, reasons), "")
         return Captured(recorder or Graphs(), partial(moving, self), Counts(self), why)
 
