@@ -53,7 +53,7 @@ from ganwright.train.moving import Counts, Means, moving, restore
 from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
-PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale")
+PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale", "ended")
 HALVING = 0.5  # of both learning rates, at each rollback
 
 
@@ -92,6 +92,7 @@ class Trainer:
         self.rollbacks = 0
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
+        self.ended = -1  # `seen` at which the last samples and score of a run were made
         seed = recipe.train.seed
         torch.manual_seed(seeds.derive(seed, "initialise"))
         net = recipe.net()
