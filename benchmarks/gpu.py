@@ -12,13 +12,16 @@ goes: nothing is captured there, and its numbers say nothing.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -216,6 +219,19 @@ def busy(trainer: Trainer, rounds: int = 50) -> float:
     return ran / 1e6 / spent
 
 
+def speed(make: Callable[[], Iterator[int]], seconds: float, device: str) -> float:
+    """Examples a second; NaN where the card's memory is too small."""
+    if device == "cpu":
+        return throughput.speed(make(), seconds)
+    gc.collect()  # trainers refer to themselves
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        return throughput.speed(make(), seconds, device)
+    except torch.OutOfMemoryError:
+        return float("nan")
+
+
 def speeds(cases: list[Case], folder: Path, device: str, seconds: float, pictures: int) -> None:
     peaks = {
         name: throughput.convolution_peak(getattr(torch, name), seconds, device)
@@ -234,21 +250,21 @@ def speeds(cases: list[Case], folder: Path, device: str, seconds: float, picture
         plain = recipe_of(case, "float32", "off")
         paired = plain.game.loss == "relativistic-paired"
         peer = throughput.port if paired else textbook
-        found = [throughput.speed(peer(plain, data, device), seconds, device)]
+        found = [speed(partial(peer, plain, data, device), seconds, device)]
         for capture in ("off", "auto"):
             for precision in ("float32", "bfloat16"):
-                if device != "cpu":
-                    torch.cuda.empty_cache()
-                    torch.cuda.reset_peak_memory_stats()
                 recipe = recipe_of(case, precision, capture)
-                found.append(
-                    throughput.speed(throughput.ours(recipe, data, device), seconds, device)
-                )
+                found.append(speed(partial(throughput.ours, recipe, data, device), seconds, device))
+        if math.isnan(found[-1]):
+            print(
+                f"| {case} | " + " | ".join(f"{value:,.0f}" for value in found) + " |", flush=True
+            )
+            continue
         memory = 0.0 if device == "cpu" else torch.cuda.max_memory_reserved() / 2**30
         flops = throughput.work(throughput.ours(recipe_of(case, "bfloat16", "off"), data, device))
         kimg = max(found[-1] * seconds / 1000, 4 * case.batch / 1000)
         rate, ran = looped(recipe_of(case, "bfloat16", "auto"), data, device, kimg)
-        best = max(found[3:])
+        best = max(value for value in found[3:] if not math.isnan(value))
         cells = [f"{value:,.0f}" for value in found]
         cells += [f"{best / found[0]:.1f}×", f"{rate:,.0f} ({rate / found[-1]:.2f})", f"{ran:.0%}"]
         cells += [
