@@ -148,6 +148,8 @@ def notice(event: dict[str, Any]) -> str | None:
         )
     if event["event"] == "uncaptured":
         return f"rounds are played call by call, which is slower for small nets: {event['why']}"
+    if event["event"] == "done" and "warning" in event:
+        return f"warning: {event['warning']}"
     if event["event"] == "patience":
         return f"stopped early: no improvement in the last {event['scores_without_improvement']} scores"
     if event["event"] == "guard" and event["problem"] == "collapse":
