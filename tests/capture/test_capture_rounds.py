@@ -18,17 +18,14 @@ FALLING = {
     for name, value in (("final_rate", 1e-5), ("decay_kimg", 0.1))
 }
 # Small nets for every recipe of pictures.
+R3GAN: dict[str, Any] = {"generator.widths": [16], "discriminator.widths": [16]} | {
+    f"{player}_optimiser.decay_kimg": 0.2 for player in ("generator", "discriminator")
+}
 SMALL: dict[str, dict[str, Any]] = {
-    name: DENSE if "mlp" in name else NARROW for name in RECIPES
+    name: R3GAN if name.startswith("r3gan") else DENSE if "mlp" in name else NARROW
+    for name in RECIPES
 } | {
-    "dense-conv": {
-        "generator.widths": [16],
-        "generator.width": 4,
-        "discriminator.widths": [16, 16],
-    },
-    "deep-skip": {"generator.width": 16, "discriminator.width": 16},
-    "r3gan": {"generator.widths": [16], "discriminator.widths": [16]}
-    | {f"{player}_optimiser.decay_kimg": 0.2 for player in ("generator", "discriminator")},
+    "dense-conv": {"generator.widths": [16], "generator.width": 4, "discriminator.widths": [16, 16]}
 }
 # What a round can do besides.
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -60,6 +57,9 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
         SMALL["r3gan"]
         | {f"{p}_optimiser.{k}": v for p in ("generator", "discriminator")
          for k, v in (("kind", "adamw"), ("weight_decay", 0.01), ("decay_kimg", 0.1), ("final_beta2", 0.99))}
+    ),
+    "stages computed twice": (
+        "r3gan", R3GAN | {f"{p}.recompute": True for p in ("generator", "discriminator")}
     ),
     "bfloat16": ("relativistic", {"train.precision": "bfloat16"}),
 }  # fmt: skip
