@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ganwright.base.ahead import ahead
 from ganwright.data import cache
 from ganwright.modalities.images.pixels import (
     content_hash,
@@ -178,13 +178,8 @@ def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, in
 
 def _in_order(function: Callable[[int], T], items: Iterable[int]) -> Iterator[T]:
     """Results in the order of `items`, from a few threads, a bounded number ahead."""
-    numbers, workers = [int(i) for i in items], _threads()
-    if workers == 1:
-        yield from map(function, numbers)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(numbers), 256):
-            yield from list(pool.map(function, numbers[start : start + 256]))
+    workers = _threads()
+    return ahead(function, map(int, items), workers if workers > 1 else 0)
 
 
 def _threads() -> int:
