@@ -217,9 +217,9 @@ def _restore() -> Recipe:
         game=GameOptions(
             loss="relativistic-paired",
             penalty=PenaltyOptions(r1=0.1, r2=0.1),
-            likelihood=100,
+            likelihood=50,
             adversarial=1,
-            adversarial_every=4,
+            adversarial_every=2,
         ),
         generator_optimiser=replace(adam, beta1=0.9),
         discriminator_optimiser=adam,
