@@ -90,6 +90,14 @@ class Samples(NamedTuple):
     labels: np.ndarray | None
 
 
+class Redone(NamedTuple):
+    """Examples as a generator with a task is given them: its condition, and that and its result decoded."""
+
+    condition: Tensor
+    given: Any
+    made: Any
+
+
 @dataclass(kw_only=True)
 class Model:
     """A trained generator (the average over training) and its discriminator, ready for use."""
@@ -223,10 +231,10 @@ class Model:
         return made.float() if made.is_floating_point() else made
 
     @torch.inference_mode()
-    def redone(self, stored: Tensor, seed: int = 0) -> Iterator[tuple[Any, Any]]:
+    def redone(self, stored: Tensor, seed: int = 0) -> Iterator[Redone]:
         """What a generator with a task is given of real examples (n, …), and makes of it, block by block.
 
-        Both decoded. The condition is the one that it is tested by, and a function of (seed, position).
+        The condition is the one that it is tested by, and a function of (seed, position).
         """
         generator, block = self.generator, self.generator.block
         for start in range(0, len(stored), block):
@@ -239,7 +247,8 @@ class Model:
             )  # fmt: skip
             made = generator.sample(latents, condition, latents[:, :0])
             places = np.empty((len(condition), 0))
-            yield (
+            yield Redone(
+                condition,
                 self.codec.decode(generator.shown(condition), places),
                 self.codec.decode(made, places),
             )

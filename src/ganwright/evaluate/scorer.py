@@ -79,7 +79,7 @@ class Scorer:
     def _made(self, model: Model) -> Iterator[Any]:
         """Samples; of a model with a task what it makes of the same held-out examples each time."""
         if model.generator.task:
-            return (made for _, made in model.redone(self.stored[: self.n]))
+            return (block.made for block in model.redone(self.stored[: self.n]))
         return (block.examples for block in model.stream(self.n, seed=seeds.derive(0, "score")))
 
     def selects(self, found: dict[str, float]) -> tuple[float, float]:

@@ -170,6 +170,7 @@ class Generator(nn.Module):
     gives_likelihood = False  # whether it has a `negative_log_likelihood`
     task = ""  # what it does to a given example, "denoise" say; none: it makes new ones
     verb = ""  # the command that puts a generator with a task to use
+    tested = ""  # what `exam` does, in words
     derived = ""  # sizes that its options don't say, in words
 
     @property

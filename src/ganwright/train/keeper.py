@@ -85,8 +85,9 @@ class OnDisk:
         """Held-out examples, those it is given and what it makes of them, in rows; their variety."""
         data = trainer.data
         chosen = (data.heldout if len(data.heldout) else data.train)[: GRID // 2]
-        given, made = zip(*model.redone(data.batch(chosen)[0]), strict=True)
-        given, made = data.codec.join(given), data.codec.join(made)
+        blocks = list(model.redone(data.batch(chosen)[0]))
+        given = data.codec.join(block.given for block in blocks)
+        made = data.codec.join(block.made for block in blocks)
         rows = []
         for start in range(0, len(chosen), COLUMNS):
             row = slice(start, start + COLUMNS)

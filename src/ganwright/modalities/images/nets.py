@@ -123,7 +123,7 @@ class Restorer(Pictured):
         given = channels + damage.masked
         net = UNet(given, channels, width=o.width, depth=o.depth, blocks=o.blocks, latent=latent)
         super().__init__(net, spec, given=given, crop=o.crop)
-        self.task, self.damage = o.task, damage
+        self.task, self.tested, self.damage = o.task, damage.tested, damage
 
     def condition(self, given: Tensor, labels: Tensor | None) -> Tensor:
         """Clean pictures (b, C, H, W) damaged anew, and as they were."""
