@@ -80,7 +80,7 @@ def jpeg(x: Tensor, low: float = 10, high: float = 60) -> Tensor:
         ycc = torch.einsum("dc,bchw->bdhw", turn, levels)
         bright = _quantised(ycc[:, :1] - 128, _BRIGHT, scale) + 128
         colour = _quantised(functional.avg_pool2d(ycc[:, 1:], 2), _COLOUR, scale)
-        colour = functional.interpolate(colour, scale_factor=2, mode="nearest")
+        colour = functional.interpolate(colour, scale_factor=2, mode="bilinear")
         done = torch.einsum("dc,bchw->bdhw", turn.inverse(), torch.cat([bright, colour], 1))
     return (done[:, :, :height, :width].round() * LEVEL - 1).clamp(-1, 1)
 

@@ -48,9 +48,10 @@ class Pictured(Generator):
         True  # of a Laplace distribution around the result: the L1 distance to the truth
     )
 
-    def __init__(self, net: nn.Module, spec: Spec, *, given: int, crop: int = 0) -> None:
+    def __init__(self, net: UNet, spec: Spec, *, given: int, crop: int = 0) -> None:
         super().__init__()
         self.channels, self.height, self.width = picture(spec, "generator")
+        self.net: UNet
         self.net, self.given, self.crop = net, given, crop
 
     def start(self, count: int, labels: Tensor | None) -> Tensor:

@@ -5,6 +5,7 @@ What of the choice is measured stands in docs/choosing.md; the comments say wher
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,8 @@ from ganwright.game import (
 )
 from ganwright.modalities.images.degrade import TASKS
 from ganwright.modalities.images.nets import RestorerOptions
+from ganwright.modalities.images.options import ImageOptions
+from ganwright.modalities.images.pixels import has_alpha
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -304,14 +307,23 @@ FOR_TASK: dict[str, dict[str, Any]] = {
 }
 
 
-def for_task(task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe of a task on these images, and what it learns from. Raises UnknownName."""
-    damage, channels = TASKS[task], data.spec.shape[0]
-    settings = {"generator.task": task, "discriminator.sees": channels + damage.masked}
-    recipe = override(RECIPES["restore"].make(), settings | FOR_TASK.get(task, {}))
-    return recipe, (
-        f"recipe restore: learns to {task} from clean pictures, damaged by {damage.says}",
-    )
+def for_task(
+    task: str, data: Dataset, settings: Mapping[str, Any]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a task on these images, and what it learns from. Raises UnknownName.
+
+    Unless `settings` say otherwise, damage is learned at the images' own scale: resized ones are sharper.
+    """
+    damage, chosen = TASKS[task], data.options.of(ImageOptions)
+    if not {"data.size", "data.fit"} & {name.replace("data.image.", "data.") for name in settings}:
+        chosen = replace(chosen, size=None, fit="cut")
+    if has_alpha(data.codec.channels):  # `restore` keeps it as it is
+        chosen = replace(chosen, channels=data.codec.channels - 1)
+    channels = chosen.channels or data.codec.channels
+    about = {"generator.task": task, "discriminator.sees": channels + damage.masked}
+    recipe = override(RECIPES["restore"].make(), about | FOR_TASK.get(task, {}))
+    recipe = replace(recipe, data=data.options.having(chosen))
+    return recipe, (f"recipe restore: learns to {task} from clean pictures; damage: {damage.says}",)
 
 
 def choose(

@@ -233,8 +233,9 @@ class Files:
 
 def arrays(given: Any) -> tuple[list[np.ndarray], Callable[[list[np.ndarray]], Any]]:
     """Pictures in memory, (h, w, c) each, and what gives results the form that they came in."""
+    rebuild: Callable[[list[np.ndarray]], Any] = list
     if isinstance(given, list | tuple):
-        pictures, rebuild = [np.asarray(one) for one in given], list
+        pictures = [np.asarray(one) for one in given]
     else:
         whole = np.asarray(given)
         single = whole.ndim == 2 or (whole.ndim == 3 and whole.shape[2] <= 4)
