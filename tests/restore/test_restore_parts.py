@@ -124,6 +124,35 @@ def test_holes_are_of_the_size_they_should_be() -> None:
     }
 
 
+def test_filling_is_smooth_and_keeps_what_is_known() -> None:
+    plane = torch.linspace(-0.8, 0.8, 40).expand(1, 1, 30, 40)
+    mask = torch.zeros(1, 1, 30, 40)
+    mask[:, :, 8:20, 10:24] = 1
+    made = degrade.filled(plane * (1 - mask) + 5 * mask, mask, 5)
+    assert torch.equal(made[mask == 0], plane[mask == 0])
+    assert float((made - plane).abs().max()) < 0.4
+    flat = degrade.filled(torch.full_like(plane, 0.3), mask, 5)
+    torch.testing.assert_close(flat, torch.full_like(plane, 0.3))
+    nothing = degrade.filled(plane, torch.ones_like(mask), 5)
+    assert float(nothing.abs().max()) == 0
+
+
+@pytest.mark.parametrize("task", ["denoise", "inpaint", "colourise"])
+def test_restorers_reach_no_further_than_they_say(task: str) -> None:
+    net: Any = learned(RestorerOptions(task=task, width=4, depth=1).build(COLOUR, 2))
+    side = 2 * net.reach + 40
+    x = torch.rand(1, 3, side, side) * 2 - 1
+    given = net.condition(x, None)[:, : net.given]
+    if task == "inpaint":
+        given = degrade.with_holes(x, (torch.rand(1, 1, side, side) < 0.97).float())
+    other = given.clone()
+    other[:, :3, 20 + net.reach :] *= 0.5  # rows further away than it can see
+    with torch.inference_mode():
+        made, changed = (net.made(torch.zeros(1, 2), one) for one in (given, other))
+    torch.testing.assert_close(made[:, :, :20], changed[:, :, :20], atol=1e-6, rtol=0)
+    assert not torch.equal(made, changed)
+
+
 def test_kernels_keep_the_mean_and_blur() -> None:
     x = smooth()
     for kernels in (degrade.gaussian_kernels(x), degrade.motion_kernels(x)):
@@ -215,7 +244,8 @@ def test_a_restorer_starts_by_doing_nothing_and_knows_its_error(task: str) -> No
     made, error = net(torch.zeros(4, 2), condition)
     if task == "inpaint":
         mask = condition[:, 3:4]
-        torch.testing.assert_close(made * (1 - mask), clean * (1 - mask))
+        assert torch.equal(made * (1 - mask), clean * (1 - mask))
+        torch.testing.assert_close(made, degrade.filled(given, mask, 5))
         expected = ((made - clean).abs().mean(1, keepdim=True) * mask).sum() / mask.sum()
         torch.testing.assert_close(error.mean(), expected)
     else:

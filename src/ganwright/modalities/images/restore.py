@@ -57,7 +57,7 @@ class Repair:
 
         for box, tile in tiled(
             lambda given: self.net.made(z, given), part, height, width,
-            reach=self.net.net.reach, unit=self.net.net.unit,
+            reach=self.net.reach, unit=self.net.unit,
         ):  # fmt: skip
             tile = tile if channels >= 3 or tile.shape[0] == 1 else luma(tile[None])[0]
             values = (tile.float() + 1) * ((high - low) / 2) + low
