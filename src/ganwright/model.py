@@ -122,7 +122,7 @@ class Model:
     def _repr_html_(self) -> str:
         """Some samples, for a notebook."""
         head = f"<p><code>{html.escape(repr(self))}</code></p>"
-        return head + self.codec.html(self.sample(SHOWN))
+        return head if self.generator.task else head + self.codec.html(self.sample(SHOWN))
 
     def sample(
         self,
@@ -157,6 +157,14 @@ class Model:
         )
         return self.codec.join(block.examples for block in blocks)
 
+    def must_make_new(self) -> None:
+        """Raises OptionError for a model that only works on what it is given."""
+        if task := self.generator.task:
+            raise OptionError(
+                f"this model makes nothing new: it was trained to {task} what it is given; "
+                f"ganwright {self.generator.verb} RUN DATA --out OUT"
+            )
+
     def stream(
         self,
         n: int,
@@ -170,11 +178,7 @@ class Model:
         """The same samples block by block, in constant memory; rows of a table as Arrow tables."""
         if n < 1:
             raise OptionError(f"n: must be at least 1; got {n}")
-        if task := self.generator.task:
-            raise OptionError(
-                f"this model makes nothing new: it was trained to {task} what it is given; "
-                f"ganwright {self.generator.verb} RUN DATA --out OUT"
-            )
+        self.must_make_new()
         self.net.latent.check_truncation(truncation, truncate)
         fixed = self._labels_asked(label, n)
         allowed = None if where is None else self.codec.allowed(where)
