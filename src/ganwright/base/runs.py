@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ganwright.base.errors import RunError, UsageError
+from ganwright.base.errors import RunError
 
 try:
     import fcntl
@@ -48,23 +48,16 @@ def replacing(path: Path) -> Iterator[Path]:
         _remove(aside)
 
 
-def must_be_new(out: Path, *, option: str = "--out", data: Path | None = None) -> None:
-    """Raises UsageError unless a new folder can be made at `out`, apart from the folder `data`."""
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UsageError(f"{option}: '{out}' exists and is not an empty folder")
-    above = next(p for p in (out, *out.absolute().parents) if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"{option}: '{out}' can't be made: nothing may be written in '{above}'")
-    if data is not None and data.resolve() in (out.resolve(), *out.resolve().parents):
-        raise UsageError(f"{option}: '{out}' lies within the data; name a folder beside it")
-
-
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with suppress(FileNotFoundError):
             path.unlink()
+
+
+def _is_content(path: Path) -> bool:
+    return not path.is_dir() and not (path.name.startswith(".") and path.suffix == ".tmp")
 
 
 def _flush(path: Path) -> None:
@@ -114,7 +107,8 @@ class RunFolder:
         try:
             there = self.path.exists()
             folder = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
-            taken = there and folder.is_dir() and any(folder.iterdir())
+            # A run that was killed while it was made leaves folders, or a file that is half-written.
+            taken = there and folder.is_dir() and any(map(_is_content, folder.rglob("*")))
         except OSError as error:  # no permission, a name too long
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
         if taken:
@@ -133,7 +127,7 @@ class RunFolder:
         """Makes the folder. Raises RunError when it holds anything, or can't be made."""
         self.must_be_free()
         try:
-            self.samples.mkdir(parents=True)
+            self.samples.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from ganwright.base.errors import OptionError
+from ganwright.base.errors import OptionError, UsageError
 from ganwright.base.modality import modality
-from ganwright.base.runs import must_be_new, replacing
+from ganwright.base.runs import replacing
+from ganwright.data.folders import check_new
 from ganwright.model import Model
 
 MOST_DRAWS = 1000
@@ -85,7 +86,9 @@ def restore(
     if out is None:
         raise OptionError("--out: name a new folder for the results")
     given, target = Path(data), Path(out)
-    must_be_new(target, data=given if given.is_dir() else None)
+    check_new(target)
+    if given.is_dir() and given.resolve() in (target.resolve(), *target.resolve().parents):
+        raise UsageError(f"--out: '{target}' lies within the data; name a folder beside it")
     files = part.read(given, None if mask is None else Path(mask), work)
     with replacing(target) as aside:
         aside.mkdir(parents=True)

@@ -98,7 +98,9 @@ class Original:
                 saving["subsampling"] = JpegImagePlugin.get_sampling(image)
             icc = None if image.mode in ("CMYK", "LAB") else image.info.get("icc_profile")
             grey = image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
-            return cls(form=form, orientation=orientation, icc=icc, exif=exif, grey=grey, saving=saving)
+            return cls(
+                form=form, orientation=orientation, icc=icc, exif=exif, grey=grey, saving=saving
+            )
 
     def write(self, array: np.ndarray, path: Path) -> None:
         """Writes upright pixels (h, w, c) in this file's form. Raises Unreadable where it can't."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 
-from ganwright.base.errors import WorkError
+from ganwright.base.errors import UsageError, WorkError
 from ganwright.base.runs import replacing
+from ganwright.data.folders import Places, check_new
 from ganwright.modalities.images.read.folders import FileReader
 from ganwright.modalities.images.read.pictures import decoding
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource, Unreadable
@@ -19,32 +20,12 @@ from ganwright.modalities.images.writers import save_png
 TABLE, NOTE = "samples.csv", "samples.txt"
 
 
-class Folder:
-    """Names for files in the folders of classes, none twice, whatever letters a class has."""
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        numbered = [f"class-{i}" for i in range(len(classes))]
-        while set(numbered) & set(classes):
-            numbered = [f"{name}_" for name in numbered]
-        self.folders = {
-            name: name if _is_safe(name) else number
-            for name, number in zip(classes, numbered, strict=True)
-        }
-        self.taken: set[str] = set()
-
-    def place(self, label: str, name: str) -> str:
-        """A path for the file `name` of a class, relative to the folder."""
-        path, folder = PurePosixPath(name), PurePosixPath(self.folders.get(label, ""))
-        found, number = folder / path.name, 1
-        while str(found).lower() in self.taken:  # some file systems know no capitals
-            number += 1
-            found = folder / f"{path.stem}-{number}{path.suffix}"
-        self.taken.add(str(found).lower())
-        return str(found)
-
-
-def _is_safe(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and not set(name) & set('/\\:*?"<>|\0')
+def check(out: Path, source: ImageSource) -> None:
+    """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
+    check_new(out)
+    own, data = out.resolve(), Path(source.path).resolve()
+    if source.kind == "folder" and (own == data or data in own.parents):
+        raise UsageError(f"--out: '{out}' lies within the data; name a folder beside it")
 
 
 def write(
@@ -60,7 +41,7 @@ def write(
 
     Files are copied as they are; of arrays each image becomes a PNG.
     """
-    folder, files = Folder(classes), source.kind in PICTURE_FILES
+    folder, files = Places(classes), source.kind in PICTURE_FILES
     with replacing(out) as aside:
         for own in {"", *folder.folders.values()}:
             (aside / own).mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from ganwright.modalities.images.look import gallery
-from ganwright.modalities.images.look.inline import Inline
 from ganwright.report.facts import Facts, spaced
+from ganwright.report.inline import Inline
 from ganwright.report.look import Findings, Look, Say, Shown
 from ganwright.report.templates import template
 
