@@ -15,10 +15,11 @@ from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
 from ganwright.train.loop import Observer
 from ganwright.train.progress import shown
-from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting
+from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting, tasked
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import fill as filling
+from ganwright.uses import restore as restoring
 from ganwright.uses.learned import learn
 
 
@@ -26,6 +27,7 @@ def train(
     data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
+    task: str | None = None,
     start_from: Run | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
@@ -41,11 +43,12 @@ def train(
     """Trains a model on `data` and returns the run.
 
     `data` is a built-in name, a path, or in memory a table (pandas, polars, Arrow), an array of images
-    n×H×W(×C), or a pair of it and its labels; `recipe` a name or
-    a TOML file (None chooses one); `out` the run folder (default ``runs/<data>``), which must not exist
-    unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
-    with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
-    the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
+    n×H×W(×C), or a pair of it and its labels; `recipe` a name or a TOML file (None chooses one);
+    `task` (denoise, deblur, inpaint, upscale, colourise) trains on clean images to repair damaged ones, see
+    `restore`; `out` is the run folder (default ``runs/<data>``), which
+    must not exist unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights
+    to begin with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown)
+    bound the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
     model in ``best/``. `stopped`, asked after every round, ends the run as Ctrl-C does: the way to stop
     one that trains in a thread. Raises a GanwrightError: OptionError, DataError, ModelError and RunError
     for wrong input, Interrupted when stopped (resumable), Diverged when rolling back did not help.
@@ -65,14 +68,14 @@ def train(
         with shown(progress if observer is None else False) as bar:
             return go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-                settings={**(settings or {}), **starting(start)}, observer=observer or bar,
+                settings={**(settings or {}), **starting(start), **tasked(task)}, observer=observer or bar,
                 scoring=scoring, stopped=stopped,
             )  # fmt: skip
     if out is not None:
         RunFolder(out).must_be_free()
     prepared = prepare(
-        data, recipe=recipe, start_from=start, minutes=minutes, kimg=kimg, seed=seed, device=device,
-        settings=settings,
+        data, recipe=recipe, task=task, start_from=start, minutes=minutes, kimg=kimg, seed=seed,
+        device=device, settings=settings,
     )  # fmt: skip
     folder = RunFolder(Path("runs") / prepared.data.name if out is None else out)
     with shown(progress if observer is None else False) as bar:
@@ -197,6 +200,32 @@ def detect(
     folder = None if heatmaps is None else Path(heatmaps)
     found = detecting.detect(known, data, run=run, normal=normal, most=most, heatmaps=folder)
     return found.frame()
+
+
+def restore(
+    model: Model | Run | str | os.PathLike[str],
+    data: Any,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    mask: Any = None,
+    scale: int | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+) -> Any:
+    """Damaged pictures repaired by a model that was trained with a `task`: plausible detail, not the truth.
+
+    `data` is a folder or file, whose results are written to the new folder `out` under their own names (a
+    `Restored` comes back); or pictures in memory, (height, width, channels) or a batch or list of them, of
+    uint8, uint16 or float32, which come back in that form. `mask` (a file, a folder of them by name, or
+    arrays) is true where to repair: all else stays as it is, bit for bit. `scale` is 2 or 4, of upscale.
+    With `draws` so many answers. Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.restore("runs/denoise", "noisy/", out="clean/")      # doctest: +SKIP
+    """
+    return restoring.restore(
+        _model(model), data, out=out, mask=mask, scale=scale, draws=draws, seed=seed
+    )
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:

@@ -18,9 +18,11 @@ part by name, and the package that asks defines, as a protocol, what it expects 
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
 | `measures` | optional: `MEASURES` of its own, `UNFIT` general ones | evaluate |
-| `look` | optional: `LOOK`, what its reports show | report |
+| `tasks` | optional: `measures` and `baselines` of models with a task | evaluate |
+| `look` | optional: `LOOK`, what its reports show; `OF_TASKS` beside `tasks` | report |
 | `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
 | `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
+| `restore` | optional: `check`, `read`, `repair`, `arrays`, damaged examples repaired | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

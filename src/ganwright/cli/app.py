@@ -25,6 +25,7 @@ from ganwright.cli import (
     inspect,
     recipes,
     report,
+    restore,
     sample,
     train,
 )
@@ -55,7 +56,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (train, sample, evaluate, compare, report, doctor, fill, augment, detect, inspect, recipes)
+VERBS = (
+    train, sample, evaluate, compare, report, doctor, fill, augment, detect, restore, inspect, recipes,
+)  # fmt: skip
 for verb in VERBS:
     kind = getattr(verb, "COMMAND", None)
     app.command(verb.NAME, cls=kind, epilog=verb.EPILOG)(verb.command)

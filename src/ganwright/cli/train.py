@@ -22,6 +22,7 @@ EPILOG = """Examples:
   ganwright train mnist/ --set game.loss=hinge --set discriminator.norm=spectral
   ganwright train table.csv --minutes 5 --set data.table.kinds=zip=category
   ganwright train photos/ --out runs/photos --resume
+  ganwright train photos/ --task denoise --out runs/denoise
   ganwright train few/ --from runs/photos --set train.freeze_d=2
 """
 
@@ -36,6 +37,13 @@ def command(
     ],
     recipe: Annotated[
         str | None, typer.Option(help="A recipe's name, or a recipe.toml [chosen from the data].")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on clean pictures to repair damaged ones: denoise, deblur, inpaint, upscale or "
+            "colourise; then ganwright restore."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder [runs/<data>].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
@@ -88,7 +96,7 @@ def command(
         if dry_run:
             raise OptionError("--dry-run: doesn't go with --resume")
         folder = RunFolder(out or runs.default_out(data))
-        chosen |= runs.starting(start_from)
+        chosen |= runs.starting(start_from) | runs.tasked(task)
         with watch() as observer:
             runs.go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
@@ -98,8 +106,8 @@ def command(
         if not dry_run:
             RunFolder(out or runs.default_out(data)).must_be_free()
         prepared = runs.prepare(
-            data, recipe=recipe, start_from=start_from, minutes=minutes, kimg=kimg, seed=seed,
-            device=device, settings=chosen,
+            data, recipe=recipe, task=task, start_from=start_from, minutes=minutes, kimg=kimg,
+            seed=seed, device=device, settings=chosen,
         )  # fmt: skip
         for line in (*prepared.data.notes, *told(prepared.data), *prepared.reasons):
             print(line, file=sys.stderr)

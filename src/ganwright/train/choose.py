@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
+from ganwright.base.errors import OptionError
 from ganwright.base.modality import modality
 from ganwright.base.spec import Spec
 from ganwright.data import Dataset
@@ -52,6 +53,29 @@ def choose(
     """
     part = cast(Chooser, modality(data.codec.kind).part("recipes"))
     return part.choose(data, minutes=minutes, trials=trials)
+
+
+@runtime_checkable
+class TaskChooser(Protocol):
+    """A modality's part `recipes` where its models can have a task: "denoise", say."""
+
+    def for_task(
+        self, task: str, data: Dataset, settings: Mapping[str, Any]
+    ) -> tuple[Recipe, tuple[str, ...]]:
+        """The recipe for it, with the options to open its data by, and the reasons. Raises UnknownName."""
+
+
+def for_task(
+    task: str, data: Dataset, settings: Mapping[str, Any]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe for a task, and the reasons. Raises UnknownName, or OptionError where there are none.
+
+    The recipe's data options may differ from those that `data` was opened by; `settings` are the user's.
+    """
+    part: Any = modality(data.codec.kind).part("recipes")
+    if not isinstance(part, TaskChooser):
+        raise OptionError(f"--task: repairs pictures; this holds {data.spec.things}")
+    return part.for_task(task, data, settings)
 
 
 def expected(plan: Plan, data: Dataset) -> str:

@@ -28,7 +28,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
-from ganwright.train.choose import Outlook, choose, expected, outlook
+from ganwright.train.choose import Outlook, choose, expected, for_task, outlook
 from ganwright.train.keeper import OnDisk, recipe_heading
 from ganwright.train.loop import Observer, Scorer, Silent, is_done
 from ganwright.train.loop import train as loop
@@ -102,6 +102,7 @@ def prepare(
     data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
+    task: str | None = None,
     start_from: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
     kimg: float | None = None,
@@ -118,6 +119,8 @@ def prepare(
     settings = dict(settings or {}) | starting(start_from)
     given = _flags(minutes=minutes, kimg=kimg, seed=seed)
     place = pick_device(device)
+    if recipe is not None and task is not None:
+        raise OptionError("--task: chooses the recipe itself; it doesn't go with --recipe")
     base = None if recipe is None else named(recipe)
     source = None
     if start_from is not None:
@@ -128,9 +131,12 @@ def prepare(
     if about_data:
         start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
-    first, trials = opened, Trials(opened, place, start if resize else None)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
+    if task is not None:
+        base, reasons = for_task(task, opened, about_data)
+        opened = open_data(data, options=base.data)
+    first, trials = opened, Trials(opened, place, start if resize else None)
     if base is None:
         # Checked before use: --set may hold any word.
         clock = {k: v for k, v in asked.items() if k in ("train.minutes", "train.kimg")}
@@ -157,7 +163,7 @@ def prepare(
     plan = make_plan(resolved, trials)
     if recipe is None and source is None:
         reasons = (*reasons, expected(plan, opened))
-    alone = None if recipe is None else plan.recipe
+    alone = plan.recipe if recipe is not None or task is not None else None
     return Prepared(
         data=opened,
         plan=plan,
@@ -190,6 +196,11 @@ def _check_score_features(name: str | None, data: Dataset) -> None:
 def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
     """The settings of a run that starts from the model at a path; none for one that doesn't."""
     return {} if path is None else {"start.model": os.fspath(path)}
+
+
+def tasked(task: str | None) -> dict[str, Any]:
+    """The setting of a run with that task; none without."""
+    return {} if task is None else {"generator.task": task}
 
 
 def _within(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -246,12 +246,13 @@ class Trainer:
     def batch(self, indices: np.ndarray) -> Batch:
         """Real examples on the device, as the discriminator sees them."""
         stored, labels = self.data.batch(indices)
-        stored = stored.to(self.device, non_blocking=True)
         on_device = None if labels is None else labels.to(self.device, non_blocking=True)
-        return self._batch(stored, on_device)
+        return self._batch(stored.to(self.device, non_blocking=True), on_device)
 
     def _batch(self, stored: Tensor, labels: Tensor | None) -> Batch:
-        told = self.game.generator.condition(stored, labels)  # type: ignore[operator]
+        generator: Any = self.game.generator
+        stored = generator.cut(stored)
+        told = generator.condition(self.data.codec.given(stored), labels)
         return Batch(self.data.codec.encode(stored), told)
 
     def round(self, *, captured: bool = True) -> Result:

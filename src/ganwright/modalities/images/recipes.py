@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from ganwright.base.options import override
+from ganwright.data import Dataset
 from ganwright.game import (
     AugmentOptions,
     GameOptions,
@@ -16,6 +19,10 @@ from ganwright.game import (
     PenaltyOptions,
 )
 from ganwright.modalities.images.choice import choose
+from ganwright.modalities.images.degrade import TASKS
+from ganwright.modalities.images.nets import RestorerOptions
+from ganwright.modalities.images.options import ImageOptions
+from ganwright.modalities.images.pixels import has_alpha
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -24,12 +31,13 @@ from ganwright.nets import (
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
+    PatchDiscriminatorOptions,
     R3GANDiscriminatorOptions,
     R3GANGeneratorOptions,
 )
 from ganwright.train.recipes import Recipe, Row, TrainOptions
 
-__all__ = ["RECIPES", "choose"]
+__all__ = ["RECIPES", "choose", "for_task"]
 
 # Above the tutorials' 2e-4: the generator's average takes out the noise that it brings.
 ADAM = OptimiserOptions(rate=5e-4)
@@ -175,6 +183,27 @@ def _r3gan() -> Recipe:
     )
 
 
+def _restore() -> Recipe:
+    # L1 decides where the truth can be known, and the discriminator where it can't.
+    adam = OptimiserOptions(rate=1e-3, final_rate=5e-5, decay_last=0.5, beta1=0.0, beta2=0.99)
+    return Recipe(
+        name="restore",
+        latent=LatentOptions(dim=16),
+        generator=RestorerOptions(),
+        discriminator=PatchDiscriminatorOptions(sees=3),
+        game=GameOptions(
+            loss="relativistic-paired",
+            penalty=PenaltyOptions(r1=0.1, r2=0.1),
+            likelihood=50,
+            adversarial=1,
+            adversarial_every=2,
+        ),
+        generator_optimiser=replace(adam, beta1=0.9),
+        discriminator_optimiser=adam,
+        train=TrainOptions(batch=32),
+    )
+
+
 class Published(NamedTuple):
     """R3GAN's settings for one size (Huang et al. 2024, table 9)."""
 
@@ -293,4 +322,33 @@ RECIPES: dict[str, Row] = {
     "r3gan-64": _published_row(64, "as published for 64×64"),
     "r3gan-128": _published_row(128, "γ between those published for 64×64 and 256×256"),
     "r3gan-256": _published_row(256, "as published for 256×256"),
+    "restore": Row(
+        make=_restore,
+        summary="a U-Net that repairs damaged images, against a discriminator of patches; for --task",
+        mended="normalised by instance, so that large pictures fell apart into tiles",
+    ),
 }
+# What depends on the task. A hole can be filled in many ways, of which L1 knows only the mean: at 10 what
+# is made stayed soft (docs/benchmarks.md).
+FOR_TASK: dict[str, dict[str, Any]] = {
+    "inpaint": {"game.likelihood": 1, "game.adversarial_every": 1},
+}
+
+
+def for_task(
+    task: str, data: Dataset, settings: Mapping[str, Any]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a task on these images, and what it learns from. Raises UnknownName.
+
+    Unless `settings` say otherwise, damage is learned at the images' own scale: resized ones are sharper.
+    """
+    damage, chosen = TASKS[task], data.options.of(ImageOptions)
+    if not {"data.size", "data.fit"} & {name.replace("data.image.", "data.") for name in settings}:
+        chosen = replace(chosen, size=None, fit="cut")
+    if has_alpha(data.codec.channels):  # `restore` keeps it as it is
+        chosen = replace(chosen, channels=data.codec.channels - 1)
+    channels = chosen.channels or data.codec.channels
+    about = {"generator.task": task, "discriminator.sees": channels + damage.masked}
+    recipe = override(RECIPES["restore"].make(), about | FOR_TASK.get(task, {}))
+    recipe = replace(recipe, data=data.options.having(chosen))
+    return recipe, (f"recipe restore: learns to {task} from clean pictures; damage: {damage.says}",)

@@ -14,6 +14,7 @@ from ganwright.evaluate import Card
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
 from ganwright.modalities.images.look import gallery
+from ganwright.modalities.images.look.redone import RedoneLook
 from ganwright.model import Model
 from ganwright.report import charts
 from ganwright.report.charts import Chart
@@ -131,3 +132,4 @@ def _histogram(images: _Images) -> Chart | None:
 
 
 LOOK = ImageLook()
+OF_TASKS = RedoneLook()
