@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganwright._version import __version__
 
 if TYPE_CHECKING:
-    from ganwright.api import augment, detect, evaluate, fill, load, train
+    from ganwright.api import augment, detect, evaluate, explore, fill, load, train
     from ganwright.base.errors import GanwrightError
     from ganwright.benchmark import Comparison, compare_recipes
     from ganwright.data import Dataset, inspect_data, open_data
@@ -38,6 +38,7 @@ __all__ = [
     "compare_recipes",
     "detect",
     "evaluate",
+    "explore",
     "fill",
     "inspect_data",
     "load",
@@ -50,6 +51,7 @@ __all__ = [
 _HOMES = {
     "augment": "ganwright.api",
     "detect": "ganwright.api",
+    "explore": "ganwright.api",
     "fill": "ganwright.api",
     "evaluate": "ganwright.api",
     "load": "ganwright.api",

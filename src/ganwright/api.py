@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ganwright.train.progress import shown
 from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
+from ganwright.uses import explore as exploring
 from ganwright.uses import fill as filling
 from ganwright.uses.learned import learn
 
@@ -186,12 +187,37 @@ def detect(
     >>> import ganwright as gw
     >>> gw.detect("runs/payments", frame).nsmallest(10, "p_value")      # doctest: +SKIP
     """
-    known, run = _model(model), None
-    if not isinstance(model, Model):
-        run = model.path if isinstance(model, Run) else model
+    known, run = _model(model), _run(model)
     folder = None if heatmaps is None else Path(heatmaps)
     found = detecting.detect(known, data, run=run, normal=normal, most=most, heatmaps=folder)
     return found.frame()
+
+
+def explore(
+    model: Model | Run | str | os.PathLike[str],
+    *,
+    invert: Sequence[str | os.PathLike[str]] = (),
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> exploring.Explored:
+    """Views into a model of images: interpolation, directions in the latent, truncation, neighbours …
+
+    `views` have a title, what they say, and files as bytes; `out` is a new folder for the files and a page
+    of all of them. `invert` names image files whose latents are sought. `Model.generate` makes samples
+    from latents of your own. Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.explore("runs/photos", invert=["mine.png"], out="explored/")     # doctest: +SKIP
+    """
+    known, run = _model(model), _run(model)
+    return exploring.explore(known, run=run, invert=invert, out=out, seed=seed)
+
+
+def _run(model: Model | Run | str | os.PathLike[str]) -> str | os.PathLike[str] | None:
+    """Where a model comes from, if that is known."""
+    if isinstance(model, Model):
+        return None
+    return model.path if isinstance(model, Run) else model
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:

@@ -17,6 +17,7 @@ from ganwright.cli import (
     compare,
     detect,
     evaluate,
+    explore,
     fill,
     inspect,
     recipes,
@@ -51,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (train, sample, evaluate, compare, report, fill, augment, detect, inspect, recipes)
+VERBS = (train, sample, evaluate, compare, report, explore, fill, augment, detect, inspect, recipes)
 for verb in VERBS:
     kind = getattr(verb, "COMMAND", None)
     app.command(verb.NAME, cls=kind, epilog=verb.EPILOG)(verb.command)
