@@ -43,6 +43,7 @@ __all__ = [
     "inspect_data",
     "load",
     "open_data",
+    "restore",
     "train",
     "write_report",
 ]
@@ -55,6 +56,7 @@ _HOMES = {
     "fill": "ganwright.api",
     "evaluate": "ganwright.api",
     "load": "ganwright.api",
+    "restore": "ganwright.api",
     "train": "ganwright.api",
     "Card": "ganwright.evaluate.card",
     "Comparison": "ganwright.benchmark",

@@ -20,6 +20,7 @@ from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import explore as exploring
 from ganwright.uses import fill as filling
+from ganwright.uses import restore as restoring
 from ganwright.uses.learned import learn
 
 
@@ -27,6 +28,7 @@ def train(
     data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
+    task: str | None = None,
     start_from: Run | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
@@ -41,7 +43,8 @@ def train(
     """Trains a model on `data` and returns the run.
 
     `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
-    a TOML file (None chooses one); `out` the run folder (default ``runs/<data>``), which must not exist
+    a TOML file (None chooses one); `task` trains on clean images to repair damaged ones (see `restore`):
+    denoise, deblur, inpaint, upscale or colourise; `out` the run folder (default ``runs/<data>``), which must not exist
     unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
     with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
     the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
@@ -69,8 +72,8 @@ def train(
     if out is not None:
         RunFolder(out).must_be_free()
     prepared = prepare(
-        data, recipe=recipe, start_from=start, minutes=minutes, kimg=kimg, seed=seed, device=device,
-        settings=settings,
+        data, recipe=recipe, task=task, start_from=start, minutes=minutes, kimg=kimg, seed=seed,
+        device=device, settings=settings,
     )  # fmt: skip
     folder = RunFolder(Path("runs") / prepared.data.name if out is None else out)
     with shown(progress if observer is None else False) as bar:
@@ -218,6 +221,32 @@ def _run(model: Model | Run | str | os.PathLike[str]) -> str | os.PathLike[str] 
     if isinstance(model, Model):
         return None
     return model.path if isinstance(model, Run) else model
+
+
+def restore(
+    model: Model | Run | str | os.PathLike[str],
+    data: Any,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    mask: Any = None,
+    scale: int | None = None,
+    draws: int | None = None,
+    seed: int = 0,
+) -> Any:
+    """Damaged pictures repaired by a model that was trained with a `task`: plausible detail, not the truth.
+
+    `data` is a folder or file, whose results are written to the new folder `out` under their own names (a
+    `Restored` comes back); or pictures in memory, (height, width, channels) or a batch or list of them, of
+    uint8, uint16 or float32, which come back in that form. `mask` (a file, a folder of them by name, or
+    arrays) is true where to repair: all else stays as it is, bit for bit. `scale` is 2 or 4, of upscale.
+    With `draws` so many answers. Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.restore("runs/denoise", "noisy/", out="clean/")      # doctest: +SKIP
+    """
+    return restoring.restore(
+        _model(model), data, out=out, mask=mask, scale=scale, draws=draws, seed=seed
+    )
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:

@@ -90,6 +90,14 @@ class Samples(NamedTuple):
     labels: np.ndarray | None
 
 
+class Redone(NamedTuple):
+    """Examples as a generator with a task is given them: its condition, and that and its result decoded."""
+
+    condition: Tensor
+    given: Any
+    made: Any
+
+
 @dataclass(kw_only=True)
 class Model:
     """A trained generator (the average over training) and its discriminator, ready for use."""
@@ -162,6 +170,7 @@ class Model:
         """The same samples block by block, in constant memory; rows of a table as Arrow tables."""
         if n < 1:
             raise OptionError(f"n: must be at least 1; got {n}")
+        self.must_make_new()
         self.net.latent.check_truncation(truncation, truncate)
         fixed = self._labels_asked(label, n)
         allowed = None if where is None else self.codec.allowed(where)
@@ -170,6 +179,14 @@ class Model:
                 f"where: the nets '{self.net.generator.kind}' don't support conditions; the recipe table does"
             )
         return self._stream(n, seed, fixed, (truncation, truncate), allowed)
+
+    def must_make_new(self) -> None:
+        """Raises OptionError for a model with a task, which only changes what it is given."""
+        if task := self.generator.task:
+            raise OptionError(
+                f"this model makes nothing new: it was trained to {task} what it is given; "
+                f"ganwright {self.generator.verb} RUN DATA --out OUT"
+            )
 
     def _stream(
         self,
@@ -234,6 +251,7 @@ class Model:
 
         Where the model has classes, None draws them as `sample` does. Raises OptionError.
         """
+        self.must_make_new()
         n, dim = len(latents), self.net.latent.dim
         if latents.ndim != 2 or latents.shape[1] != dim or not n:
             raise OptionError(f"latents: must be (n, {dim}), n ≥ 1; got {tuple(latents.shape)}")
@@ -253,6 +271,29 @@ class Model:
         return self.codec.join(blocks)
 
     @torch.inference_mode()
+    def redone(self, stored: Tensor, seed: int = 0) -> Iterator[Redone]:
+        """What a generator with a task is given of real examples (n, …), and makes of it, block by block.
+
+        The condition is the one that it is tested by, and a function of (seed, position).
+        """
+        generator, block = self.generator, self.generator.block
+        for start in range(0, len(stored), block):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seeds.derive(seed, "exam", start))
+                condition = generator.exam(self.codec.given(stored[start : start + block]))
+            latents = self.net.latent.draw(seeds.derive(seed, "exam", "latent"), start, block)
+            condition, latents = (
+                condition.to(self.device), latents[: len(condition)].to(self.device),
+            )  # fmt: skip
+            made = generator.sample(latents, condition, latents[:, :0])
+            places = np.empty((len(condition), 0))
+            yield Redone(
+                condition,
+                self.codec.decode(generator.shown(condition), places),
+                self.codec.decode(made, places),
+            )
+
+    @torch.inference_mode()
     def negative_log_likelihood(
         self, stored: Tensor, seed: int = 0, *, times: int = 1
     ) -> tuple[float, float] | None:
@@ -265,7 +306,7 @@ class Model:
             return None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(seed, LIKELIHOOD))
-            condition = self.generator.condition(stored, None).to(self.device)
+            condition = self.generator.condition(self.codec.given(stored), None).to(self.device)
         latents = self.net.latent.draw(seeds.derive(seed, LIKELIHOOD, "latent"), 0, len(stored))
         found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
         each = found.view(times, -1).mean(0)

@@ -17,10 +17,12 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
 | `measures` | optional: `MEASURES` of its own, `UNFIT` general ones | evaluate |
+| `tasks` | optional: `measures` and `baselines` of models with a task | evaluate |
 | `look` | optional: `LOOK`, what its reports show | report |
 | `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
 | `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
 | `explore` | optional: `read`, `views`, what a model's latent means | uses |
+| `restore` | optional: `check`, `read`, `repair`, `arrays`, damaged examples repaired | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ganwright.base.errors import RunError
+from ganwright.base.errors import RunError, UsageError
 
 
 @contextmanager
@@ -40,6 +40,17 @@ def replacing(path: Path) -> Iterator[Path]:
             aside.replace(path)
     finally:
         _remove(aside)
+
+
+def must_be_new(out: Path, *, option: str = "--out", data: Path | None = None) -> None:
+    """Raises UsageError unless a new folder can be made at `out`, apart from the folder `data`."""
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise UsageError(f"{option}: '{out}' exists and is not an empty folder")
+    above = next(p for p in (out, *out.absolute().parents) if p.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{option}: '{out}' can't be made: nothing may be written in '{above}'")
+    if data is not None and data.resolve() in (out.resolve(), *out.resolve().parents):
+        raise UsageError(f"{option}: '{out}' lies within the data; name a folder beside it")
 
 
 def _remove(path: Path) -> None:

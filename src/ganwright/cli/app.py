@@ -22,6 +22,7 @@ from ganwright.cli import (
     inspect,
     recipes,
     report,
+    restore,
     sample,
     train,
 )
@@ -52,7 +53,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (train, sample, evaluate, compare, report, explore, fill, augment, detect, inspect, recipes)
+VERBS = (
+    train, sample, evaluate, compare, report, explore, fill, augment, detect, restore, inspect,
+    recipes,
+)  # fmt: skip
 for verb in VERBS:
     kind = getattr(verb, "COMMAND", None)
     app.command(verb.NAME, cls=kind, epilog=verb.EPILOG)(verb.command)

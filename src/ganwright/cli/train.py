@@ -36,6 +36,13 @@ def command(
     recipe: Annotated[
         str | None, typer.Option(help="A recipe's name, or a recipe.toml [chosen from the data].")
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on clean pictures to repair damaged ones: denoise, deblur, inpaint, upscale or "
+            "colourise; then ganwright restore."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder [runs/<data>].")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     kimg: Annotated[
@@ -97,8 +104,8 @@ def command(
         if not dry_run:
             RunFolder(out or runs.default_out(data)).must_be_free()
         prepared = runs.prepare(
-            data, recipe=recipe, start_from=start_from, minutes=minutes, kimg=kimg, seed=seed,
-            device=device, settings=chosen,
+            data, recipe=recipe, task=task, start_from=start_from, minutes=minutes, kimg=kimg,
+            seed=seed, device=device, settings=chosen,
         )  # fmt: skip
         for line in (*prepared.data.notes, *told(prepared.data), *prepared.reasons):
             print(line, file=sys.stderr)

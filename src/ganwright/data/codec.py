@@ -61,6 +61,10 @@ class Codec(ABC):
         Raises WorkError for NaN.
         """
 
+    def given(self, stored: torch.Tensor) -> torch.Tensor:
+        """What a generator's condition is made from: examples as stored, or in another form of them."""
+        return stored
+
     def stored(self, examples: Any) -> np.ndarray:
         """Decoded examples as a data set stores them: as they are, unless a modality has another form."""
         return np.asarray(examples)

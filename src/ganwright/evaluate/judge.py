@@ -40,6 +40,7 @@ from ganwright.evaluate.measures import MEASURES, Scores, estimates, measure, me
 from ganwright.evaluate.memorisation import Memorisation, repetition
 from ganwright.evaluate.modes import kl_floor
 from ganwright.evaluate.subject import Given, Subject, judge_of, rows, subject_of
+from ganwright.evaluate.tasks import judge_task
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
 from ganwright.model import Model
@@ -269,6 +270,9 @@ def evaluate(
     count = int(min(most, min(MOST, len(subject.data.train)) if n is None else n))
     progress("preparing the features")
     extractor = choose_extractor(features, subject.data)
+    if subject.model is not None and subject.model.generator.task:
+        progress(f"putting held-out examples to the test: {subject.model.generator.task}")
+        return judge_task(subject, extractor, seed, n)
     progress("computing features of real examples")
     reference = Reference(subject, extractor, seed)
     progress(f"computing features of {count:,} samples")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol, cast
 
+import numpy as np
+
 from ganwright.base.errors import UsageError
 from ganwright.base.modality import Modality, modalities, modality
 from ganwright.base.names import Names
@@ -321,6 +323,29 @@ RECORDS = {
 }
 
 
+# Of models with a task, whose results have a truth to be compared with: `evaluate/tasks.py`.
+OF_TASKS = {
+    "psnr": Measure(
+        title="PSNR (dB)",
+        says="How small the error is: 20 dB is a tenth of the range, 40 dB a hundredth.",
+        function=np.mean,
+        interval=lambda *_: None,
+        needs=("psnr",),
+        better="higher",
+    ),
+    "ssim": Measure(
+        title="SSIM",
+        says="How alike the structure is in small windows; 1 is equal.",
+        function=np.mean,
+        interval=lambda *_: None,
+        needs=("ssim",),
+        low=-1.0,
+        high=1.0,
+        better="higher",
+    ),
+}
+
+
 class MeasuresPart(Protocol):
     """What is asked of a modality's part `measures`, which may be absent.
 
@@ -347,7 +372,7 @@ def measures_of(name: str) -> Names[Measure]:
 def _every() -> Names[Measure]:
     parts = (part for one in modalities().values() if (part := _part(one)) is not None)
     own = {name: row for part in parts for name, row in part.MEASURES.items()}
-    return Names("measure", GENERAL | own)
+    return Names("measure", GENERAL | OF_TASKS | own)
 
 
 class _All(Mapping[str, Measure]):

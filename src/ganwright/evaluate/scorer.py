@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,7 @@ class Scorer:
 
     def __call__(self, model: Model) -> dict[str, float]:
         """Flat numbers for the log: `fid` ± `fid_error` beside `floor`, and how various they are."""
-        blocks = (block.examples for block in model.stream(self.n, seed=seeds.derive(0, "score")))
-        seen = look(self.extractor, blocks)
+        seen = look(self.extractor, self._made(model))
         distance = jackknife(
             lambda fake: fid(self.real, fake), FeatureMatrix(seen.features), blocks=10
         )
@@ -68,12 +68,19 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
-        if (nll := model.negative_log_likelihood(self.stored)) is not None:
+        nll = None if model.generator.task else model.negative_log_likelihood(self.stored)
+        if nll is not None:
             found["nll"], found["nll_error"] = nll
         given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}
         found |= measure(self.names, given).values
         shares = class_shares(seen, self.classes) if self.classes else {}
         return found | {f"share_{name}": share for name, share in shares.items()}
+
+    def _made(self, model: Model) -> Iterator[Any]:
+        """Samples; of a model with a task what it makes of the same held-out examples each time."""
+        if model.generator.task:
+            return (block.made for block in model.redone(self.stored[: self.n]))
+        return (block.examples for block in model.stream(self.n, seed=seeds.derive(0, "score")))
 
     def selects(self, found: dict[str, float]) -> tuple[float, float]:
         """The number that selects a model (lower is better) and its error: NLL if given, else FID."""

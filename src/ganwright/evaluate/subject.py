@@ -66,6 +66,7 @@ class Subject:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seen: int | None = None  # by the model, of training examples
+    model: Model | None = None  # that made them, where it is known
 
     @property
     def unseen(self) -> bool:
@@ -135,7 +136,7 @@ def _of_model(model: Model, name: str, against: Given, source: str | None, seed:
     return Subject(
         name=name, data=data, draw=draw, most=None, reference=reference, part=part,
         selection=_rest(data, reference), warnings=found, seen=model.seen,
-        notes=_guarantee(model.data.get("privacy")),
+        notes=_guarantee(model.data.get("privacy")), model=model,
     )  # fmt: skip
 
 

@@ -27,10 +27,11 @@ def squared_gradient(logits: Judged, at: Examples) -> Values:
 
     `logits` (batch,) must come from `at` through a discriminator that treats examples one by one;
     batch statistics would mix their gradients. Where it judges packs, (batch / pack,), the gradient
-    is that of the logit of an example's own pack.
+    is that of the logit of an example's own pack. Where it judges patches, (batch · patches,), the value
+    is divided by their number: as each has a gradient of its own, that is about the mean of a patch.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), at, create_graph=True)
-    return gradient.square().flatten(1).sum(1)
+    return gradient.square().flatten(1).sum(1) / max(1, len(logits) // len(at))
 
 
 def _mix_shape(like: Tensor) -> tuple[int, ...]:

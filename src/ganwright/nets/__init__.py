@@ -16,6 +16,7 @@ from ganwright.nets.dcgan import (
 from ganwright.nets.latent_skip import LatentSkipDiscriminatorOptions, LatentSkipGeneratorOptions
 from ganwright.nets.layers import ACTIVATIONS, PlayerOptions
 from ganwright.nets.mlp import MLPDiscriminatorOptions, MLPGeneratorOptions
+from ganwright.nets.patch import PatchDiscriminatorOptions
 from ganwright.nets.r3gan import R3GANDiscriminatorOptions, R3GANGeneratorOptions
 from ganwright.nets.stages import Staged, freeze, stages_of
 
@@ -30,6 +31,7 @@ __all__ = [
     "LatentSkipGeneratorOptions",
     "MLPDiscriminatorOptions",
     "MLPGeneratorOptions",
+    "PatchDiscriminatorOptions",
     "PlayerOptions",
     "R3GANDiscriminatorOptions",
     "R3GANGeneratorOptions",
@@ -51,6 +53,7 @@ DISCRIMINATORS = (
     LatentSkipDiscriminatorOptions,
     DCGANDiscriminatorOptions,
     R3GANDiscriminatorOptions,
+    PatchDiscriminatorOptions,
 )
 
 

@@ -168,6 +168,9 @@ class Generator(nn.Module):
     uniforms = 0  # that an example needs besides its latent
     fills = False  # generates the hidden parts of an example given the others
     gives_likelihood = False  # whether it has a `negative_log_likelihood`
+    task = ""  # what it does to a given example, "denoise" say; none: it makes new ones
+    verb = ""  # the command that puts a generator with a task to use
+    tested = ""  # what `exam` does, in words
     derived = ""  # sizes that its options don't say, in words
 
     @property
@@ -175,9 +178,24 @@ class Generator(nn.Module):
         """The data's own shares of each code, (numbers,), where examples are one-hot."""
         return None
 
-    def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor | None:
-        """What both players are conditioned on for real examples (batch, …): their labels."""
+    def cut(self, stored: Tensor) -> Tensor:
+        """The part of each real example (batch, …), as stored, that is trained on this time: all of it."""
+        return stored
+
+    def condition(self, given: Tensor, labels: Tensor | None) -> Tensor | None:
+        """What both players are conditioned on for real examples (batch, …): their labels.
+
+        `given` is what the codec makes conditions from (`Codec.given`).
+        """
         return labels
+
+    def exam(self, given: Tensor) -> Tensor | None:
+        """The condition that it is tested by on real examples, where it has a `task`; always as hard."""
+        return self.condition(given, None)
+
+    def shown(self, condition: Tensor) -> Tensor:
+        """What a condition gives to see, in the form of an example as the discriminator sees it."""
+        raise NotImplementedError(f"{type(self).__name__} has no task")
 
     def start(self, count: int, labels: Tensor | None) -> Tensor | None:
         """The condition of `count` examples generated from their labels alone."""

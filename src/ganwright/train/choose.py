@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
+from ganwright.base.errors import OptionError
 from ganwright.base.modality import modality
 from ganwright.data import Dataset
 from ganwright.train.plan import Plan, Trials
@@ -29,6 +30,22 @@ def choose(
     """
     part = cast(Chooser, modality(data.codec.kind).part("recipes"))
     return part.choose(data, minutes=minutes, trials=trials)
+
+
+@runtime_checkable
+class TaskChooser(Protocol):
+    """A modality's part `recipes` where its models can have a task: "denoise", say."""
+
+    def for_task(self, task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
+        """The recipe for it, and the reasons. Raises UnknownName."""
+
+
+def for_task(task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe for a task, and the reasons. Raises UnknownName, or OptionError where there are none."""
+    part: Any = modality(data.codec.kind).part("recipes")
+    if not isinstance(part, TaskChooser):
+        raise OptionError(f"--task: for pictures; this holds {data.spec.things}")
+    return part.for_task(task, data)
 
 
 def expected(plan: Plan, data: Dataset) -> str:

@@ -70,6 +70,8 @@ class OnDisk:
         model = trainer.model()
         codec = trainer.data.codec
         path = self.folder.samples / f"{trainer.seen / 1000:011.3f}{codec.snapshot_suffix}"
+        if model.generator.task:
+            return path, self._redone(path, trainer, model)
         columns = min(len(model.spec.classes) or COLUMNS, 2 * COLUMNS)
         count = columns * round(GRID / columns)
         labels = np.arange(count) % columns if model.spec.classes else None
@@ -78,6 +80,21 @@ class OnDisk:
         with replacing(path) as aside:
             codec.save_snapshot(aside, samples, columns)
         return path, variety(trainer, samples, labels)
+
+    def _redone(self, path: Path, trainer: Trainer, model: Model) -> float:
+        """Held-out examples, those it is given and what it makes of them, in rows; their variety."""
+        data = trainer.data
+        chosen = (data.heldout if len(data.heldout) else data.train)[: GRID // 2]
+        blocks = list(model.redone(data.batch(chosen)[0]))
+        given = data.codec.join(block.given for block in blocks)
+        made = data.codec.join(block.made for block in blocks)
+        rows = []
+        for start in range(0, len(chosen), COLUMNS):
+            row = slice(start, start + COLUMNS)
+            rows += [given[row], made[row], data.examples(chosen[row])]
+        with replacing(path) as aside:
+            data.codec.save_snapshot(aside, data.codec.join(rows), COLUMNS)
+        return variety(trainer, made, None)
 
     def recipe(self, recipe: Recipe, trainer: Trainer) -> None:
         write_text(self.folder.recipe, to_toml(recipe, heading=recipe_heading(trainer)))

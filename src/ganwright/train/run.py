@@ -27,7 +27,7 @@ from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
-from ganwright.train.choose import choose, expected
+from ganwright.train.choose import choose, expected, for_task
 from ganwright.train.keeper import OnDisk, recipe_heading
 from ganwright.train.loop import Observer, Scorer, Silent, is_done
 from ganwright.train.loop import train as loop
@@ -100,6 +100,7 @@ def prepare(
     data: Any,
     *,
     recipe: str | os.PathLike[str] | None = None,
+    task: str | None = None,
     start_from: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
     kimg: float | None = None,
@@ -127,6 +128,8 @@ def prepare(
     trials = Trials(opened, place)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
+    if task is not None:
+        base, reasons = for_task(task, opened)
     if base is None:
         # Checked before use: --set may hold any word.
         clock = {k: v for k, v in asked.items() if k in ("train.minutes", "train.kimg")}

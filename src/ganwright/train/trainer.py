@@ -224,9 +224,10 @@ class Trainer:
     def batch(self, indices: np.ndarray) -> Batch:
         """Real examples on the device, as the discriminator sees them."""
         stored, labels = self.data.batch(indices)
-        stored = stored.to(self.device, non_blocking=True)
+        generator: Any = self.game.generator
+        stored = generator.cut(stored.to(self.device, non_blocking=True))
         on_device = None if labels is None else labels.to(self.device, non_blocking=True)
-        told = self.game.generator.condition(stored, on_device)  # type: ignore[operator]
+        told = generator.condition(self.data.codec.given(stored), on_device)
         return Batch(self.data.codec.encode(stored), told)
 
     def round(self) -> Result:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from ganwright.base.errors import OptionError, UsageError
+from ganwright.base.errors import OptionError
 from ganwright.base.modality import modality
-from ganwright.base.runs import replacing
+from ganwright.base.runs import must_be_new, replacing
 from ganwright.data import Dataset
 from ganwright.model import Model
 from ganwright.report.views import View, views_page
@@ -58,9 +58,10 @@ def explore(
     latents are sought. Raises OptionError, DataError, UsageError.
     """
     part = part_of(model)
+    model.must_make_new()
     target = None if out is None else Path(out)
     if target is not None:
-        check_out(target)
+        must_be_new(target)
     given = part.read(model, [os.fspath(one) for one in invert])
     data = None if run is None else own_data(run, model)
     views = tuple(part.views(model, data, given, seed=seed, say=say))
@@ -75,15 +76,6 @@ def part_of(model: Model) -> ExplorePart:
     if not own.has("explore"):
         raise OptionError(f"explore: there is no exploring of {model.spec.things}")
     return cast(ExplorePart, own.part("explore"))
-
-
-def check_out(out: Path) -> None:
-    """Raises UsageError unless a new folder can be made at `out`."""
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UsageError(f"--out: '{out}' exists and is not an empty folder")
-    above = next(p for p in (out, *out.absolute().parents) if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: '{out}' can't be made: nothing may be written in '{above}'")
 
 
 def _write(out: Path, model: Model, name: str, views: Sequence[View]) -> None:

@@ -82,6 +82,10 @@ class ImageCodec(Codec):
             values = values - self.low
         return (values / half - 1).permute(0, 3, 1, 2)
 
+    def given(self, stored: torch.Tensor) -> torch.Tensor:
+        """The pictures as the discriminator sees them."""
+        return self.encode(stored)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of what the nets see."""

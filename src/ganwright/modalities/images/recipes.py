@@ -19,6 +19,8 @@ from ganwright.game import (
     OptimiserOptions,
     PenaltyOptions,
 )
+from ganwright.modalities.images.degrade import TASKS
+from ganwright.modalities.images.nets import RestorerOptions
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -27,6 +29,7 @@ from ganwright.nets import (
     LatentSkipGeneratorOptions,
     MLPDiscriminatorOptions,
     MLPGeneratorOptions,
+    PatchDiscriminatorOptions,
     R3GANDiscriminatorOptions,
     R3GANGeneratorOptions,
 )
@@ -203,6 +206,27 @@ def _r3gan() -> Recipe:
     )
 
 
+def _restore() -> Recipe:
+    # L1 decides where the truth can be known, and the discriminator where it can't.
+    adam = OptimiserOptions(rate=1e-3, final_rate=5e-5, decay_last=0.5, beta1=0.0, beta2=0.99)
+    return Recipe(
+        name="restore",
+        latent=LatentOptions(dim=16),
+        generator=RestorerOptions(),
+        discriminator=PatchDiscriminatorOptions(sees=3),
+        game=GameOptions(
+            loss="relativistic-paired",
+            penalty=PenaltyOptions(r1=0.1, r2=0.1),
+            likelihood=50,
+            adversarial=1,
+            adversarial_every=2,
+        ),
+        generator_optimiser=replace(adam, beta1=0.9),
+        discriminator_optimiser=adam,
+        train=TrainOptions(batch=32),
+    )
+
+
 RECIPES: dict[str, Row] = {
     "mlp": Row(
         make=_mlp,
@@ -268,7 +292,26 @@ RECIPES: dict[str, Row] = {
         summary="residual nets without normalisation, relativistic paired loss, R1 and R2",
         mended="ran on compiled kernels of one maker's cards only, in sizes of powers of two",
     ),
+    "restore": Row(
+        make=_restore,
+        summary="a U-Net that repairs damaged images, against a discriminator of patches; for --task",
+        mended="normalised by instance, so that large pictures fell apart into tiles",
+    ),
 }
+# What depends on the task. A hole can be filled in many ways, of which L1 knows only the mean.
+FOR_TASK: dict[str, dict[str, Any]] = {
+    "inpaint": {"game.likelihood": 10, "game.adversarial_every": 1},
+}
+
+
+def for_task(task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a task on these images, and what it learns from. Raises UnknownName."""
+    damage, channels = TASKS[task], data.spec.shape[0]
+    settings = {"generator.task": task, "discriminator.sees": channels + damage.masked}
+    recipe = override(RECIPES["restore"].make(), settings | FOR_TASK.get(task, {}))
+    return recipe, (
+        f"recipe restore: learns to {task} from clean pictures, damaged by {damage.says}",
+    )
 
 
 def choose(

@@ -11,6 +11,7 @@ import numpy as np
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, UsageError, WorkError, message
 from ganwright.base.options import build
+from ganwright.base.runs import must_be_new
 from ganwright.data import DataOptions, Dataset
 from ganwright.data.open import dataset_of, find_source
 from ganwright.modalities.images import cache
@@ -43,7 +44,7 @@ def growth(model: Model, data: Any, out: Path | None) -> Growth:
     source = find_source(data, options)
     if not isinstance(source, ImageSource):
         raise DataError(f"'{data}' holds no images, and the model makes {model.codec.makes}")
-    folder.check(out, source)
+    must_be_new(out, data=Path(source.path) if source.kind == "folder" else None)
     opened = dataset_of(source, options)
     fits("the model makes", model.codec, opened)
     return Growth(model, source, opened)

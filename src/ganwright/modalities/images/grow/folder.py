@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 import numpy as np
 
-from ganwright.base.errors import UsageError, WorkError
+from ganwright.base.errors import WorkError
 from ganwright.base.runs import replacing
 from ganwright.modalities.images.read.folders import FileReader
 from ganwright.modalities.images.read.pictures import decoding
@@ -18,18 +17,6 @@ from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource, 
 from ganwright.modalities.images.writers import save_png
 
 TABLE, NOTE = "samples.csv", "samples.txt"
-
-
-def check(out: Path, source: ImageSource) -> None:
-    """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UsageError(f"--out: '{out}' exists and is not an empty folder")
-    above = next(p for p in (out, *out.absolute().parents) if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: '{out}' can't be made: nothing may be written in '{above}'")
-    own, data = out.resolve(), Path(source.path).resolve()
-    if source.kind == "folder" and (own == data or data in own.parents):
-        raise UsageError(f"--out: '{out}' lies within the data; name a folder beside it")
 
 
 class Folder:

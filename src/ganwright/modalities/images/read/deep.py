@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -20,7 +22,8 @@ DEEP_MODES = {
 }
 DEEP_FORMATS = ("PNG", "TIFF")
 _ORIENTATION = 0x0112
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+_HEADER = 33  # bytes of a PNG before other chunks may come: signature and IHDR
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],
@@ -29,6 +32,7 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
     8: lambda a: np.rot90(a),
 }
+UNTURNS = {**TURNS, 6: TURNS[8], 8: TURNS[6]}  # back again; the others are their own inverse
 
 
 class Undecoded(Exception):
@@ -44,7 +48,7 @@ def deep_pixels(image: Image.Image, file: BinaryIO, channels: int) -> np.ndarray
     array = _decoded(file.read(), str(image.format))
     if array.dtype != np.uint16 or array.ndim != 3 or array.shape[2] != channels:
         raise Undecoded(f"decodes to {array.shape} of {array.dtype}, not to {channels} channels")
-    return np.ascontiguousarray(_TURNS.get(orientation, lambda a: a)(array))
+    return np.ascontiguousarray(TURNS.get(orientation, lambda a: a)(array))
 
 
 def _decoded(content: bytes, format: str) -> np.ndarray:  # noqa: A002
@@ -54,8 +58,23 @@ def _decoded(content: bytes, format: str) -> np.ndarray:  # noqa: A002
     return np.asarray(decode(content))
 
 
-def encode_png(array: np.ndarray) -> bytes:
-    """(height, width, channels) of uint16 as a PNG of 16 bits a channel."""
+def encode_png(array: np.ndarray, icc: bytes | None = None, exif: bytes | None = None) -> bytes:
+    """(height, width, channels) of uint16 as a PNG of 16 bits a channel, with profile and EXIF."""
     import imagecodecs
 
-    return bytes(imagecodecs.png_encode(np.ascontiguousarray(array)))
+    content = bytes(imagecodecs.png_encode(np.ascontiguousarray(array)))
+    more = b"" if icc is None else _chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc))
+    more += b"" if exif is None else _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    return content[:_HEADER] + more + content[_HEADER:]
+
+
+def encode_tiff(array: np.ndarray, icc: bytes | None = None) -> bytes:
+    """The same as a TIFF."""
+    import imagecodecs
+
+    return bytes(imagecodecs.tiff_encode(np.ascontiguousarray(array), iccprofile=icc))
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
