@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 from ganwright._version import __version__
 
 if TYPE_CHECKING:
-    from ganwright.api import augment, detect, evaluate, explore, fill, load, train
+    from ganwright.api import (
+        augment,
+        detect,
+        evaluate,
+        explore,
+        fill,
+        load,
+        restore,
+        train,
+        translate,
+    )
     from ganwright.base.errors import GanwrightError
     from ganwright.benchmark import Comparison, compare_recipes
     from ganwright.data import Dataset, inspect_data, open_data
@@ -45,6 +55,7 @@ __all__ = [
     "open_data",
     "restore",
     "train",
+    "translate",
     "write_report",
 ]
 
@@ -58,6 +69,7 @@ _HOMES = {
     "load": "ganwright.api",
     "restore": "ganwright.api",
     "train": "ganwright.api",
+    "translate": "ganwright.api",
     "Card": "ganwright.evaluate.card",
     "Comparison": "ganwright.benchmark",
     "compare_recipes": "ganwright.benchmark",

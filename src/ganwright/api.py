@@ -15,12 +15,22 @@ from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
 from ganwright.train.loop import Observer
 from ganwright.train.progress import shown
-from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting
+from ganwright.train.run import (
+    TRANSLATE,
+    Run,
+    begin,
+    default_out,
+    go_on,
+    prepare,
+    starting,
+    translating,
+)
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import explore as exploring
 from ganwright.uses import fill as filling
 from ganwright.uses import restore as restoring
+from ganwright.uses import translate as translation
 from ganwright.uses.learned import learn
 
 
@@ -29,6 +39,8 @@ def train(
     *,
     recipe: str | os.PathLike[str] | None = None,
     task: str | None = None,
+    to: str | os.PathLike[str] | None = None,
+    paired: bool = True,
     start_from: Run | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
@@ -44,8 +56,9 @@ def train(
 
     `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
     a TOML file (None chooses one); `task` trains on clean images to repair damaged ones (see `restore`):
-    denoise, deblur, inpaint, upscale or colourise; `out` the run folder (default ``runs/<data>``), which must not exist
-    unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
+    denoise, deblur, inpaint, upscale or colourise. `to`, a second path, trains to translate images of `data`
+    to those there (see `translate`): of the same name, or unrelated ones where they aren't `paired`.
+    `out` is the run folder (default ``runs/<data>``), which must not exist unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
     with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
     the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
     model in ``best/``. Raises a GanwrightError: OptionError, DataError, ModelError and RunError for
@@ -57,6 +70,11 @@ def train(
     (16, 8, 8, 1)
     """
     start = start_from.path if isinstance(start_from, Run) else start_from
+    if to is not None:
+        if task is not None:
+            raise OptionError("task: doesn't go with to, which learns to translate")
+        task, settings = TRANSLATE, {**(settings or {}), **translating(to=to, paired=paired)}
+        out = default_out(data, to) if out is None else out
     if resume:
         if out is None and not isinstance(data, str | os.PathLike):
             raise OptionError(
@@ -214,6 +232,25 @@ def explore(
     """
     known, run = _model(model), _run(model)
     return exploring.explore(known, run=run, invert=invert, out=out, seed=seed)
+
+
+def translate(
+    model: Model | Run | str | os.PathLike[str],
+    data: Any,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> Any:
+    """Pictures translated by a model that was trained with `to`: one plausible answer for each.
+
+    `data` and what comes back are as for `restore`; class maps in memory are their numbers (height, width).
+    Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.train("edges/", to="photos/", out="runs/photos", minutes=20)     # doctest: +SKIP
+    >>> gw.translate("runs/photos", "sketches/", out="photos-of-sketches/")     # doctest: +SKIP
+    """
+    return translation.translate(_model(model), data, out=out, seed=seed)
 
 
 def _run(model: Model | Run | str | os.PathLike[str]) -> str | os.PathLike[str] | None:

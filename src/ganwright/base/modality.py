@@ -23,6 +23,7 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 | `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
 | `explore` | optional: `read`, `views`, what a model's latent means | uses |
 | `restore` | optional: `check`, `read`, `repair`, `arrays`, damaged examples repaired | uses |
+| `translate` | optional: `check`, `translation`, `read`, `arrays`, examples made another kind | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

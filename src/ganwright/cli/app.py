@@ -25,6 +25,7 @@ from ganwright.cli import (
     restore,
     sample,
     train,
+    translate,
 )
 
 EPILOG = """Examples:
@@ -54,8 +55,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
-    train, sample, evaluate, compare, report, explore, fill, augment, detect, restore, inspect,
-    recipes,
+    train, sample, evaluate, compare, report, explore, fill, augment, detect, restore, translate,
+    inspect, recipes,
 )  # fmt: skip
 for verb in VERBS:
     kind = getattr(verb, "COMMAND", None)

@@ -41,6 +41,7 @@ DEFAULT_MINUTES = 10.0
 # Makes the scorer of a run from its data and the name of features; None where it can't score.
 Scoring = Callable[[Dataset, str], Scorer | None]
 BUDGET = ("minutes", "kimg")
+TRANSLATE = "translate"  # the task of a translator
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,11 @@ def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
     return {} if path is None else {"start.model": os.fspath(path)}
 
 
+def translating(*, to: str | os.PathLike[str], paired: bool) -> dict[str, Any]:
+    """The settings of a run that learns to translate its data to those at a path."""
+    return {"data.image.to": str(Path(to).resolve()), "data.image.paired": paired}
+
+
 def _within(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of one group of options, by their names within it."""
     return {name.removeprefix(f"{group}."): value for name, value in settings.items()}
@@ -217,10 +223,10 @@ def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def default_out(data: str | os.PathLike[str]) -> Path:
-    """Where a run on `data` goes by default: ``runs/<name>``."""
-    (name,) = readable([Path(data).name])
-    return Path("runs") / (name.split(".")[0] or "data")
+def default_out(data: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> Path:
+    """Where a run on `data` goes by default: ``runs/<name>``, ``runs/<name>-to-<name>`` for translation."""
+    names = [readable([Path(one).name])[0] for one in (data, to) if one is not None]
+    return Path("runs") / "-to-".join(name.split(".")[0] or "data" for name in names)
 
 
 def begin(

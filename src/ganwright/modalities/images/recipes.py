@@ -20,7 +20,9 @@ from ganwright.game import (
     PenaltyOptions,
 )
 from ganwright.modalities.images.degrade import TASKS
-from ganwright.modalities.images.nets import RestorerOptions
+from ganwright.modalities.images.maps import MapCodec
+from ganwright.modalities.images.nets import RestorerOptions, TranslatorOptions
+from ganwright.modalities.images.options import ImageOptions
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -227,6 +229,17 @@ def _restore() -> Recipe:
     )
 
 
+def _translate() -> Recipe:
+    restorer = _restore()
+    return replace(
+        restorer,
+        name="translate",
+        generator=TranslatorOptions(),
+        discriminator=PatchDiscriminatorOptions(),
+        game=replace(restorer.game, adversarial_every=1),
+    )
+
+
 RECIPES: dict[str, Row] = {
     "mlp": Row(
         make=_mlp,
@@ -297,7 +310,14 @@ RECIPES: dict[str, Row] = {
         summary="a U-Net that repairs damaged images, against a discriminator of patches; for --task",
         mended="normalised by instance, so that large pictures fell apart into tiles",
     ),
+    "translate": Row(
+        make=_translate,
+        summary="a U-Net that makes another kind of picture from one, against a discriminator of patches; "
+        "for --pairs, and for --from with --to",
+        mended="took the noise for granted that dropout is, and one size of picture",
+    ),
 }
+PAIRED_L1, CONTRAST = 100, 1  # weights: Isola et al. 2017; Park et al. 2020
 # What depends on the task. A hole can be filled in many ways, of which L1 knows only the mean.
 FOR_TASK: dict[str, dict[str, Any]] = {
     "inpaint": {"game.likelihood": 10, "game.adversarial_every": 1},
@@ -306,12 +326,30 @@ FOR_TASK: dict[str, dict[str, Any]] = {
 
 def for_task(task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe of a task on these images, and what it learns from. Raises UnknownName."""
+    if task == "translate":
+        return _for_translation(data)
     damage, channels = TASKS[task], data.spec.shape[0]
     settings = {"generator.task": task, "discriminator.sees": channels + damage.masked}
     recipe = override(RECIPES["restore"].make(), settings | FOR_TASK.get(task, {}))
     return recipe, (
         f"recipe restore: learns to {task} from clean pictures, damaged by {damage.says}",
     )
+
+
+def _for_translation(data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
+    codec, paired = data.codec, data.options.of(ImageOptions).paired
+    given = codec.source.channels
+    settings = {
+        "generator.given": given,
+        "generator.maps": isinstance(codec.source, MapCodec),
+        "generator.paired": paired,
+        "generator.mirror": paired,  # unpaired, results would come out mirrored, too
+        "discriminator.sees": given if paired else 0,
+        "game.likelihood": PAIRED_L1 if paired else CONTRAST,
+    }
+    by = "pairs of pictures" if paired else "two unrelated sets of pictures"
+    why = f"recipe translate: learns to translate {codec.source.makes} from {by}"
+    return override(RECIPES["translate"].make(), settings), (why,)
 
 
 def choose(
