@@ -23,6 +23,7 @@ from ganwright.train.run import (
     go_on,
     prepare,
     starting,
+    tasked,
     translating,
 )
 from ganwright.uses import augment as augmenting
@@ -55,12 +56,13 @@ def train(
     """Trains a model on `data` and returns the run.
 
     `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
-    a TOML file (None chooses one); `task` trains on clean images to repair damaged ones (see `restore`):
-    denoise, deblur, inpaint, upscale or colourise. `to`, a second path, trains to translate images of `data`
-    to those there (see `translate`): of the same name, or unrelated ones where they aren't `paired`.
-    `out` is the run folder (default ``runs/<data>``), which must not exist unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
-    with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
-    the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
+    a TOML file (None chooses one); `task` (denoise, deblur, inpaint, upscale, colourise) trains on clean
+    images to repair damaged ones, see `restore`. `to`, a second path, trains to translate the images of
+    `data` to those there, see `translate`: to those of the same name, or, where they aren't `paired`, to
+    images like them. `out` is the run folder (default ``runs/<data>``), which must not exist unless
+    `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin with, and the
+    recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound the training;
+    `settings` maps dotted option paths to values. Scores on held-out examples select the
     model in ``best/``. Raises a GanwrightError: OptionError, DataError, ModelError and RunError for
     wrong input, Interrupted on Ctrl-C (resumable), Diverged when rolling back did not help.
 
@@ -84,7 +86,7 @@ def train(
         with shown(progress if observer is None else False) as bar:
             return go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
-                settings={**(settings or {}), **starting(start)}, observer=observer or bar,
+                settings={**(settings or {}), **starting(start), **tasked(task)}, observer=observer or bar,
                 scoring=scoring,
             )  # fmt: skip
     if out is not None:

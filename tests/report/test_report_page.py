@@ -251,7 +251,7 @@ def test_what_is_missing_is_said(
 def test_what_has_no_look_of_its_own_is_reported(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(make, "look_of", lambda one: Look())
+    monkeypatch.setattr(make, "look_of", lambda one, task: Look())
     page = page_of(write_report(copy), GENERAL)
     assert any("images of 8×8" in str(image["alt"]) for image in page.all("img"))
     assert "1×8×8 (channel, height, width)" in page.said and "Quality and variety" in page.said

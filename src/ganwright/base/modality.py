@@ -18,7 +18,7 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
 | `measures` | optional: `MEASURES` of its own, `UNFIT` general ones | evaluate |
 | `tasks` | optional: `measures` and `baselines` of models with a task | evaluate |
-| `look` | optional: `LOOK`, what its reports show | report |
+| `look` | optional: `LOOK`, what its reports show; `OF_TASKS` beside `tasks` | report |
 | `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
 | `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
 | `explore` | optional: `read`, `views`, what a model's latent means | uses |

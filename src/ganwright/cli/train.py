@@ -21,6 +21,7 @@ EPILOG = """Examples:
   ganwright train mnist/ --set game.loss=hinge --set discriminator.norm=spectral
   ganwright train table.csv --minutes 5 --set data.table.kinds=zip=category
   ganwright train photos/ --out runs/photos --resume
+  ganwright train photos/ --task denoise --out runs/denoise
   ganwright train few/ --from runs/photos --set train.freeze_d=2
   ganwright train --pairs edges/ photos/ --out runs/photos-of-edges
   ganwright train --from summer/ --to winter/ --out runs/winter
@@ -118,7 +119,7 @@ def command(
         if dry_run:
             raise OptionError("--dry-run: doesn't go with --resume")
         folder = RunFolder(out or runs.default_out(data))
-        chosen |= runs.starting(start_from)
+        chosen |= runs.starting(start_from) | runs.tasked(task)
         with watch() as observer:
             runs.go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,

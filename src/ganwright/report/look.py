@@ -91,11 +91,11 @@ class Look:
         return None
 
 
-def look_of(one: Modality | None) -> Look:
-    """The look of a modality; the defaults where it has none or is unknown."""
+def look_of(one: Modality | None, task: str = "") -> Look:
+    """The look of a modality, for models with a task if there is one; the defaults where it has none."""
     if one is None or not one.has("look"):
         return Look()
-    look: Look = one.part("look").LOOK
+    look: Look = one.part("look").OF_TASKS if task else one.part("look").LOOK
     return look
 
 

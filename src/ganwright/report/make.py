@@ -35,7 +35,8 @@ def write_report(
             f"--out: '{target}' is a folder; name a file, {REPORT} in it for instance"
         )
     found = find(facts, against, progress)
-    look = look_of(modality_of_run(facts, found))
+    task = found.model.generator.task if found.model else ""
+    look = look_of(modality_of_run(facts, found), task)
     own = look.show(facts, found, progress)
     write_text(target, render(facts, found, look, own))
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, cast, runtime_checkable
 
 from ganwright.base.errors import OptionError
@@ -36,16 +37,23 @@ def choose(
 class TaskChooser(Protocol):
     """A modality's part `recipes` where its models can have a task: "denoise", say."""
 
-    def for_task(self, task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
-        """The recipe for it, and the reasons. Raises UnknownName."""
+    def for_task(
+        self, task: str, data: Dataset, settings: Mapping[str, Any]
+    ) -> tuple[Recipe, tuple[str, ...]]:
+        """The recipe for it, with the options to open its data by, and the reasons. Raises UnknownName."""
 
 
-def for_task(task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe for a task, and the reasons. Raises UnknownName, or OptionError where there are none."""
+def for_task(
+    task: str, data: Dataset, settings: Mapping[str, Any]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe for a task, and the reasons. Raises UnknownName, or OptionError where there are none.
+
+    The recipe's data options may differ from those that `data` was opened by; `settings` are the user's.
+    """
     part: Any = modality(data.codec.kind).part("recipes")
     if not isinstance(part, TaskChooser):
-        raise OptionError(f"--task: for pictures; this holds {data.spec.things}")
-    return part.for_task(task, data)
+        raise OptionError(f"--task: repairs pictures; this holds {data.spec.things}")
+    return part.for_task(task, data, settings)
 
 
 def expected(plan: Plan, data: Dataset) -> str:

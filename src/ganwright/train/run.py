@@ -116,6 +116,8 @@ def prepare(
     settings = dict(settings or {}) | starting(start_from)
     given = _flags(minutes=minutes, kimg=kimg, seed=seed)
     place = pick_device(device)
+    if recipe is not None and task is not None:
+        raise OptionError("--task: chooses the recipe itself; it doesn't go with --recipe")
     base = None if recipe is None else named(recipe)
     source = None
     if start_from is not None:
@@ -126,11 +128,12 @@ def prepare(
     if about_data:
         start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
-    trials = Trials(opened, place)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if task is not None:
-        base, reasons = for_task(task, opened)
+        base, reasons = for_task(task, opened, about_data)
+        opened = open_data(data, options=base.data)
+    trials = Trials(opened, place)
     if base is None:
         # Checked before use: --set may hold any word.
         clock = {k: v for k, v in asked.items() if k in ("train.minutes", "train.kimg")}
@@ -185,6 +188,11 @@ def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 def translating(*, to: str | os.PathLike[str], paired: bool) -> dict[str, Any]:
     """The settings of a run that learns to translate its data to those at a path."""
     return {"data.image.to": str(Path(to).resolve()), "data.image.paired": paired}
+
+
+def tasked(task: str | None) -> dict[str, Any]:
+    """The setting of a run with that task; none without."""
+    return {} if task is None else {"generator.task": task}
 
 
 def _within(group: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def jpeg(x: Tensor, low: float = 10, high: float = 60) -> Tensor:
         ycc = torch.einsum("dc,bchw->bdhw", turn, levels)
         bright = _quantised(ycc[:, :1] - 128, _BRIGHT, scale) + 128
         colour = _quantised(functional.avg_pool2d(ycc[:, 1:], 2), _COLOUR, scale)
-        colour = functional.interpolate(colour, scale_factor=2, mode="nearest")
+        colour = functional.interpolate(colour, scale_factor=2, mode="bilinear")
         done = torch.einsum("dc,bchw->bdhw", turn.inverse(), torch.cat([bright, colour], 1))
     return (done[:, :, :height, :width].round() * LEVEL - 1).clamp(-1, 1)
 
@@ -205,6 +205,28 @@ def holes(x: Tensor) -> Tensor:
 def with_holes(x: Tensor, mask: Tensor) -> Tensor:
     """The picture, grey where it is missing, and the mask: (b, C + 1, H, W)."""
     return torch.cat([x * (1 - mask), mask], 1)
+
+
+def filled(x: Tensor, mask: Tensor, levels: int) -> Tensor:
+    """The picture (b, C, H, W) with smooth colour where `mask` (b, 1, H, W) is 1 (Gortler et al. 1996).
+
+    Pull: means of what is known, over ever larger squares, up to 2^levels pixels a side. Push: what is
+    unknown is taken from the next larger ones; grey where nothing is known at all.
+    """
+    height, width = x.shape[2:]
+    edge = (0, -width % 2**levels, 0, -height % 2**levels)
+    share = functional.pad(1 - mask, edge)
+    finer = [(functional.pad(x * (1 - mask), edge), share)]
+    for _ in range(levels):
+        finer.append(
+            (functional.avg_pool2d(finer[-1][0], 2), functional.avg_pool2d(finer[-1][1], 2))
+        )
+    found = torch.zeros_like(finer[-1][0])
+    for values, share in reversed(finer):
+        if found.shape != values.shape:
+            found = functional.interpolate(found, scale_factor=2, mode="bilinear")
+        found = torch.where(share > 0, values / share.clamp(min=1e-6), found)
+    return found[:, :, :height, :width]
 
 
 def _rows(x: Tensor) -> Tensor:

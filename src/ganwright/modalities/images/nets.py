@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
-from ganwright.modalities.images.degrade import TASKS, luma
+from ganwright.modalities.images.degrade import TASKS, filled, luma
 from ganwright.modalities.images.pixels import has_alpha
 from ganwright.nets.contrast import PatchContrast
 from ganwright.nets.layers import Generator, Made
@@ -39,6 +39,9 @@ class RestorerOptions:
         return Restorer(self, spec, latent)
 
 
+FILLED = 5  # holes are filled smoothly over up to 2⁵ pixels, before the net adds detail
+
+
 class Pictured(Generator):
     """A generator that is given a picture; the base of restorers and translators.
 
@@ -50,10 +53,21 @@ class Pictured(Generator):
         True  # of a Laplace distribution around the result: the L1 distance to the truth
     )
 
-    def __init__(self, net: nn.Module, spec: Spec, *, given: int, crop: int = 0) -> None:
+    def __init__(self, net: UNet, spec: Spec, *, given: int, crop: int = 0) -> None:
         super().__init__()
         self.channels, self.height, self.width = picture(spec, "generator")
+        self.net: UNet
         self.net, self.given, self.crop, self.mirrored = net, given, crop, 0.5
+
+    @property
+    def unit(self) -> int:
+        """Tiles of a large picture start at multiples of it."""
+        return self.net.unit
+
+    @property
+    def reach(self) -> int:
+        """How far away a pixel can be that changes a result."""
+        return self.net.reach
 
     def start(self, count: int, labels: Tensor | None) -> Tensor:
         """An empty picture: (count, given, H, W)."""
@@ -139,6 +153,14 @@ class Restorer(Pictured):
         """The damaged picture."""
         return condition[:, : self.channels]
 
+    @property
+    def unit(self) -> int:
+        return max(super().unit, 2**FILLED if self.damage.masked else 1)
+
+    @property
+    def reach(self) -> int:
+        return super().reach + 2 * 2**FILLED * self.damage.masked
+
     def weights(self, given: Tensor) -> Tensor | None:
         return given[:, -1:] if self.damage.masked else None
 
@@ -146,7 +168,7 @@ class Restorer(Pictured):
         known, added = given[:, : self.channels], self.net(given, z).float()
         if self.damage.masked:
             mask = given[:, -1:]
-            return known * (1 - mask) + added * mask
+            return known * (1 - mask) + (filled(known, mask, FILLED) + added) * mask
         if self.task == "colourise":  # the brightness is known
             return known + added - luma(added)
         return known + added

@@ -38,10 +38,11 @@ class ImageOptions:
         default=None,
         description="Height and width of an image: 64 or 64x96. None: derived from the data.",
     )
-    fit: Literal["crop", "pad", "stretch"] = Field(
+    fit: Literal["crop", "pad", "stretch", "cut"] = Field(
         default="crop",
         description="How images are resized: crop covers the size and cuts equally on both sides, "
-        "pad fits inside and fills the rest, stretch ignores the aspect.",
+        "pad fits inside and fills the rest, stretch ignores the aspect; cut takes the middle at the image's "
+        "own scale.",
     )
     channels: Literal[1, 2, 3, 4] | None = Field(
         default=None,

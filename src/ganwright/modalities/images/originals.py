@@ -133,8 +133,14 @@ def mask_for(masks: Path, name: Path) -> Path:
     if not masks.is_dir():
         raise DataError(f"--mask: '{masks}' does not exist")
     folder = masks / name.parent
-    same = [p for p in folder.iterdir() if p.stem == name.stem] if folder.is_dir() else []
-    known = [p for p in sorted(same) if p.suffix.lower() in SUFFIXES]
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    wanted = (name.name, name.name, name.stem)  # a.tif, a.tif.png, a.png
+    known = [
+        p
+        for own, of in zip(wanted, ("name", "stem", "stem"), strict=True)
+        for p in there
+        if getattr(p, of) == own and p.suffix.lower() in SUFFIXES
+    ]
     if not known:
         names = [str(p.with_suffix("")) for p in files(masks)]
         problem = f"'{masks}' has no mask for '{name}'"

@@ -79,7 +79,8 @@ def fit_to(array: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     Resizing is Pillow's antialiased filtering: Lanczos where neither side grows, bicubic where
     one does. Alpha is premultiplied. ``crop`` covers the size and cuts equally on both sides;
     ``pad`` fits inside and fills the rest with the mean of the picture's border (transparent
-    where there is alpha); ``stretch`` ignores the aspect. A fit that ends in `NEAREST` is for class
+    where there is alpha); ``stretch`` ignores the aspect; ``cut`` takes the middle at the picture's own
+    scale, where it is larger on both sides, else it is ``crop``. A fit that ends in `NEAREST` is for class
     numbers (h, w, 1): every pixel is one of the picture's, and ``pad`` is ``crop``.
     """
     if array.shape[:2] == size:
@@ -88,12 +89,20 @@ def fit_to(array: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     if fit == "pad" and not nearest:
         return _pad(array, size)
     height, width = array.shape[:2]
-    box = (0.0, 0.0, width, height) if fit == "stretch" else _centre_box(height, width, size)
+    box = (0.0, 0.0, width, height)
+    if fit != "stretch":
+        box = _centre_box(height, width, size, own_scale=fit == "cut")
     return _resize(array, size, box, Image.Resampling.NEAREST if nearest else None)
 
 
-def _centre_box(height: int, width: int, size: tuple[int, int]) -> tuple[float, ...]:
+def _centre_box(
+    height: int, width: int, size: tuple[int, int], *, own_scale: bool = False
+) -> tuple[float, ...]:
+    """Left, top, right and bottom of the middle; at its own scale, where the size allows that."""
     scale = min(height / size[0], width / size[1])
+    if own_scale and scale > 1:
+        first = ((width - size[1]) // 2, (height - size[0]) // 2)
+        return (*first, first[0] + size[1], first[1] + size[0])
     used_height, used_width = size[0] * scale, size[1] * scale
     top, left = (height - used_height) / 2, (width - used_width) / 2
     return (left, top, min(left + used_width, width), min(top + used_height, height))
@@ -122,8 +131,8 @@ def fit_back(map_: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     if map_.shape == size:
         return map_
     box: tuple[float, ...] = (0, 0, width, height)
-    if fit == "crop":
-        box = _centre_box(height, width, map_.shape)
+    if fit in ("crop", "cut"):
+        box = _centre_box(height, width, map_.shape, own_scale=fit == "cut")
     elif fit == "pad":
         inner, (top, left) = _within(height, width, map_.shape)
         map_ = map_[top : top + inner[0], left : left + inner[1]]

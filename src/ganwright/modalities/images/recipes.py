@@ -5,6 +5,7 @@ What of the choice is measured stands in docs/choosing.md; the comments say wher
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from ganwright.modalities.images.degrade import TASKS
 from ganwright.modalities.images.maps import MapCodec
 from ganwright.modalities.images.nets import RestorerOptions, TranslatorOptions
 from ganwright.modalities.images.options import ImageOptions
+from ganwright.modalities.images.pixels import has_alpha
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -324,20 +326,30 @@ FOR_TASK: dict[str, dict[str, Any]] = {
 }
 
 
-def for_task(task: str, data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
-    """The recipe of a task on these images, and what it learns from. Raises UnknownName."""
+def for_task(
+    task: str, data: Dataset, settings: Mapping[str, Any]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe of a task on these images, and what it learns from. Raises UnknownName.
+
+    Unless `settings` say otherwise, it is learned at the images' own scale: resized ones are sharper.
+    """
+    chosen = data.options.of(ImageOptions)
+    if not {"data.size", "data.fit"} & {name.replace("data.image.", "data.") for name in settings}:
+        chosen = replace(chosen, size=None, fit="cut")
     if task == "translate":
-        return _for_translation(data)
-    damage, channels = TASKS[task], data.spec.shape[0]
-    settings = {"generator.task": task, "discriminator.sees": channels + damage.masked}
-    recipe = override(RECIPES["restore"].make(), settings | FOR_TASK.get(task, {}))
-    return recipe, (
-        f"recipe restore: learns to {task} from clean pictures, damaged by {damage.says}",
-    )
+        return _for_translation(data, chosen)
+    damage = TASKS[task]
+    if has_alpha(data.codec.channels):  # `restore` keeps it as it is
+        chosen = replace(chosen, channels=data.codec.channels - 1)
+    channels = chosen.channels or data.codec.channels
+    about = {"generator.task": task, "discriminator.sees": channels + damage.masked}
+    recipe = override(RECIPES["restore"].make(), about | FOR_TASK.get(task, {}))
+    recipe = replace(recipe, data=data.options.having(chosen))
+    return recipe, (f"recipe restore: learns to {task} from clean pictures; damage: {damage.says}",)
 
 
-def _for_translation(data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
-    codec, paired = data.codec, data.options.of(ImageOptions).paired
+def _for_translation(data: Dataset, chosen: ImageOptions) -> tuple[Recipe, tuple[str, ...]]:
+    codec, paired = data.codec, chosen.paired
     given = codec.source.channels
     settings = {
         "generator.given": given,
@@ -349,7 +361,8 @@ def _for_translation(data: Dataset) -> tuple[Recipe, tuple[str, ...]]:
     }
     by = "pairs of pictures" if paired else "two unrelated sets of pictures"
     why = f"recipe translate: learns to translate {codec.source.makes} from {by}"
-    return override(RECIPES["translate"].make(), settings), (why,)
+    recipe = override(RECIPES["translate"].make(), settings)
+    return replace(recipe, data=data.options.having(chosen)), (why,)
 
 
 def choose(

@@ -57,7 +57,7 @@ class Repair:
 
         for box, tile in tiled(
             lambda given: self.net.made(z, given), part, height, width,
-            reach=self.net.net.reach, unit=self.net.net.unit,
+            reach=self.net.reach, unit=self.net.unit,
         ):  # fmt: skip
             tile = tile if channels >= 3 or tile.shape[0] == 1 else luma(tile[None])[0]
             values = (tile.float() + 1) * ((high - low) / 2) + low
@@ -247,8 +247,9 @@ class Files:
 
 def arrays(given: Any) -> tuple[list[np.ndarray], Callable[[list[np.ndarray]], Any]]:
     """Pictures in memory, (h, w, c) each, and what gives results the form that they came in."""
+    rebuild: Callable[[list[np.ndarray]], Any] = list
     if isinstance(given, list | tuple):
-        pictures, rebuild = [np.asarray(one) for one in given], list
+        pictures = [np.asarray(one) for one in given]
     else:
         whole = np.asarray(given)
         single = whole.ndim == 2 or (whole.ndim == 3 and whole.shape[2] <= 4)

@@ -50,7 +50,7 @@ class Translation:
         made = np.empty((height, width, self.codec.channels), self.codec.dtype)
         for box, tile in tiled(
             lambda given: self.net.made(self.latent, given), part, height, width,
-            reach=self.net.net.reach, unit=self.net.net.unit,
+            reach=self.net.reach, unit=self.net.unit,
         ):  # fmt: skip
             made[box.rows, box.columns] = self.codec.decode(tile[None])[0]
         return made

@@ -16,6 +16,7 @@ from ganwright.evaluate.features import choose_extractor
 from ganwright.modalities.images import explore
 from ganwright.modalities.images.look import gallery
 from ganwright.modalities.images.look.inline import Inline, inline
+from ganwright.modalities.images.look.redone import RedoneLook
 from ganwright.model import Model
 from ganwright.report import charts
 from ganwright.report.charts import Chart
@@ -146,3 +147,4 @@ def _histogram(images: _Images) -> Chart | None:
 
 
 LOOK = ImageLook()
+OF_TASKS = RedoneLook()

@@ -83,7 +83,7 @@ def side_by_side(model: Model, data: Dataset | None) -> tuple[Inline, Inline | N
 
     With classes, both show the same class in the same place.
     """
-    codec = _codec(model)
+    codec = codec_of(model)
     side = _side(codec)
     if data is None:
         grid = codec.grid(model.sample(side * side, seed=0), side)
@@ -128,7 +128,7 @@ def over_time(
 
 def by_class(model: Model, agreed: dict[str, float]) -> list[ClassRow]:
     """A row of samples for each class, the first classes only where there are many."""
-    shown, codec = [], _codec(model)
+    shown, codec = [], codec_of(model)
     for name in model.spec.classes[:CLASSES]:
         made = model.sample(
             CLASS_COLUMNS, seed=1, label=[model.spec.classes.index(name)] * CLASS_COLUMNS
@@ -144,7 +144,7 @@ def look_close(model: Model, data: Dataset, extractor: Extractor, most: int, *, 
 
     `own` says that `data` is what the model was trained on; else pairs would show nothing.
     """
-    codec = _codec(model)
+    codec = codec_of(model)
     each = codec.height * codec.width * codec.channels * np.dtype(codec.dtype).itemsize
     n = max(64, min(most, CLOSE, CLOSE_BYTES // each))
     blocks = list(model.stream(n, seed=seeds.derive(0, "evaluate")))
@@ -273,7 +273,7 @@ def _features(extractor: Extractor, data: Dataset, indices: np.ndarray) -> np.nd
     return np.concatenate([part.features for part in extractor.stream(blocks)])
 
 
-def _codec(model: Model) -> ImageCodec:
+def codec_of(model: Model) -> ImageCodec:
     """The codec of a model of pictures; nothing else is shown here."""
     codec: Any = model.codec
     assert codec.kind == ImageCodec.kind
