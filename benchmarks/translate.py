@@ -61,10 +61,10 @@ def _files(path: Path, *, white: bool) -> list[tuple[str, np.ndarray]]:
         for name in sorted(archive.namelist()):
             if not name.endswith((".png", ".jpg")):
                 continue
-            with Image.open(io.BytesIO(archive.read(name))) as image:
+            with Image.open(io.BytesIO(archive.read(name))) as file:
+                image = file.convert("RGBA" if white else "RGB")
                 if white:
-                    paper = Image.new("RGBA", image.size, "white")
-                    image = Image.alpha_composite(paper, image.convert("RGBA"))
+                    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
                 side = min(image.size)
                 left, top = (image.width - side) // 2, (image.height - side) // 2
                 box = (left, top, left + side, top + side)

@@ -106,8 +106,9 @@ def command(
 
     chosen = dict(parse(text) for text in settings or [])
     if to is not None or pairs is not None:
-        data, out = _translation(data, task, start_from, to, pairs, out)
-        chosen |= runs.translating(to=to if pairs is None else pairs[1], paired=pairs is not None)
+        data, target = _translation(data, task, start_from, to, pairs)
+        out = out or runs.default_out(data, target)
+        chosen |= runs.translating(to=target, paired=pairs is not None)
         task, start_from = runs.TRANSLATE, None
     if data is None:
         raise OptionError(
@@ -149,12 +150,10 @@ def _translation(
     start_from: Path | None,
     to: str | None,
     pairs: tuple[str, str] | None,
-    out: Path | None,
-) -> tuple[str, Path]:
-    """The images to translate, and the run folder. Raises OptionError where options don't go together."""
+) -> tuple[str, str]:
+    """Which images to translate, and to which. Raises OptionError where options don't go together."""
     from ganwright.base.errors import OptionError
     from ganwright.model import FACTS, artefact
-    from ganwright.train.run import default_out
 
     own = "--pairs" if pairs else "--to"
     if pairs is not None and (to is not None or start_from is not None):
@@ -167,13 +166,13 @@ def _translation(
         raise OptionError(f"{own}: names the images itself; leave out '{data}'")
     if task is not None:
         raise OptionError(f"--task: doesn't go with {own}, which learns to translate")
-    given = pairs[0] if pairs else str(start_from)
+    given, target = pairs or (str(start_from), str(to))
     if (artefact(given) / FACTS).is_file():
         raise OptionError(
             f"{own}: '{given}' is a trained run; here go images to translate. To start from its weights, "
             "name the data and leave out --to"
         )
-    return given, out or default_out(given, pairs[1] if pairs else to)
+    return given, target
 
 
 def told(data: Dataset) -> list[str]:

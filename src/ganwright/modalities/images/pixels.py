@@ -89,7 +89,7 @@ def fit_to(array: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     if fit == "pad" and not nearest:
         return _pad(array, size)
     height, width = array.shape[:2]
-    box = (0.0, 0.0, width, height)
+    box: tuple[float, ...] = (0.0, 0.0, width, height)
     if fit != "stretch":
         box = _centre_box(height, width, size, own_scale=fit == "cut")
     return _resize(array, size, box, Image.Resampling.NEAREST if nearest else None)

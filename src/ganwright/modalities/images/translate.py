@@ -43,7 +43,7 @@ class Translation:
         stored = self._as_trained(array)
 
         def part(box: Box) -> Tensor:
-            tile = np.ascontiguousarray(stored[box.rows, box.columns])
+            tile = stored[box.rows, box.columns].copy()
             return self.codec.source.encode(torch.from_numpy(tile)[None]).to(self.device)
 
         height, width = stored.shape[:2]
