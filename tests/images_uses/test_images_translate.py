@@ -190,7 +190,8 @@ def test_wrong_use_is_one_line(pairs: np.ndarray, digits_run: Path, capsys: Capt
         ("train", "--pairs", "A", "B", "--to", "B"): "doesn't go with --from and --to",
         ("train", "--pairs", "A", "B", "--task", "denoise"): "--task: doesn't go with --pairs",
         ("train", "--from", str(digits_run), "--to", "B"): "is a trained run",
-        ("train",): "DATA: name what to train on",
+        ("train",): "Missing argument 'DATA'; of translation",
+        ("train", "A", "--recipe", "translate"): "a translator needs two sets of pictures",
         ("translate", str(digits_run), "A", "--out", "o"): "translate: this model wasn't trained for it",
     }  # fmt: skip
     for line, text in told.items():

@@ -112,7 +112,7 @@ def command(
         task, start_from = runs.TRANSLATE, None
     if data is None:
         raise OptionError(
-            "DATA: name what to train on; for translation --pairs A/ B/, or --from A/ --to B/"
+            "Missing argument 'DATA'; of translation --pairs A/ B/, or --from A/ --to B/, stands for it"
         )
     if patience is not None:
         chosen["train.patience"] = patience

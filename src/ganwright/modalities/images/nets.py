@@ -217,7 +217,12 @@ class Translator(Pictured):
         self.contrast = None if o.paired else PatchContrast(net.widths)
 
     def condition(self, given: Tensor, labels: Tensor | None) -> Tensor:
-        """Both pictures, as the codec gives them."""
+        """Both pictures, as the codec of pairs gives them. Raises OptionError for other data."""
+        if given.shape[1] != self.given + self.channels:
+            raise OptionError(
+                "generator: a translator needs two sets of pictures: train --pairs A/ B/, or "
+                "--from A/ --to B/"
+            )
         return given
 
     def shown(self, condition: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from ganwright.game import (
     PenaltyOptions,
 )
 from ganwright.modalities.images.degrade import TASKS
-from ganwright.modalities.images.maps import MapCodec
+from ganwright.modalities.images.maps import MapCodec, PairCodec
 from ganwright.modalities.images.nets import RestorerOptions, TranslatorOptions
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import has_alpha
@@ -369,6 +369,8 @@ def choose(
     data: Dataset, *, minutes: float | None, trials: Trials
 ) -> tuple[Recipe, tuple[str, ...]]:
     """A recipe for these images and this budget, and the reasons in whole sentences."""
+    if isinstance(data.codec, PairCodec):
+        return _for_translation(data, data.options.of(ImageOptions))
     cheap = RECIPES["mlp-small"].make()
     channels, *sides = data.spec.shape
     size = "×".join(map(str, [*sides, channels]))
