@@ -322,7 +322,9 @@ def _told(model: Model, data: Dataset | None, one: Given, x: Tensor, result: Inv
         real = codec.encode(torch.tensor(_nearest_real(data, one.pixels)[0])).to(x)
         off = float((real - x).square().mean().sqrt()) / 2
         text += f", the nearest training image {off:.3f}"
-        if off < float(result.error[0]):
+        if off == 0:
+            text += ": the image itself"
+        elif off < float(result.error[0]):
             text += ": the model does not hold this image as well as its training data does"
     return text
 

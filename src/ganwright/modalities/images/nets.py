@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -211,6 +212,7 @@ class Translator(Pictured):
     def __init__(self, o: TranslatorOptions, spec: Spec, latent: int) -> None:
         channels, _, _ = picture(spec, "generator")
         net = UNet(o.given, channels, width=o.width, depth=o.depth, blocks=o.blocks, latent=latent)
+        _alike_in_a_cell(net.up)
         super().__init__(net, spec, given=o.given, crop=o.crop)
         self.maps, self.paired, self.mirrored = o.maps, o.paired, 0.5 * o.mirror
         self.tested = "held-out pictures, as they are given"
@@ -247,6 +249,16 @@ class Translator(Pictured):
         made = self._made(features, z, given)
         again = self.net.features(in_channels(made, self.given))
         return Made(made, self.contrast(again, features))
+
+
+@torch.no_grad()
+def _alike_in_a_cell(layers: Iterable[nn.Module]) -> None:
+    """The four pixels that a layer makes of one start alike: no checkerboard (Aitken et al. 2017)."""
+    for layer in layers:
+        assert isinstance(layer, nn.Conv2d)
+        cells = layer.weight.unflatten(0, (-1, 4))
+        if not cells.is_meta:
+            cells.copy_(cells[:, :1].clone().expand_as(cells))
 
 
 def in_channels(x: Tensor, channels: int) -> Tensor:
