@@ -143,6 +143,11 @@ PLAYERS = (
         "groups of {got} must divide train.batch ({setup.batch})",
     ),
     Rule(
+        "game.augment",
+        lambda s: s.game.augment.mode != "off" and getattr(s.generator, "task", ""),
+        "would move the results and not what they belong to; with a task it must be off",
+    ),
+    Rule(
         "game.remedies.consistency",
         lambda s: s.game.remedies.consistency and not s.moves and s.spec,
         "compares an example with a slightly moved copy, and {got.things} can't be moved",
