@@ -159,6 +159,8 @@ def test_a_translator_learns_its_pairs_and_keeps_names_and_sizes(
     assert error < identity / 2
     assert command(["evaluate", "run", "--features", "pixels", "--json", "-"]) == 0
     assert "psnr" in capsys.readouterr().out
+    assert command(["report", "run", "--out", "page.html"]) == 0
+    assert "the image that it should be" in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_a_stopped_translation_goes_on_to_the_same_bits(pairs: np.ndarray) -> None:

@@ -33,12 +33,7 @@ class RedoneLook(Look):
         grids = gallery.over_time(marks, gallery.codec_of(model))
         shown = [(kimg, grid) for (kimg, _), grid in zip(marks, grids, strict=True) if grid]
         return Shown(
-            samples=_render(
-                "redone.html",
-                task=model.generator.task,
-                paired=model.generator.paired,
-                triples=triples,
-            ),
+            samples=_render("redone.html", generator=model.generator, triples=triples),
             over_time=_render("over_time.html", images={"snapshots": shown}, same="images"),
         )
 
