@@ -310,10 +310,15 @@ def go_on(
     resumed, planned = _lasting(resumed, folder)
     trainer = Trainer(resumed, opened, pick_device(device))
     with folder.locked():
-        found, damaged = state.load(folder.checkpoint)
-        trainer.restore(found)
+        damaged: list[str] = []
+        if state.begun(folder.checkpoint):
+            found, damaged = state.load(folder.checkpoint)
+            trainer.restore(found)
+            folder.rewind(trainer.seen)
+        elif resumed.start.model is not None:  # killed before its first checkpoint
+            source = Source.find(resumed.start)
+            take(source, fit(source, resumed, opened), trainer)
         folder.clear_aside()
-        folder.rewind(trainer.seen)
         event = {
             "seen": trainer.seen, "kimg": trainer.seen / 1000, "seconds": round(trainer.seconds, 3),
             "event": "resume", "damaged": damaged, "planned_kimg": planned, "process": this_process(),
