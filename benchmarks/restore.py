@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,48 +28,34 @@ SIGMA = 25 / 255
 
 
 def denoisers() -> Iterator[tuple[str, Fix]]:
+    means = partial(
+        restoration.denoise_nl_means, patch_size=3, patch_distance=7, sigma=SIGMA, channel_axis=-1
+    )
+    bilateral = partial(restoration.denoise_bilateral, sigma_spatial=1.0, channel_axis=-1)
     for h in (0.4, 0.6, 0.8):
-        yield (
-            f"non-local means, h={h}σ",
-            lambda x, h=h: restoration.denoise_nl_means(
-                x, patch_size=3, patch_distance=7, h=h * SIGMA, sigma=SIGMA, channel_axis=-1
-            ),
-        )
+        yield f"non-local means, h={h}σ", partial(means, h=h * SIGMA)
     for weight in (0.05, 0.1):
-        yield (
-            f"TV, weight {weight}",
-            lambda x, w=weight: restoration.denoise_tv_chambolle(x, weight=w, channel_axis=-1),
-        )
+        name, method = f"TV, weight {weight}", restoration.denoise_tv_chambolle
+        yield name, partial(method, weight=weight, channel_axis=-1)
     for colour in (0.1, 0.2):
-        yield (
-            f"bilateral, {colour}",
-            lambda x, c=colour: restoration.denoise_bilateral(
-                x, sigma_color=c, sigma_spatial=1.0, channel_axis=-1
-            ),
-        )
+        yield f"bilateral, {colour}", partial(bilateral, sigma_color=colour)
 
 
 def deblurrers() -> Iterator[tuple[str, Fix]]:
     line = np.exp(-(np.arange(-7, 8) ** 2) / (2 * 1.5**2))
     kernel = np.outer(line, line) / line.sum() ** 2
 
-    def each(x: np.ndarray, fix: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    def each(fix: Fix, x: np.ndarray) -> np.ndarray:
         wide = np.pad(x, ((8, 8), (8, 8), (0, 0)), mode="edge")
         done = np.stack([fix(wide[:, :, c]) for c in range(x.shape[2])], axis=2)
         return done[8:-8, 8:-8]
 
     for balance in (0.01, 0.05):
-        yield (
-            f"Wiener, {balance}",
-            lambda x, b=balance: each(x, lambda p: restoration.wiener(p, kernel, b)),
-        )
+        method = partial(restoration.wiener, psf=kernel, balance=balance)
+        yield f"Wiener, {balance}", partial(each, method)
     for times in (5, 15):
-        yield (
-            f"Richardson–Lucy, {times}",
-            lambda x, t=times: each(
-                x, lambda p: restoration.richardson_lucy(p, kernel, num_iter=t)
-            ),
-        )
+        method = partial(restoration.richardson_lucy, psf=kernel, num_iter=times)
+        yield f"Richardson–Lucy, {times}", partial(each, method)
 
 
 METHODS = {"denoise": denoisers, "deblur": deblurrers}
@@ -87,7 +74,8 @@ def compare(run: str, n: int) -> None:
     subject = subject_of(run, None, 0)
     model, data = subject.model, subject.data
     assert model is not None
-    task, codec = model.generator.task, model.codec
+    task: str = model.generator.task
+    codec: Any = model.codec
     indices = subject.reference[:n]
     results: dict[str, list[np.ndarray]] = {}
     for condition, as_given, made in model.redone(data.batch(indices)[0]):

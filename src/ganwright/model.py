@@ -122,7 +122,7 @@ class Model:
     def _repr_html_(self) -> str:
         """Some samples, for a notebook."""
         head = f"<p><code>{html.escape(repr(self))}</code></p>"
-        return head + self.codec.html(self.sample(SHOWN))
+        return head if self.generator.task else head + self.codec.html(self.sample(SHOWN))
 
     def sample(
         self,
@@ -156,6 +156,14 @@ class Model:
             n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where
         )
         return self.codec.join(block.examples for block in blocks)
+
+    def must_make_new(self) -> None:
+        """Raises OptionError for a model that only works on what it is given."""
+        if task := self.generator.task:
+            raise OptionError(
+                f"this model makes nothing new: it was trained to {task} what it is given; "
+                f"ganwright {self.generator.verb} RUN DATA --out OUT"
+            )
 
     def stream(
         self,

@@ -292,6 +292,12 @@ def test_wrong_use_is_one_line(
         "train_task": (["train", "digits", "--task", "denois"], "Did you mean 'denoise'?"),
         "with_recipe": (["train", "digits", "--task", "denoise", "--recipe", "mlp"], "--recipe"),
         "no_colour": (["train", "digits", "--task", "colourise", *out], "needs colour"),
+        "augmented": (
+            ["train", "digits", "--task", "denoise", "--set", "game.augment.mode=scheduled", *out],
+            "game.augment",
+        ),
+        "detected": (["detect", str(denoiser), one], "ganwright restore RUN"),
+        "grown": (["augment", str(denoiser), one, "-n", "3", *out], "ganwright restore RUN"),
         "sampled": (["sample", str(denoiser), *out], "ganwright restore RUN"),
         "no_mask": (["restore", str(filler), one, *out], "name a mask"),
         "other_size": (
@@ -340,3 +346,4 @@ def _table(folder: Path) -> Path:
 def test_the_artefact_alone_is_enough(denoiser: Path, tmp_path: Path) -> None:
     model = Model.load(denoiser / "model")
     assert gw.restore(model, picture(8, 9, 3)).shape == (8, 9, 3)
+    assert "restorer generator" in model._repr_html_()

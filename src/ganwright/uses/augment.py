@@ -72,6 +72,7 @@ class Grown:
 
 def grow_of(model: Model) -> GrowPart:
     """How a model's kind of examples grows. Raises OptionError where there is no such thing."""
+    model.must_make_new()
     own = modality(model.codec.kind)
     if not own.has("grow"):
         raise OptionError(f"augment: there is no augmenting of {model.spec.things}")

@@ -146,6 +146,7 @@ def detect(
 
 def part_of(model: Model) -> DetectPart:
     """How a model's modality detects. Raises OptionError where it doesn't."""
+    model.must_make_new()
     kind = modality(model.codec.kind)
     if not kind.has("detect"):
         raise OptionError(f"detect: knows no odd examples of kind '{kind.name}'")

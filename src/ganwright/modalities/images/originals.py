@@ -83,6 +83,7 @@ class Original:
     orientation: int
     icc: bytes | None
     exif: Image.Exif
+    grey: bool
     saving: dict[str, Any]
 
     @classmethod
@@ -96,21 +97,25 @@ class Original:
                 saving["qtables"] = image.quantization
                 saving["subsampling"] = JpegImagePlugin.get_sampling(image)
             icc = None if image.mode in ("CMYK", "LAB") else image.info.get("icc_profile")
-            return cls(form=form, orientation=orientation, icc=icc, exif=exif, saving=saving)
+            grey = image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
+            return cls(
+                form=form, orientation=orientation, icc=icc, exif=exif, grey=grey, saving=saving
+            )
 
     def write(self, array: np.ndarray, path: Path) -> None:
         """Writes upright pixels (h, w, c) in this file's form. Raises Unreadable where it can't."""
         turned = UNTURNS.get(self.orientation, lambda a: a)(array)
         deep = array.dtype == np.uint16 and array.shape[2] > 1
+        icc = None if self.grey and array.shape[2] >= 3 else self.icc  # coloured: another space
         try:
             if deep and self.form == "PNG":
-                path.write_bytes(encode_png(turned, self.icc, self.exif.tobytes() or None))
+                path.write_bytes(encode_png(turned, icc, self.exif.tobytes() or None))
             elif deep and self.form == "TIFF":  # upright: it has no place for the orientation
-                path.write_bytes(encode_tiff(array, self.icc))
+                path.write_bytes(encode_tiff(array, icc))
             else:
                 flat = turned[:, :, 0] if turned.shape[2] == 1 else turned
                 image = Image.fromarray(np.ascontiguousarray(flat))
-                image.save(path, self.form, icc_profile=self.icc, **self._told(), **self.saving)
+                image.save(path, self.form, icc_profile=icc, **self._told(), **self.saving)
         except (ValueError, KeyError, ImportError, AttributeError, SystemError) as error:
             what = f"{array.shape[2]} channels of {array.dtype}"
             raise Unreadable(f"is {self.form}, which can't hold {what} ({error})") from None
