@@ -188,14 +188,6 @@ class Model:
             )
         return self._stream(n, seed, fixed, (truncation, truncate), allowed)
 
-    def must_make_new(self) -> None:
-        """Raises OptionError for a model with a task, which only changes what it is given."""
-        if task := self.generator.task:
-            raise OptionError(
-                f"this model makes nothing new: it was trained to {task} what it is given; "
-                f"ganwright {self.generator.verb} RUN DATA --out OUT"
-            )
-
     def _stream(
         self,
         n: int,
