@@ -81,7 +81,9 @@ class PairCodec(ImageCodec):
     @classmethod
     def of_json(cls, own: ImageCodec, tree: Any) -> PairCodec:
         """The codec `own` with the source that `to_json` wrote. Raises ModelError."""
-        if not isinstance(tree, dict) or "values" not in tree:
+        if not isinstance(tree, dict) or "source" in tree:
+            raise ModelError("model.json: 'codec.source' is not readable")
+        if "values" not in tree:
             return cls(**vars(own), source=ImageCodec.from_json(tree))
         values = tree["values"]
         if not isinstance(values, list) or not 0 < len(values) <= 256 or not all(

@@ -165,7 +165,8 @@ def _by_name(given: Decoded, made: Decoded) -> tuple[Numbers, Numbers, tuple[Ski
             f"{paths} have no file name in common: {given.name(0)} … and {made.name(0)} …; pictures "
             "without partners are translated with --from A/ --to B/"
         )
-    lost = [Skipped(given.name(i), _alone(made)) for key, i in one.items() if key not in other]
+    lost = [*_doubles(given, one), *_doubles(made, other)]
+    lost += [Skipped(given.name(i), _alone(made)) for key, i in one.items() if key not in other]
     lost += [Skipped(made.name(i), _alone(given)) for key, i in other.items() if key not in one]
     pairs = []
     for key in common:
@@ -185,6 +186,12 @@ def _by_name(given: Decoded, made: Decoded) -> tuple[Numbers, Numbers, tuple[Ski
     if (given.rows.hashes[first] == made.rows.hashes[second]).all():
         raise DataError(f"{paths}: every picture equals its partner, so there is nothing to learn")
     return first, second, tuple(lost)
+
+
+def _doubles(side: Decoded, keys: dict[str, int]) -> list[Skipped]:
+    """Pictures that have the name of an earlier one, but for suffix or folder."""
+    rest = sorted(set(range(len(side.rows.kept))) - set(keys.values()))
+    return [Skipped(side.name(i), "has the name of another picture") for i in rest]
 
 
 def _alone(others: Decoded) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganwright.base import seeds
-from ganwright.base.errors import DataError, OptionError
+from ganwright.base.errors import DataError, ModelError, OptionError
 from ganwright.modalities.images import originals
 from ganwright.modalities.images.maps import MapCodec, PairCodec
 from ganwright.modalities.images.nets import Translator
@@ -89,12 +89,15 @@ class Translation:
 
 
 def check(model: Model) -> None:
-    """Raises OptionError for a model that isn't a translator."""
+    """Raises OptionError for a model that isn't a translator, ModelError for one that can't be."""
     if not isinstance(model.generator, Translator):
         raise OptionError(
             "translate: this model wasn't trained for it; train one with "
             "ganwright train --pairs A/ B/, or --from A/ --to B/"
         )
+    codec = model.codec
+    if not isinstance(codec, PairCodec) or codec.source.channels != model.generator.given:
+        raise ModelError("model.json: 'codec' doesn't say what the translator is given")
 
 
 def translation(model: Model, *, seed: int) -> Translation:
