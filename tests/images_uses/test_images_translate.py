@@ -12,7 +12,7 @@ from PIL import Image
 
 import ganwright as gw
 from ganwright.cli.app import run as command
-from ganwright.modalities.images.maps import MapCodec
+from ganwright.modalities.images.classmaps import MapCodec
 from ganwright.nets.contrast import PatchContrast
 
 Capture = pytest.CaptureFixture[str]

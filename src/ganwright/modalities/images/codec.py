@@ -140,7 +140,7 @@ class ImageCodec(Codec):
         codec._check()
         if "source" not in tree:
             return codec
-        from ganwright.modalities.images.maps import PairCodec
+        from ganwright.modalities.images.classmaps import PairCodec
 
         return PairCodec.of_json(codec, tree["source"])
 

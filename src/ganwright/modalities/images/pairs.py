@@ -22,7 +22,7 @@ from ganwright.data.options import DataOptions
 from ganwright.data.split import split
 from ganwright.modalities.images.content import range_of
 from ganwright.modalities.images.dataset import Decoded, codec_for, decoded
-from ganwright.modalities.images.maps import MapCodec, PairCodec, map_source, values_of
+from ganwright.modalities.images.classmaps import MapCodec, PairCodec, map_source, values_of
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
 from ganwright.modalities.images.spec import AXES, ImageSpec

@@ -21,7 +21,7 @@ from ganwright.game import (
     PenaltyOptions,
 )
 from ganwright.modalities.images.degrade import TASKS
-from ganwright.modalities.images.maps import MapCodec, PairCodec
+from ganwright.modalities.images.classmaps import MapCodec, PairCodec
 from ganwright.modalities.images.nets import RestorerOptions, TranslatorOptions
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import has_alpha

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, ModelError, OptionError
 from ganwright.modalities.images import originals
-from ganwright.modalities.images.maps import MapCodec, PairCodec
+from ganwright.modalities.images.classmaps import MapCodec, PairCodec
 from ganwright.modalities.images.nets import Translator
 from ganwright.modalities.images.pixels import convert_channels, convert_depth
 from ganwright.modalities.images.read.pictures import read_indices
