@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 from ganwright._version import __version__
 
 if TYPE_CHECKING:
-    from ganwright.api import augment, detect, evaluate, fill, load, train
+    from ganwright.api import (
+        augment,
+        detect,
+        evaluate,
+        explore,
+        fill,
+        load,
+        restore,
+        train,
+        translate,
+    )
     from ganwright.base.errors import GanwrightError
     from ganwright.benchmark import Comparison, compare_recipes
     from ganwright.data import Dataset, inspect_data, open_data
@@ -38,12 +48,14 @@ __all__ = [
     "compare_recipes",
     "detect",
     "evaluate",
+    "explore",
     "fill",
     "inspect_data",
     "load",
     "open_data",
     "restore",
     "train",
+    "translate",
     "write_report",
 ]
 
@@ -51,11 +63,13 @@ __all__ = [
 _HOMES = {
     "augment": "ganwright.api",
     "detect": "ganwright.api",
+    "explore": "ganwright.api",
     "fill": "ganwright.api",
     "evaluate": "ganwright.api",
     "load": "ganwright.api",
     "restore": "ganwright.api",
     "train": "ganwright.api",
+    "translate": "ganwright.api",
     "Card": "ganwright.evaluate.card",
     "Comparison": "ganwright.benchmark",
     "compare_recipes": "ganwright.benchmark",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,23 @@ from ganwright.evaluate.scorer import scoring
 from ganwright.model import Model
 from ganwright.train.loop import Observer
 from ganwright.train.progress import shown
-from ganwright.train.run import Run, begin, default_out, go_on, prepare, starting, tasked
+from ganwright.train.run import (
+    TRANSLATE,
+    Run,
+    begin,
+    default_out,
+    go_on,
+    prepare,
+    starting,
+    tasked,
+    translating,
+)
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
+from ganwright.uses import explore as exploring
 from ganwright.uses import fill as filling
 from ganwright.uses import restore as restoring
+from ganwright.uses import translate as translation
 from ganwright.uses.learned import learn
 
 
@@ -28,6 +40,8 @@ def train(
     *,
     recipe: str | os.PathLike[str] | None = None,
     task: str | None = None,
+    to: str | os.PathLike[str] | None = None,
+    paired: bool = True,
     start_from: Run | str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     minutes: float | None = None,
@@ -45,10 +59,12 @@ def train(
     `data` is a built-in name, a path, or in memory a table (pandas, polars, Arrow), an array of images
     n×H×W(×C), or a pair of it and its labels; `recipe` a name or a TOML file (None chooses one);
     `task` (denoise, deblur, inpaint, upscale, colourise) trains on clean images to repair damaged ones, see
-    `restore`; `out` is the run folder (default ``runs/<data>``), which
-    must not exist unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights
-    to begin with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown)
-    bound the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
+    `restore`. `to`, a second path, trains to translate the images of `data` to those there, see
+    `translate`: to those of the same name, or, where they aren't `paired`, to images like them. `out` is
+    the run folder (default ``runs/<data>``), which must not exist unless `resume` continues it.
+    `start_from`, a run or a model's folder, gives the weights to begin with, and the recipe where none is
+    named. `minutes` and `kimg` (thousand real examples shown) bound the training; `settings` maps dotted
+    option paths to values. Scores on held-out examples select the
     model in ``best/``. `stopped`, asked after every round, ends the run as Ctrl-C does: the way to stop
     one that trains in a thread. Raises a GanwrightError: OptionError, DataError, ModelError and RunError
     for wrong input, Interrupted when stopped (resumable), Diverged when rolling back did not help.
@@ -59,6 +75,11 @@ def train(
     (16, 8, 8, 1)
     """
     start = start_from.path if isinstance(start_from, Run) else start_from
+    if to is not None:
+        if task is not None:
+            raise OptionError("task: doesn't go with to, which learns to translate")
+        task, settings = TRANSLATE, {**(settings or {}), **translating(to=to, paired=paired)}
+        out = default_out(data, to) if out is None else out
     if resume:
         if out is None and not isinstance(data, str | os.PathLike):
             raise OptionError(
@@ -194,12 +215,56 @@ def detect(
     >>> import ganwright as gw
     >>> gw.detect("runs/payments", frame).nsmallest(10, "p_value")      # doctest: +SKIP
     """
-    known, run = _model(model), None
-    if not isinstance(model, Model):
-        run = model.path if isinstance(model, Run) else model
+    known, run = _model(model), _run(model)
     folder = None if heatmaps is None else Path(heatmaps)
     found = detecting.detect(known, data, run=run, normal=normal, most=most, heatmaps=folder)
     return found.frame()
+
+
+def explore(
+    model: Model | Run | str | os.PathLike[str],
+    *,
+    invert: Sequence[str | os.PathLike[str]] = (),
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> exploring.Explored:
+    """Views into a model of images: interpolation, directions in the latent, truncation, neighbours …
+
+    `views` have a title, what they say, and files as bytes; `out` is a new folder for the files and a page
+    of all of them. `invert` names image files whose latents are sought. `Model.generate` makes samples
+    from latents of your own. Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.explore("runs/photos", invert=["mine.png"], out="explored/")     # doctest: +SKIP
+    """
+    known, run = _model(model), _run(model)
+    return exploring.explore(known, run=run, invert=invert, out=out, seed=seed)
+
+
+def translate(
+    model: Model | Run | str | os.PathLike[str],
+    data: Any,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> Any:
+    """Pictures translated by a model that was trained with `to`: one plausible answer for each.
+
+    `data` and what comes back are as for `restore`; class maps in memory are their numbers (height, width).
+    Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> gw.train("edges/", to="photos/", out="runs/photos", minutes=20)     # doctest: +SKIP
+    >>> gw.translate("runs/photos", "sketches/", out="photos-of-sketches/")     # doctest: +SKIP
+    """
+    return translation.translate(_model(model), data, out=out, seed=seed)
+
+
+def _run(model: Model | Run | str | os.PathLike[str]) -> str | os.PathLike[str] | None:
+    """Where a model comes from, if that is known."""
+    if isinstance(model, Model):
+        return None
+    return model.path if isinstance(model, Run) else model
 
 
 def restore(

@@ -227,21 +227,57 @@ class Model:
         allowed: Allowed | None = None,
     ) -> Tensor:
         """Samples `start` … `start + count` of a seed as the generator gives them, undecoded."""
-        device = self.device
         latents = self.net.latent.draw_truncated(
             seeds.derive(seed, "sample", "latent"), start, count, *truncation
         )
         uniforms = seeds.uniforms(
             seeds.derive(seed, "sample", "choice"), start, count, self.generator.uniforms
         )
+        return self._made(latents, labels, uniforms, allowed)
+
+    def _made(
+        self,
+        latents: Tensor,
+        labels: np.ndarray | None,
+        uniforms: np.ndarray,
+        allowed: Allowed | None = None,
+    ) -> Tensor:
+        device = self.device
         on_device = None if labels is None else torch.as_tensor(labels, device=device)
         made: Tensor = self.generator.sample(
             latents.to(device),
-            self.generator.start(count, on_device),
+            self.generator.start(len(latents), on_device),
             torch.from_numpy(uniforms.astype(np.float32)).to(device),
             None if allowed is None else torch.from_numpy(allowed.share).float().to(device),
         )
         return made.float() if made.is_floating_point() else made
+
+    @torch.inference_mode()
+    def generate(
+        self, latents: Tensor, label: int | str | Sequence[int | str] | np.ndarray | None = None
+    ) -> Any:
+        """Samples from latents (n, dim) of your own, in the data's own form; `label` as for `sample`.
+
+        Where the model has classes, None draws them as `sample` does. Raises OptionError.
+        """
+        self.must_make_new()
+        n, dim = len(latents), self.net.latent.dim
+        if latents.ndim != 2 or latents.shape[1] != dim or not n:
+            raise OptionError(f"latents: must be (n, {dim}), n ≥ 1; got {tuple(latents.shape)}")
+        labels = self.labels(0, 0, n) if label is None else self._labels_asked(label, n)
+        blocks = []
+        for start in range(0, n, self.generator.block):
+            part = slice(start, start + self.generator.block)
+            here = latents[part].float()
+            uniforms = seeds.uniforms(
+                seeds.derive(0, "sample", "choice"), start, len(here), self.generator.uniforms
+            )
+            made = self._made(here, None if labels is None else labels[part], uniforms)
+            places = seeds.uniforms(
+                seeds.derive(0, "sample", "place"), start, len(here), self.codec.uniforms
+            )
+            blocks.append(self.codec.decode(made, places, start=start))
+        return self.codec.join(blocks)
 
     @torch.inference_mode()
     def redone(self, stored: Tensor, seed: int = 0) -> Iterator[Redone]:

@@ -27,7 +27,7 @@ from ganwright.report.look import Look
 from ganwright.train import plan
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
-SECTIONS = ["samples", "warnings", "card", "time", "memory", "classes", "ends", "how"]
+SECTIONS = ["samples", "warnings", "card", "time", "memory", "classes", "ends", "inside", "how"]
 GENERAL = ["samples", "warnings", "card", "time", "how"]  # where nothing says what the run was of
 LARGEST = 3_000_000
 SCORED = {"train.score_kimg": 0.1, "train.score_features": "pixels"}
@@ -141,6 +141,7 @@ def test_a_whole_run_shows_all(whole: Page) -> None:
     assert sum(alt == "A sample" for alt in alts) == 8
     assert sum(alt == "The nearest training example" for alt in alts) == 8
     assert sum(alt.startswith("10 samples of class") for alt in alts) == 10
+    assert {"From one sample to another", "Truncation"} <= set(alts)
     assert "typically" in card and "fingerprint" in card.lower()
     assert "ganwright train digits --recipe" in card
     assert "score_features" in card  # the recipe, whole

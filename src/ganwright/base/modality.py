@@ -22,7 +22,9 @@ part by name, and the package that asks defines, as a protocol, what it expects 
 | `look` | optional: `LOOK`, what its reports show; `OF_TASKS` beside `tasks` | report |
 | `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
 | `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
+| `explore` | optional: `read`, `views`, what a model's latent means | uses |
 | `restore` | optional: `check`, `read`, `repair`, `arrays`, damaged examples repaired | uses |
+| `translate` | optional: `check`, `translation`, `read`, `arrays`, examples made another kind | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

@@ -21,6 +21,7 @@ from ganwright.cli import (
     detect,
     doctor,
     evaluate,
+    explore,
     fill,
     inspect,
     recipes,
@@ -28,6 +29,7 @@ from ganwright.cli import (
     restore,
     sample,
     train,
+    translate,
 )
 
 EPILOG = """Examples:
@@ -57,7 +59,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 VERBS = (
-    train, sample, evaluate, compare, report, doctor, fill, augment, detect, restore, inspect, recipes,
+    train, sample, evaluate, compare, report, doctor, explore, fill, augment, detect, restore,
+    translate, inspect, recipes,
 )  # fmt: skip
 for verb in VERBS:
     kind = getattr(verb, "COMMAND", None)

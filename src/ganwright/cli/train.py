@@ -24,17 +24,19 @@ EPILOG = """Examples:
   ganwright train photos/ --out runs/photos --resume
   ganwright train photos/ --task denoise --out runs/denoise
   ganwright train few/ --from runs/photos --set train.freeze_d=2
+  ganwright train --pairs edges/ photos/ --out runs/photos-of-edges
+  ganwright train --from summer/ --to winter/ --out runs/winter
 """
 
 
 def command(
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="'digits' or 'shapes'; a folder, .zip, .npz, .npy, idx file or CSV of images; a "
-            "table (.csv, .parquet …); texts or a sparse .npz of counts."
+            "table (.csv, .parquet …); texts or a sparse .npz of counts. Left out with --pairs or --to."
         ),
-    ],
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="A recipe's name, or a recipe.toml [chosen from the data].")
     ] = None,
@@ -66,8 +68,22 @@ def command(
         Path | None,
         typer.Option(
             "--from",
-            metavar="RUN",
-            help="Start from another run's weights; its recipe is the default.",
+            metavar="RUN|A",
+            help="A run: start from its weights; its recipe is the default. With --to: the images to "
+            "translate.",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B",
+            help="With --from A: learn to translate images of A to images like those of B, without pairs.",
+        ),
+    ] = None,
+    pairs: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B", help="Learn to translate images of A to those of the same name in B."
         ),
     ] = None,
     resume: Annotated[
@@ -90,6 +106,15 @@ def command(
         return scoring(data, features, say=lambda text: print(text, file=sys.stderr))
 
     chosen = dict(parse(text) for text in settings or [])
+    if to is not None or pairs is not None:
+        data, target = _translation(data, task, start_from, to, pairs)
+        out = out or runs.default_out(data, target)
+        chosen |= runs.translating(to=target, paired=pairs is not None)
+        task, start_from = runs.TRANSLATE, None
+    if data is None:
+        raise OptionError(
+            "Missing argument 'DATA'; of translation --pairs A/ B/, or --from A/ --to B/, stands for it"
+        )
     if patience is not None:
         chosen["train.patience"] = patience
     if resume:
@@ -119,6 +144,37 @@ def command(
         with watch() as observer:
             runs.begin(prepared, folder, observer=observer, scoring=score_by)
     print(folder.path)
+
+
+def _translation(
+    data: str | None,
+    task: str | None,
+    start_from: Path | None,
+    to: str | None,
+    pairs: tuple[str, str] | None,
+) -> tuple[str, str]:
+    """Which images to translate, and to which. Raises OptionError where options don't go together."""
+    from ganwright.base.errors import OptionError
+    from ganwright.model import FACTS, artefact
+
+    own = "--pairs" if pairs else "--to"
+    if pairs is not None and (to is not None or start_from is not None):
+        raise OptionError("--pairs: names both sets; it doesn't go with --from and --to")
+    if pairs is None and start_from is None:
+        raise OptionError(
+            "--to: goes with --from A/, the images that are to become like those of --to"
+        )
+    if data is not None:
+        raise OptionError(f"{own}: names the images itself; leave out '{data}'")
+    if task is not None:
+        raise OptionError(f"--task: doesn't go with {own}, which learns to translate")
+    given, target = pairs or (str(start_from), str(to))
+    if (artefact(given) / FACTS).is_file():
+        raise OptionError(
+            f"{own}: '{given}' is a trained run; here go images to translate. To start from its weights, "
+            "name the data and leave out --to"
+        )
+    return given, target
 
 
 def told(data: Dataset) -> list[str]:

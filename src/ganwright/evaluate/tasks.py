@@ -41,7 +41,7 @@ def judge_task(subject: Subject, extractor: Extractor, seed: int, n: int | None)
     model, data = subject.model, subject.data
     assert model is not None
     part = cast(TasksPart, modality(model.codec.kind).part("tasks"))
-    task = model.generator.task
+    task, paired = model.generator.task, model.generator.paired
     indices = subject.reference[: min(MOST, n or MOST)]
     results: dict[str, list[Any]] = {}
     stored, _ = data.batch(indices)
@@ -52,7 +52,7 @@ def judge_task(subject: Subject, extractor: Extractor, seed: int, n: int | None)
     truth = data.examples(indices)
     real = extractor.features(truth)
     found = {
-        name: _scores(part, model.codec, extractor, model.codec.join(blocks), truth, real)
+        name: _scores(part, model.codec, extractor, model.codec.join(blocks), truth, real, paired)
         for name, blocks in results.items()
     }
     own = found.pop("")
@@ -87,13 +87,20 @@ NOTES = (
 
 
 def _scores(
-    part: TasksPart, codec: Any, extractor: Extractor, made: Any, truth: Any, real: np.ndarray
+    part: TasksPart,
+    codec: Any,
+    extractor: Extractor,
+    made: Any,
+    truth: Any,
+    real: np.ndarray,
+    paired: bool,
 ) -> dict[str, Estimate]:
     features = extractor.features(made)
     distance = fid(real, features)
     sure = of_fid(distance, {REAL: real, FAKE: features}, {})
     found = {}
-    for name, each in part.measures(codec, made, truth).items():
+    nearness = part.measures(codec, made, truth) if paired else {}
+    for name, each in nearness.items():
         error = float(each.std(ddof=1) / len(each) ** 0.5) if len(each) > 1 else 0.0
         found[name] = normal(float(each.mean()), error, "mean over examples")
     return found | {"fid": sure or Estimate(distance, distance, distance, 0.0, "")}

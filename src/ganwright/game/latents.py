@@ -79,6 +79,9 @@ RESAMPLED: dict[str, Callable[[float, np.ndarray], np.ndarray]] = {
 Truncate = Literal["shrink", "resample"]
 
 
+ROUND = ("normal", "hypersphere")
+
+
 @options
 class LatentOptions:
     """The generator's random input."""
@@ -141,3 +144,23 @@ class LatentOptions:
             return self.draw(seed, start, count) * truncation
         uniform = seeds.uniforms(seed, start, count, self.dim)
         return torch.from_numpy(RESAMPLED[self.kind](truncation, uniform).astype(np.float32))
+
+    @property
+    def is_round(self) -> bool:
+        """Whether latents lie on a sphere or, in many dimensions, near one."""
+        return self.kind in ROUND
+
+    def between(self, a: Tensor, b: Tensor, shares: Tensor) -> Tensor:
+        """Latents on the way from `a` to `b`, (n, dim) each, at `shares` (m,) of it: (n, m, dim).
+
+        Along the great circle (slerp, Shoemake 1985) where latents lie on or near a sphere, as between
+        two of them the straight line leaves it (White 2016, section 2.1); otherwise along that line.
+        """
+        a, b, t = a[:, None], b[:, None], shares[None, :, None]
+        straight = (1 - t) * a + t * b
+        if not self.is_round:
+            return straight
+        cosine = torch.cosine_similarity(a, b, dim=2).clamp(-1, 1)[..., None]
+        angle = torch.arccos(cosine)
+        curved = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+        return torch.where(torch.sin(angle) > 1e-4, curved, straight)

@@ -169,6 +169,7 @@ class Generator(nn.Module):
     fills = False  # generates the hidden parts of an example given the others
     gives_likelihood = False  # whether it has a `negative_log_likelihood`
     task = ""  # what it does to a given example, "denoise" say; none: it makes new ones
+    paired = True  # with a task: whether a real example holds what its result should be
     verb = ""  # the command that puts a generator with a task to use
     tested = ""  # what `exam` does, in words
     derived = ""  # sizes that its options don't say, in words

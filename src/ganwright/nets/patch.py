@@ -29,7 +29,7 @@ class PatchDiscriminatorOptions:
     width: int = Field(default=32, ge=1, le=4096, description="channels at full resolution")
     depth: int = Field(default=2, ge=0, le=8, description="how often the size is halved")
     sees: int = Field(
-        default=0, ge=0, le=16, description="channels of the condition seen beside the picture"
+        default=0, ge=0, le=260, description="channels of the condition seen beside the picture"
     )
 
     def build(self, spec: Spec, latent: int) -> nn.Module:

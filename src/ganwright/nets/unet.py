@@ -8,6 +8,7 @@ is one, shifts the features of the coarsest map and of every finer one on the wa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -41,6 +42,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         widths = [width * min(2**i, WIDEST) for i in range(depth + 1)]
+        self.widths = widths  # of the maps on the way down
         self.unit = 2**depth  # sides are padded to its multiples
         # 3×3 convolutions reach one pixel of their own map each; a corner of it may be anywhere in the unit.
         passes = [4 * blocks] * depth + [2 * blocks]
@@ -61,21 +63,29 @@ class UNet(nn.Module):
                 for weight in module.parameters():
                     nn.init.zeros_(weight)
 
-    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
-        """x (b, before, H, W), z (b, latent) to (b, after, H, W); 0 everywhere at the start."""
-        height, width = x.shape[2:]
+    def features(self, x: Tensor) -> list[Tensor]:
+        """x (b, before, H, W) to the maps of all sizes on the way down, the finest first."""
         x = functional.leaky_relu(self.first(padded(x, self.unit)), LEAK)
         kept = []
         for blocks, down in zip(self.fine, self.down, strict=True):
             x = blocks(x)
             kept.append(x)
             x = functional.leaky_relu(down(x), LEAK)
+        return [*kept, x]
+
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+        """x (b, before, H, W), z (b, latent) to (b, after, H, W); 0 everywhere at the start."""
+        return self.completed(self.features(x), z, x.shape[2:])
+
+    def completed(self, maps: list[Tensor], z: Tensor | None, size: Sequence[int]) -> Tensor:
+        """The result (b, after, *size) from `features`."""
+        *kept, x = maps
         x = self.coarsest(self._shifted(x, z, len(kept)))
         for level in reversed(range(len(kept))):
             x = functional.pixel_shuffle(self.up[level](x), 2) + kept[level]
             x = self.back[level](self._shifted(x, z, level))
         made: Tensor = self.last(x)
-        return made[:, :, :height, :width]
+        return made[:, :, : size[0], : size[1]]
 
     def _shifted(self, x: Tensor, z: Tensor | None, level: int) -> Tensor:
         if z is None or not self.shift:

@@ -91,7 +91,8 @@ class OnDisk:
         rows = []
         for start in range(0, len(chosen), COLUMNS):
             row = slice(start, start + COLUMNS)
-            rows += [given[row], made[row], data.examples(chosen[row])]
+            truth = [data.examples(chosen[row])] if model.generator.paired else []
+            rows += [given[row], made[row], *truth]
         with replacing(path) as aside:
             data.codec.save_snapshot(aside, data.codec.join(rows), COLUMNS)
         return variety(trainer, made, None)

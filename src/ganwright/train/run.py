@@ -42,6 +42,7 @@ DEFAULT_MINUTES = 10.0
 # Makes the scorer of a run from its data and the name of features; None where it can't score.
 Scoring = Callable[[Dataset, str], Scorer | None]
 BUDGET = ("minutes", "kimg")
+TRANSLATE = "translate"  # the task of a translator
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,11 @@ def starting(path: str | os.PathLike[str] | None) -> dict[str, Any]:
     return {} if path is None else {"start.model": os.fspath(path)}
 
 
+def translating(*, to: str | os.PathLike[str], paired: bool) -> dict[str, Any]:
+    """The settings of a run that learns to translate its data to those at a path."""
+    return {"data.image.to": str(Path(to).resolve()), "data.image.paired": paired}
+
+
 def tasked(task: str | None) -> dict[str, Any]:
     """The setting of a run with that task; none without."""
     return {} if task is None else {"generator.task": task}
@@ -239,10 +245,10 @@ def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def default_out(data: str | os.PathLike[str]) -> Path:
-    """Where a run on `data` goes by default: ``runs/<name>``."""
-    (name,) = readable([Path(data).name])
-    return Path("runs") / (name.split(".")[0] or "data")
+def default_out(data: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> Path:
+    """Where a run on `data` goes by default: ``runs/<name>``, ``runs/<name>-to-<name>`` for translation."""
+    names = [readable([Path(one).name])[0] for one in (data, to) if one is not None]
+    return Path("runs") / "-to-".join(name.split(".")[0] or "data" for name in names)
 
 
 def begin(

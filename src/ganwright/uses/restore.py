@@ -36,7 +36,17 @@ class Files(Protocol):
         """Writes each result below `out` under its own name."""
 
 
-class RestorePart(Protocol):
+class Redo(Protocol):
+    """How a modality reads what is to be changed, and gives it back."""
+
+    def read(self, given: Path, mask: Path | None, work: Any) -> Files:
+        """The files at a path. Raises DataError."""
+
+    def arrays(self, given: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+        """Examples in memory, and what gives results the form that they came in. Raises DataError."""
+
+
+class RestorePart(Redo, Protocol):
     """What is asked of a modality's part `restore`."""
 
     def check(self, model: Model, *, mask: bool, scale: int | None) -> None:
@@ -44,12 +54,6 @@ class RestorePart(Protocol):
 
     def repair(self, model: Model, *, scale: int | None, seed: int) -> Any:
         """The model as a function of (array, mask, number of the draw)."""
-
-    def read(self, given: Path, mask: Path | None, work: Any) -> Files:
-        """The files at a path. Raises DataError."""
-
-    def arrays(self, given: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-        """Examples in memory, and what gives results the form that they came in. Raises DataError."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,20 @@ def restore(
     if draws is not None and not 1 <= draws <= MOST_DRAWS:
         raise OptionError(f"--draws: 1 … {MOST_DRAWS}; got {draws}")
     work = part.repair(model, scale=scale, seed=seed)
+    return redone(part, work, data, out=out, mask=mask, draws=draws, say=say)
+
+
+def redone(
+    part: Redo,
+    work: Any,
+    data: Any,
+    *,
+    out: str | os.PathLike[str] | None,
+    mask: Any = None,
+    draws: int | None = None,
+    say: Callable[[str], None],
+) -> Any:
+    """What `work` makes of given examples: files written to `out`, or those in memory given back."""
     if not isinstance(data, str | os.PathLike):
         return _in_memory(part, work, data, mask, draws)
     if out is None:
@@ -96,7 +114,7 @@ def restore(
     return Restored(target, len(files.names), tuple(files.notes))
 
 
-def _in_memory(part: RestorePart, work: Any, data: Any, mask: Any, draws: int | None) -> Any:
+def _in_memory(part: Redo, work: Any, data: Any, mask: Any, draws: int | None) -> Any:
     examples, back = part.arrays(data)
     masks = [None] * len(examples) if mask is None else _masks(part, mask, examples)
     pairs = list(zip(examples, masks, strict=True))
@@ -104,7 +122,7 @@ def _in_memory(part: RestorePart, work: Any, data: Any, mask: Any, draws: int | 
     return done[0] if draws is None else done
 
 
-def _masks(part: RestorePart, mask: Any, examples: list[Any]) -> list[Any]:
+def _masks(part: Redo, mask: Any, examples: list[Any]) -> list[Any]:
     """A mask for each example: one for all, or as many. Raises OptionError for another size."""
     found = [one[:, :, 0] > 0 for one in part.arrays(_as_bytes(mask))[0]]
     found = found * len(examples) if len(found) == 1 else found

@@ -140,7 +140,11 @@ class ImageCodec(Codec):
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"model.json: 'codec' is not readable ({error!r})") from None
         codec._check()
-        return codec
+        if "source" not in tree:
+            return codec
+        from ganwright.modalities.images.classmaps import PairCodec
+
+        return PairCodec.of_json(codec, tree["source"])
 
     def _check(self) -> None:
         sizes = 1 <= self.height <= 2**16 and 1 <= self.width <= 2**16

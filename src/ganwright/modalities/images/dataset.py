@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import channels_of, is_narrow, range_of
 from ganwright.modalities.images.options import ImageOptions
+from ganwright.modalities.images.pixels import NEAREST
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
 from ganwright.modalities.images.spec import AXES, ImageSpec
 
@@ -27,17 +28,49 @@ _MANY = 10  # images from which on classes of one each are not taken as classes
 _USUAL_SHARE = 0.95  # share of images with one size, for all to take it
 
 
-def dataset(source: ImageSource, options: DataOptions) -> Dataset:
-    """Images surveyed, decoded and split; what `open_data` does once it has a source of them."""
+@dataclass(frozen=True)
+class Decoded:
+    """Images of a source, decoded; what could not be, and the rules that were applied, in words."""
+
+    source: ImageSource
+    survey: cache.Survey
+    plan: cache.Plan
+    rows: cache.Rows
+    skipped: tuple[Skipped, ...]
+    rules: tuple[str, ...]
+
+    def name(self, index: int) -> str:
+        """Of a decoded image, by its number."""
+        return self.source.name_of(int(self.rows.kept[index]))
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Its own height and width."""
+        at = self.rows.kept[index]
+        return int(self.survey.heights[at]), int(self.survey.widths[at])
+
+
+def decoded(source: ImageSource, options: DataOptions, *, nearest: bool = False) -> Decoded:
+    """Images surveyed and decoded; `nearest` resizes without mixing pixels. Raises DataError."""
     survey = cache.survey(source)
     _refuse(source, options, _unreadable(source, survey.bad, survey.reasons))
-    plan, rows, rules = _decoded(source, survey, options)
+    plan, rows, rules = _decoded(source, survey, options, nearest)
     bad, reasons = np.append(survey.bad, rows.bad), np.append(survey.reasons, rows.reasons)
     order = np.argsort(bad)
     skipped = _unreadable(source, bad[order], reasons[order])
     _refuse(source, options, skipped)
     _enough(source, len(rows.kept), skipped)
+    return Decoded(source, survey, plan, rows, skipped, (*rules, _reduced(survey)))
+
+
+def dataset(source: ImageSource, options: DataOptions) -> Dataset:
+    """Images surveyed, decoded and split; what `open_data` does once it has a source of them."""
     chosen = options.of(ImageOptions)
+    if chosen.to is not None:
+        from ganwright.modalities.images import pairs
+
+        return pairs.dataset(source, options)
+    found = decoded(source, options)
+    plan, rows, rules = found.plan, found.rows, found.rules
     official = None if source.official is None else source.official[rows.kept]
     if official is not None and official.all() == official.any():  # one part could not be read
         official = None
@@ -54,8 +87,8 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
         labels, classes, parts, rows.hashes, thing="picture"
     )
     low, high, ranged = range_of(rows.extremes[parts.train], plan.dtype)
-    codec = _codec(plan, low, high)
-    rules += [_reduced(survey), ranged]
+    codec = codec_for(plan, low, high)
+    rules = (*rules, ranged)
     doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
     resolved = replace(chosen, size=(plan.height, plan.width), channels=codec.channels)
     return Dataset(
@@ -75,7 +108,7 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
         heldout=parts.heldout,
         dropped=parts.dropped,
         hashes=rows.hashes,
-        skipped=skipped,
+        skipped=found.skipped,
         ignored=dict(source.ignored),
         options=options.having(resolved),
         notes=tuple(
@@ -128,13 +161,15 @@ def plan_for(
 
 
 def _decoded(
-    source: ImageSource, survey: cache.Survey, options: DataOptions
+    source: ImageSource, survey: cache.Survey, options: DataOptions, nearest: bool
 ) -> tuple[cache.Plan, cache.Rows, list[str]]:
     """The decoded examples: planned by the files' headers, then by their content.
 
     The shape of an array says how many channels are meant; the mode of a file is often an accident.
     """
     plan, rule = plan_for(source, survey, options)
+    if nearest:
+        plan = replace(plan, fit=f"{plan.fit}{NEAREST}")
     rows = cache.rows(source, survey, plan)
     if options.of(ImageOptions).channels or source.kind not in PICTURE_FILES or not len(rows.kept):
         return plan, rows, [rule]
@@ -224,7 +259,8 @@ def _identities(source: ImageSource, kept: np.ndarray) -> tuple[np.ndarray, np.n
     return numbers.astype(np.int64), np.frombuffer(b"".join(marks), np.uint64)[numbers], note
 
 
-def _codec(plan: cache.Plan, low: float, high: float) -> ImageCodec:
+def codec_for(plan: cache.Plan, low: float, high: float) -> ImageCodec:
+    """The codec of decoded images whose values lie in [low, high]."""
     return ImageCodec(
         height=plan.height,
         width=plan.width,

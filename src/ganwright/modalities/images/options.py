@@ -59,6 +59,19 @@ class ImageOptions:
         "trained on or held out together, the model learns no classes, and cards say how near its "
         "samples come to identities it was trained on.",
     )
+    to: str | None = Field(
+        default=None,
+        description="A second folder: images that those of the data should be translated to.",
+    )
+    paired: bool = Field(
+        default=True,
+        description="With `to`: images of one name belong together. False: the two sets are unrelated.",
+    )
+    maps: bool | None = Field(
+        default=None,
+        description="With `to`: whether the data are class maps, read as a channel for each number. None: if "
+        "all are index-colour files with one palette.",
+    )
 
 
 Options = ImageOptions

@@ -16,6 +16,9 @@ WHITE = {"uint8": 255, "uint16": 65535, "float32": 1.0}
 _LUMA = (19595, 38470, 7471)  # ITU-R 601 in 1/65536, as Pillow has it
 
 
+NEAREST = "-nearest"  # after the name of a fit: the nearest pixel, for numbers that can't be mixed
+
+
 def has_alpha(channels: int) -> bool:
     return channels in (2, 4)
 
@@ -77,16 +80,19 @@ def fit_to(array: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     one does. Alpha is premultiplied. ``crop`` covers the size and cuts equally on both sides;
     ``pad`` fits inside and fills the rest with the mean of the picture's border (transparent
     where there is alpha); ``stretch`` ignores the aspect; ``cut`` takes the middle at the picture's own
-    scale, where it is larger on both sides, else it is ``crop``.
+    scale, where it is larger on both sides, else it is ``crop``. A fit that ends in `NEAREST` is for class
+    numbers (h, w, 1): every pixel is one of the picture's, and ``pad`` is ``crop``.
     """
     if array.shape[:2] == size:
         return array
-    if fit == "pad":
+    fit, nearest = fit.removesuffix(NEAREST), fit.endswith(NEAREST)
+    if fit == "pad" and not nearest:
         return _pad(array, size)
     height, width = array.shape[:2]
-    if fit == "stretch":
-        return _resize(array, size, (0.0, 0.0, width, height))
-    return _resize(array, size, _centre_box(height, width, size, own_scale=fit == "cut"))
+    box: tuple[float, ...] = (0.0, 0.0, width, height)
+    if fit != "stretch":
+        box = _centre_box(height, width, size, own_scale=fit == "cut")
+    return _resize(array, size, box, Image.Resampling.NEAREST if nearest else None)
 
 
 def _centre_box(
@@ -142,9 +148,15 @@ def _border_mean(array: np.ndarray) -> np.ndarray:
     return _back(np.concatenate(edges).mean(axis=0, dtype=np.float64), array.dtype)
 
 
-def _resize(array: np.ndarray, size: tuple[int, int], box: tuple[float, ...]) -> np.ndarray:
+def _resize(
+    array: np.ndarray,
+    size: tuple[int, int],
+    box: tuple[float, ...],
+    filter_: Image.Resampling | None = None,
+) -> np.ndarray:
     grows = size[0] > box[3] - box[1] or size[1] > box[2] - box[0]
-    filter_ = Image.Resampling.BICUBIC if grows else Image.Resampling.LANCZOS
+    if filter_ is None:
+        filter_ = Image.Resampling.BICUBIC if grows else Image.Resampling.LANCZOS
 
     def one(plane: np.ndarray) -> np.ndarray:
         # Pillow premultiplies LA and RGBA by itself.

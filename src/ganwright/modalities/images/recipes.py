@@ -18,9 +18,10 @@ from ganwright.game import (
     OptimiserOptions,
     PenaltyOptions,
 )
-from ganwright.modalities.images.choice import choose
+from ganwright.modalities.images.choice import choose as chosen_by_budget
+from ganwright.modalities.images.classmaps import MapCodec, PairCodec
 from ganwright.modalities.images.degrade import TASKS
-from ganwright.modalities.images.nets import RestorerOptions
+from ganwright.modalities.images.nets import RestorerOptions, TranslatorOptions
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.pixels import has_alpha
 from ganwright.nets import (
@@ -35,6 +36,7 @@ from ganwright.nets import (
     R3GANDiscriminatorOptions,
     R3GANGeneratorOptions,
 )
+from ganwright.train.plan import Trials
 from ganwright.train.recipes import Recipe, Row, TrainOptions
 
 __all__ = ["RECIPES", "choose", "for_task"]
@@ -254,6 +256,17 @@ def _published_row(side: int, source: str) -> Row:
     )
 
 
+def _translate() -> Recipe:
+    restorer = _restore()
+    return replace(
+        restorer,
+        name="translate",
+        generator=TranslatorOptions(),
+        discriminator=PatchDiscriminatorOptions(),
+        game=replace(restorer.game, adversarial_every=1),
+    )
+
+
 RECIPES: dict[str, Row] = {
     "mlp": Row(
         make=_mlp,
@@ -327,7 +340,14 @@ RECIPES: dict[str, Row] = {
         summary="a U-Net that repairs damaged images, against a discriminator of patches; for --task",
         mended="normalised by instance, so that large pictures fell apart into tiles",
     ),
+    "translate": Row(
+        make=_translate,
+        summary="a U-Net that makes another kind of picture from one, against a discriminator of patches; "
+        "for --pairs, and for --from with --to",
+        mended="took the noise for granted that dropout is, and one size of picture",
+    ),
 }
+PAIRED_L1, CONTRAST = 100, 1  # weights: Isola et al. 2017; Park et al. 2020
 # What depends on the task. A hole can be filled in many ways, of which L1 knows only the mean: at 10 what
 # is made stayed soft (docs/benchmarks.md).
 FOR_TASK: dict[str, dict[str, Any]] = {
@@ -340,11 +360,14 @@ def for_task(
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe of a task on these images, and what it learns from. Raises UnknownName.
 
-    Unless `settings` say otherwise, damage is learned at the images' own scale: resized ones are sharper.
+    Unless `settings` say otherwise, it is learned at the images' own scale: resized ones are sharper.
     """
-    damage, chosen = TASKS[task], data.options.of(ImageOptions)
+    chosen = data.options.of(ImageOptions)
     if not {"data.size", "data.fit"} & {name.replace("data.image.", "data.") for name in settings}:
         chosen = replace(chosen, size=None, fit="cut")
+    if task == "translate":
+        return _for_translation(data, chosen)
+    damage = TASKS[task]
     if has_alpha(data.codec.channels):  # `restore` keeps it as it is
         chosen = replace(chosen, channels=data.codec.channels - 1)
     channels = chosen.channels or data.codec.channels
@@ -352,3 +375,29 @@ def for_task(
     recipe = override(RECIPES["restore"].make(), about | FOR_TASK.get(task, {}))
     recipe = replace(recipe, data=data.options.having(chosen))
     return recipe, (f"recipe restore: learns to {task} from clean pictures; damage: {damage.says}",)
+
+
+def _for_translation(data: Dataset, chosen: ImageOptions) -> tuple[Recipe, tuple[str, ...]]:
+    codec, paired = data.codec, chosen.paired
+    given = codec.source.channels
+    settings = {
+        "generator.given": given,
+        "generator.maps": isinstance(codec.source, MapCodec),
+        "generator.paired": paired,
+        "generator.mirror": paired,  # unpaired, results would come out mirrored, too
+        "discriminator.sees": given if paired else 0,
+        "game.likelihood": PAIRED_L1 if paired else CONTRAST,
+    }
+    by = "pairs of pictures" if paired else "two unrelated sets of pictures"
+    why = f"recipe translate: learns to translate {codec.source.makes} from {by}"
+    recipe = override(RECIPES["translate"].make(), settings)
+    return replace(recipe, data=data.options.having(chosen)), (why,)
+
+
+def choose(
+    data: Dataset, *, minutes: float | None, trials: Trials
+) -> tuple[Recipe, tuple[str, ...]]:
+    """A recipe for these images and this budget, and the reasons in whole sentences."""
+    if isinstance(data.codec, PairCodec):
+        return _for_translation(data, data.options.of(ImageOptions))
+    return chosen_by_budget(data, minutes=minutes, trials=trials)

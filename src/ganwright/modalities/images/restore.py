@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -70,6 +70,8 @@ class Repair:
         if alpha is None:
             return made
         return np.concatenate([made, self._alpha(alpha)], 2)
+
+    read = staticmethod(originals.pixels)  # a file's pixels
 
     def check(self, channels: int, name: str) -> None:
         """Raises DataError where the model can't see all the channels."""
@@ -149,10 +151,22 @@ def read(given: Path, mask: Path | None, work: Repair) -> Files:
     return Files(given, mask, work)
 
 
+class Work(Protocol):
+    """What is done to each file."""
+
+    def check(self, channels: int, name: str) -> None:
+        """Raises DataError where the model can't see all the channels."""
+
+    def read(self, path: Path) -> np.ndarray:
+        """Raises Unreadable."""
+
+    def __call__(self, array: np.ndarray, mask: np.ndarray | None, draw: int) -> np.ndarray: ...
+
+
 class Files:
     """The files that can be repaired, in order; `skipped` says why others can't."""
 
-    def __init__(self, given: Path, masks: Path | None, work: Repair) -> None:
+    def __init__(self, given: Path, masks: Path | None, work: Work) -> None:
         self.root = given if given.is_dir() else given.parent
         self.work, self.masks = work, masks
         self.names: list[Path] = []
@@ -207,7 +221,7 @@ class Files:
     def _write(self, out: Path, name: Path, draws: int) -> None:
         original, array = (
             originals.Original.of(self.root / name),
-            originals.pixels(self.root / name),
+            self.work.read(self.root / name),
         )
         path = None if self.masks is None else originals.mask_for(self.masks, name)
         mask = None if path is None else originals.mask(path)

@@ -13,6 +13,7 @@ from ganwright.data import Dataset
 from ganwright.evaluate import Card
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
+from ganwright.modalities.images import explore
 from ganwright.modalities.images.look import gallery
 from ganwright.modalities.images.look.redone import RedoneLook
 from ganwright.model import Model
@@ -20,11 +21,12 @@ from ganwright.report import charts
 from ganwright.report.charts import Chart
 from ganwright.report.curves import class_shares
 from ganwright.report.facts import Facts, spaced
-from ganwright.report.inline import Inline
+from ganwright.report.inline import Inline, inline
 from ganwright.report.look import Findings, Look, Say, Shown, SideBySide
 from ganwright.report.templates import template
 
 MARKS = 40  # snapshots whose classes are counted
+INSIDE_ROWS, INSIDE_BYTES = 4, 40_000
 
 
 @dataclass(kw_only=True)
@@ -39,12 +41,18 @@ class _Images:
     rows: list[gallery.ClassRow] = field(default_factory=list)
     shares: list[tuple[float, list[float]]] = field(default_factory=list)
     share_names: tuple[str, ...] = ()
+    inside: list[tuple[explore.Drawn, Inline]] = field(default_factory=list)
 
 
 class ImageLook(Look):
     """Images in a report."""
 
-    sections = (("memory", "Memory"), ("classes", "Classes"), ("ends", "Best and worst"))
+    sections = (
+        ("memory", "Memory"),
+        ("classes", "Classes"),
+        ("ends", "Best and worst"),
+        ("inside", "Inside"),
+    )
     simplest = "a multivariate Gaussian fitted to the training images"
     failures: Mapping[str, str] = {
         "close": "the nearest neighbours of the samples could not be found",
@@ -100,7 +108,14 @@ def _looked_at(facts: Facts, found: Findings, say: Say) -> _Images:
             images.shares = gallery.shares_over_time(marks, codec, extractor)
     agreed = {} if images.close is None else images.close.agreed
     images.rows = found.attempt("classes", lambda: gallery.by_class(model, agreed)) or []
+    images.inside = found.attempt("inside", lambda: _inside(model)) or []
     return images
+
+
+def _inside(model: Model) -> list[tuple[explore.Drawn, Inline]]:
+    """What `ganwright explore` shows, in small."""
+    drawn = explore.drawings(model, rows=INSIDE_ROWS, few=True)
+    return [(one, inline(one.picture, one.title, most=INSIDE_BYTES)) for one in drawn]
 
 
 def _extractor(card: Card | None, data: Dataset) -> Extractor:

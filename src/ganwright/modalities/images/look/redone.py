@@ -33,7 +33,7 @@ class RedoneLook(Look):
         grids = gallery.over_time(marks, gallery.codec_of(model))
         shown = [(kimg, grid) for (kimg, _), grid in zip(marks, grids, strict=True) if grid]
         return Shown(
-            samples=_render("redone.html", task=model.generator.task, triples=triples),
+            samples=_render("redone.html", generator=model.generator, triples=triples),
             over_time=_render("over_time.html", images={"snapshots": shown}, same="images"),
         )
 
@@ -49,9 +49,10 @@ def _triples(found: Findings) -> Inline | None:
     given, made = (
         codec.join(blocks_) for blocks_ in ([b.given for b in blocks], [b.made for b in blocks])
     )
-    cells = np.stack([given, made, data.examples(chosen)], 1).reshape(-1, *made.shape[1:])
-    grid = codec.grid(cells, 3 * ACROSS, max(1, SIDE // max(cells.shape[1:3])))
-    alt = f"{len(chosen)} held-out images: as given, the result, the truth"
+    truth = [data.examples(chosen)] if model.generator.paired else []
+    cells = np.stack([given, made, *truth], 1).reshape(-1, *made.shape[1:])
+    grid = codec.grid(cells, (2 + len(truth)) * ACROSS, max(1, SIDE // max(cells.shape[1:3])))
+    alt = f"{len(chosen)} held-out images: as given, the result{', the truth' if truth else ''}"
     return gallery.inline(grid, alt, most=600 * gallery.KB)
 
 

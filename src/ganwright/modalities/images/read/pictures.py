@@ -97,6 +97,20 @@ def pixels_of(image: Image.Image, mode: str | None = None) -> np.ndarray:
     return _deep(turned, mode) if deep else np.asarray(_converted(turned, mode))
 
 
+def read_indices(file: BinaryIO) -> np.ndarray:
+    """The numbers of an index-colour or grey file (height, width, 1), upright. Raises Unreadable."""
+    with _opened(file) as image:
+        if image.mode not in ("P", "L"):
+            raise Unreadable("is neither index-colour nor grey, so no class map")
+        return np.asarray(ImageOps.exif_transpose(image))[:, :, None]
+
+
+def palette_of(file: BinaryIO) -> bytes | None:
+    """The palette of an index-colour file; None of others. Raises Unreadable."""
+    with _opened(file) as image:
+        return bytes(image.getpalette("RGB") or []) if image.mode == "P" else None
+
+
 _KINDS = {
     "L": (1, "uint8"),
     "LA": (2, "uint8"),
