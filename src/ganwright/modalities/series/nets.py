@@ -22,7 +22,7 @@ from ganwright.modalities.series.innovations import factors
 from ganwright.modalities.series.spec import SeriesSpec
 from ganwright.nets.layers import LEAK, Discriminator, Generator, Head
 
-COARSE = 4  # steps that share one of the latent's features
+FINEST = 64  # places in time at which the latent has features of its own
 LARGEST = 6.0  # of asinh(innovation): 200 deviations
 ALONE = 0.5  # share of training windows of which nothing is given
 TINY = 1e-6
@@ -143,7 +143,7 @@ class SeriesGenerator(Generator):
         self.register_buffer("described", table, persistent=False)
         self.told = Described(spec)
         seen, masks = spec.shape[0], len(spec.holes)
-        self.coarse = -(-self.length // COARSE)
+        self.coarse = min(self.length, FINEST)
         self.input = Convolution(self.channels + seen + 1, o.width, 1, 1, 1.0)
         self.latent = nn.Linear(latent + self.told.features, o.width * self.coarse)
         count = o.blocks or max(2, math.ceil(math.log2(self.length / 4)) + 1)
