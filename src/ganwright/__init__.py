@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganwright._version import __version__
 
 if TYPE_CHECKING:
-    from ganwright.api import augment, detect, evaluate, fill, load, train
+    from ganwright.api import augment, detect, evaluate, fill, forecast, load, train
     from ganwright.base.errors import GanwrightError
     from ganwright.benchmark import Comparison, compare_recipes
     from ganwright.data import Dataset, inspect_data, open_data
@@ -39,6 +39,7 @@ __all__ = [
     "detect",
     "evaluate",
     "fill",
+    "forecast",
     "inspect_data",
     "load",
     "open_data",
@@ -51,6 +52,7 @@ _HOMES = {
     "augment": "ganwright.api",
     "detect": "ganwright.api",
     "fill": "ganwright.api",
+    "forecast": "ganwright.api",
     "evaluate": "ganwright.api",
     "load": "ganwright.api",
     "train": "ganwright.api",

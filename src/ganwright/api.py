@@ -19,6 +19,7 @@ from ganwright.train.run import Run, begin, default_out, go_on, prepare, startin
 from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import fill as filling
+from ganwright.uses import forecast as forecasting
 from ganwright.uses.learned import learn
 
 
@@ -192,6 +193,20 @@ def detect(
     folder = None if heatmaps is None else Path(heatmaps)
     found = detecting.detect(known, data, run=run, normal=normal, most=most, heatmaps=folder)
     return found.frame()
+
+
+def forecast(
+    model: Model | Run | str | os.PathLike[str], given: Any, *, n: int = 10, seed: int = 0
+) -> Any:
+    """`n` futures of each series in `given`, a file or frame: a pandas DataFrame.
+
+    Rows have the columns of the data, times that go on from the last given one, and a column `draw`.
+    Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> futures = gw.forecast("runs/load", "history.csv", n=100)        # doctest: +SKIP
+    """
+    return forecasting.forecast(_model(model), given, draws=n, seed=seed).to_pandas()
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:

@@ -199,8 +199,12 @@ class Model:
         labels: np.ndarray | None = None,
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
         allowed: Allowed | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
-        """Samples `start` … `start + count` of a seed as the generator gives them, undecoded."""
+        """Samples `start` … `start + count` of a seed as the generator gives them, undecoded.
+
+        `condition` is what the generator goes on from; None: the labels alone.
+        """
         device = self.device
         latents = self.net.latent.draw_truncated(
             seeds.derive(seed, "sample", "latent"), start, count, *truncation
@@ -211,7 +215,7 @@ class Model:
         on_device = None if labels is None else torch.as_tensor(labels, device=device)
         made: Tensor = self.generator.sample(
             latents.to(device),
-            self.generator.start(count, on_device),
+            self.generator.start(count, on_device) if condition is None else condition.to(device),
             torch.from_numpy(uniforms.astype(np.float32)).to(device),
             None if allowed is None else torch.from_numpy(allowed.share).float().to(device),
         )

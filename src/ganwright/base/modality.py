@@ -20,6 +20,7 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 | `look` | optional: `LOOK`, what its reports show | report |
 | `grow` | optional: `growth`, `default_out`, data with new examples added | uses |
 | `detect` | optional: `read`, `detector`, `look`, `reasons`, which examples are odd and why | uses |
+| `forecast` | optional: `futures`, `write`, how given series go on | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """

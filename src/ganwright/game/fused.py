@@ -152,7 +152,9 @@ class _Recording(TorchFunctionMode):
         if func in _SUMS or func in _JOINS:
             terms = args[0] if func in _JOINS else args
             learned = any(isinstance(t, Tensor) and t.requires_grad for t in terms)
-            fixed = {i for i, t in enumerate(terms) if not self._is_feature(t)} if learned else set()
+            fixed = (
+                {i for i, t in enumerate(terms) if not self._is_feature(t)} if learned else set()
+            )
             if fixed and (func in _SUMS or any(terms[i].requires_grad for i in fixed)):
                 raise Unfit("a sum of features and something else")
             if func in _JOINS:
@@ -217,9 +219,7 @@ class _Recording(TorchFunctionMode):
 class _Tangent(TorchFunctionMode):
     """The second pass: the same layers without biases, with the slopes of the first."""
 
-    def __init__(
-        self, products: list[Product], kinks: list[Kink], fixed: list[set[int]]
-    ) -> None:
+    def __init__(self, products: list[Product], kinks: list[Kink], fixed: list[set[int]]) -> None:
         super().__init__()
         self.products, self.kinks, self.fixed = iter(products), iter(kinks), iter(fixed)
         self.entered: list[Tensor] = []  # each product, in order

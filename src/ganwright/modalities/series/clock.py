@@ -39,7 +39,7 @@ class Clock:
     months: int = 0
     ends: bool = False
     regular: bool = True
-    decimals: int | None = 0
+    decimals: int | None = None
 
     @property
     def dated(self) -> bool:
@@ -213,7 +213,9 @@ def _monthly(clock: Clock, runs: list[np.ndarray]) -> Clock | None:
     last = (days + np.timedelta64(1, "D")).astype("datetime64[M]") != months
     if not (last.all() or (day == day[0]).all()):
         return None
-    gaps = np.concatenate([np.diff(_dates(t).astype("datetime64[M]").astype(np.int64)) for t in runs])
+    gaps = np.concatenate(
+        [np.diff(_dates(t).astype("datetime64[M]").astype(np.int64)) for t in runs]
+    )
     size = int(np.gcd.reduce(gaps))
     ends = bool(last.all() and not (day == day[0]).all())
     return replace(clock, months=size, ends=ends) if size else None

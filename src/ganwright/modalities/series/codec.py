@@ -27,7 +27,7 @@ from ganwright.modalities.series.columns import (
     TIME,
     Column,
 )
-from ganwright.modalities.series.innovations import autocovariances, carried, factors
+from ganwright.modalities.series.innovations import Memory, carried, fitted
 from ganwright.modalities.series.options import LONGEST
 from ganwright.modalities.series.read import Series
 from ganwright.modalities.series.scale import Scale
@@ -78,7 +78,7 @@ class SeriesCodec(Codec):
         some = begins[:: -(-len(begins) // FITTED)]
         raw = series.values[some[:, None] + np.arange(length)]
         scaled = carried(np.stack([s.forth(raw[..., c]) for c, s in enumerate(scales)], 2))
-        memory = np.stack([autocovariances(scaled[..., c]) for c in range(len(scales))])
+        means, covariances = fitted(scaled)
         described, sizes = _described(series, found)
         classes = next((c.values for c in series.columns if c.role == CLASS), ())
         numeric = np.array(sizes, bool) == 0
@@ -90,7 +90,9 @@ class SeriesCodec(Codec):
             classes=classes,
             channels=len(scales),
             holes=holes,
-            memory=_rounded(memory),
+            present=_rounded(np.clip(1 - np.isnan(values).mean(0)[list(holes)], 1e-3, 0.999)),
+            means=_rounded(means),
+            covariances=_rounded(covariances),
             sizes=sizes,
             middles=_rounded(middles),
             spreads=_rounded(np.where(spreads > 0, spreads, 1.0)),
@@ -138,9 +140,9 @@ class SeriesCodec(Codec):
         return (*found, *(c for c in self.columns if c.role == CLASS))
 
     @cached_property
-    def factors(self) -> tuple[np.ndarray, np.ndarray]:
-        """L and L⁻¹ (C, T, T) of the channels."""
-        return factors(np.array(self.seen.memory).reshape(self.width, self.length))
+    def memory(self) -> Memory:
+        """How the channels' values go on from those before."""
+        return self.seen.memory
 
     # --- both ways ------------------------------------------------------------------------------
 
@@ -153,7 +155,8 @@ class SeriesCodec(Codec):
         x = self.scaled(examples[..., : self.width])
         there = ~np.isnan(x)
         values = carried(x).transpose(0, 2, 1)
-        innovations = np.arcsinh(np.einsum("cts,bcs->bct", self.factors[1], values))
+        moved = values - self.memory.means
+        innovations = np.arcsinh(np.einsum("cts,bcs->bct", self.memory.back, moved))
         masks = there.transpose(0, 2, 1)[:, list(self.seen.holes)]
         told = examples[..., self.width :].transpose(0, 2, 1)
         return np.concatenate([innovations, values, masks, told], 1).astype(np.float32)
@@ -176,7 +179,9 @@ class SeriesCodec(Codec):
             if column.decimals is not None:
                 values = np.clip(np.round(values, column.decimals), scale.low, scale.high)
             if c in self.seen.holes:
-                values = np.where(made[:, 2 * count + self.seen.holes.index(c)] > 0.5, values, np.nan)
+                values = np.where(
+                    made[:, 2 * count + self.seen.holes.index(c)] > 0.5, values, np.nan
+                )
             channels.append(values)
         told = made[:, seen:]
         return np.concatenate([np.stack(channels, 1), told], 1).transpose(0, 2, 1)
@@ -299,8 +304,17 @@ class SeriesCodec(Codec):
                 sizes=tuple(int(size) for size in tree["sizes"]),
                 **{name: tuple(unpack(tree[name], name).tolist()) for name in _NUMBERS},
             )
-            codec = cls(columns=columns, clock=times.from_json(tree["clock"]), scales=scales, seen=spec)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, pa.ArrowException) as e:
+            codec = cls(
+                columns=columns, clock=times.from_json(tree["clock"]), scales=scales, seen=spec
+            )
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            pa.ArrowException,
+        ) as e:
             raise ModelError(f"model.json: 'codec' is not readable ({e!r:.200})") from None
         spec.check()
         fits = len(codec.channels) == len(scales) and len(codec.statics) == len(spec.sizes)
@@ -309,7 +323,7 @@ class SeriesCodec(Codec):
         return codec
 
 
-_NUMBERS = ("memory", "middles", "spreads", "described")
+_NUMBERS = ("present", "means", "covariances", "middles", "spreads", "described")
 
 
 def _described(series: Series, found: Windows) -> tuple[np.ndarray, tuple[int, ...]]:

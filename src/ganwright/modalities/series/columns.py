@@ -37,9 +37,9 @@ class Column:
             return pa.array(np.array(self.values, object)[places], pa.string(), mask=missing)
         kind = pa.type_for_alias(self.type)
         if pa.types.is_integer(kind):
-            return pa.array(np.rint(np.where(missing, 0, codes)).astype(np.int64), mask=missing).cast(
-                kind
-            )
+            return pa.array(
+                np.rint(np.where(missing, 0, codes)).astype(np.int64), mask=missing
+            ).cast(kind)
         rounded = codes if self.decimals is None else np.round(codes, self.decimals)
         return pa.array(rounded, pa.float64(), mask=missing).cast(kind)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -153,14 +154,18 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     deep = [name for name, array in arrays.items() if array.ndim == 3]
     name = "samples" if "samples" in deep else deep[0] if len(deep) == 1 else ""
     if not name:
-        raise DataError(f"'{path}' needs one array (series, time, channels); it holds {_shapes(arrays)}")
+        raise DataError(
+            f"'{path}' needs one array (series, time, channels); it holds {_shapes(arrays)}"
+        )
     labels = arrays.get("labels")
     fits = labels is not None and labels.shape == arrays[name].shape[:1]
     return arrays[name], labels if fits else None
 
 
 def _shapes(arrays: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:5]) or "nothing"
+    return (
+        ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:5]) or "nothing"
+    )
 
 
 def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
@@ -216,7 +221,7 @@ def _said(found: Windows, channels: int, chosen: SeriesOptions, derived: bool) -
 
 
 def _pairs(bounds: np.ndarray) -> list[tuple[int, int]]:
-    return [(int(a), int(b)) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
 
 
 def _blocks(rows: StoredWindows) -> Iterator[np.ndarray]:

@@ -38,10 +38,9 @@ def series_of(codec: SeriesCodec, source: SeriesSource) -> Series:
     known = {column.name for column in codec.columns}
     ids = [column.name for column in codec.columns if column.role == ID]
     owner = f"'{source.path}'"
-    if source.array:
-        found = read(source, SeriesOptions())
-    else:
-        found = _read(codec, source, known, ids, owner)
+    found = (
+        read(source, SeriesOptions()) if source.array else _read(codec, source, known, ids, owner)
+    )
     own = [column.name for column in found.channels]
     own = ["" if name == "" else name for name in own]
     wanted = [column.name for column in codec.channels]
@@ -53,7 +52,9 @@ def series_of(codec: SeriesCodec, source: SeriesSource) -> Series:
             values[:, c] = found.clock.step
         else:
             values[:, c] = _constant(found, name, owner)
-    statics = np.stack([_told(found, c, owner) for c in codec.statics], 1) if codec.statics else None
+    statics = (
+        np.stack([_told(found, c, owner) for c in codec.statics], 1) if codec.statics else None
+    )
     told = np.empty((len(found.names), 0)) if statics is None else statics
     return replace(found, values=values, statics=told, classes=None)
 
@@ -151,7 +152,9 @@ def histories_in(codec: SeriesCodec, source: Any, most: int | None = None) -> Hi
         raise OptionError(f"given: must be 1 to {codec.length - 1} steps; got {most}")
     series = series_of(codec, source)
     count = len(series.names)
-    examples = np.full((count, codec.length, series.values.shape[1] + series.statics.shape[1]), np.nan)
+    examples = np.full(
+        (count, codec.length, series.values.shape[1] + series.statics.shape[1]), np.nan
+    )
     lengths, begins = np.zeros(count, np.int64), np.zeros(count)
     for i, (a, b) in enumerate(zip(series.bounds, series.bounds[1:], strict=False)):
         lengths[i] = min(most, b - a)

@@ -11,7 +11,9 @@ from ganwright.data.inspect import Inspection, Lines, general
 from ganwright.data.options import DataOptions
 from ganwright.modalities.series.columns import CONSTANT, ID
 from ganwright.modalities.series.dataset import SeriesSource, dataset
+from ganwright.modalities.series.innovations import carried
 from ganwright.modalities.series.options import SeriesOptions
+from ganwright.modalities.series.quality import autocorrelations
 from ganwright.modalities.series.scale import Scale
 
 _FEW, _NAMED = 200, 40
@@ -72,19 +74,27 @@ def inspect(found: SeriesSource, options: DataOptions) -> SeriesInspection:
     data = dataset(found, options)
     codec, series = data.codec, data.rows.series
     lengths = np.diff(series.bounds)
-    memory = np.array(codec.seen.memory).reshape(codec.width, -1)
+    scaled = codec.scaled(
+        data.examples(data.train[:: -(-len(data.train) // 1000)])[..., : codec.width]
+    )
+    memory = autocorrelations(carried(scaled))[0]
     channels = {
-        name: _channel(series.values[:, c], codec.scales[c], memory[c])
+        name: _channel(series.values[:, c], codec.scales[c], float(memory[c]))
         for c, name in enumerate(codec.names)
     }
     ends = codec.clock.written(series.times[[0, -1]]).to_pylist()
     warnings = (
-        (len(data.train) < _FEW, f"few windows: {len(data.train):,} to train on, which may be memorised"),
+        (
+            len(data.train) < _FEW,
+            f"few windows: {len(data.train):,} to train on, which may be memorised",
+        ),
         (not len(data.heldout), "nothing is held out: scores will be too optimistic"),
     )
     roles = {c.name: c.role for c in codec.columns}
     classes = codec.seen.classes
-    counts = [] if data.labels is None else np.bincount(data.labels, minlength=len(classes)).tolist()
+    counts = (
+        [] if data.labels is None else np.bincount(data.labels, minlength=len(classes)).tolist()
+    )
     return SeriesInspection(
         **general(data),
         rows=len(series.values),
@@ -105,10 +115,10 @@ def inspect(found: SeriesSource, options: DataOptions) -> SeriesInspection:
     )
 
 
-def _channel(values: np.ndarray, scale: Scale, memory: np.ndarray) -> dict[str, Any]:
+def _channel(values: np.ndarray, scale: Scale, memory: float) -> dict[str, Any]:
     there = values[~np.isnan(values)]
     return {
         "low": float(there.min()), "high": float(there.max()),
         "missing": 1 - len(there) / len(values),
-        "memory": float(memory[1] / memory[0]) if memory[0] > 0 else 0.0, "bend": scale.bend,
+        "memory": memory, "bend": scale.bend,
     }  # fmt: skip

@@ -18,7 +18,6 @@ from torch.nn.functional import interpolate, leaky_relu, one_hot
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
 from ganwright.base.spec import Spec
-from ganwright.modalities.series.innovations import factors
 from ganwright.modalities.series.spec import SeriesSpec
 from ganwright.nets.layers import LEAK, Discriminator, Generator, Head
 
@@ -128,17 +127,22 @@ class SeriesGenerator(Generator):
     describes its series; NaN there is drawn from the training windows.
     """
 
+    means: Tensor
     colour: Tensor
     whiten: Tensor
+    spreads: Tensor
     described: Tensor
 
     def __init__(self, o: SeriesGeneratorOptions, spec: SeriesSpec, latent: int) -> None:
         super().__init__()
         self.spec, self.channels, self.length = spec, spec.channels, spec.length
-        memory = np.array(spec.memory).reshape(spec.channels, spec.length)
-        for name, matrix in zip(("colour", "whiten"), factors(memory), strict=True):
-            values = torch.from_numpy(matrix.astype(np.float32))
-            self.register_buffer(name, values, persistent=False)
+        memory = spec.memory
+        for name, values in (
+            ("means", memory.means), ("colour", memory.forth), ("whiten", memory.back),
+            ("spreads", memory.spreads),
+        ):  # fmt: skip
+            fixed = torch.from_numpy(values.astype(np.float32))
+            self.register_buffer(name, fixed, persistent=False)
         table = torch.from_numpy(spec.table.astype(np.float32))
         self.register_buffer("described", table, persistent=False)
         self.told = Described(spec)
@@ -150,6 +154,9 @@ class SeriesGenerator(Generator):
         self.blocks = nn.ModuleList(Residual(o.width, 2**i) for i in range(count))
         self.last = Convolution(o.width, self.channels + masks, 1, 1, 0.1)
         self.direct = nn.Parameter(torch.eye(self.channels))
+        if masks and not self.last.bias.is_meta:  # as often there as in the data
+            share = torch.tensor(spec.present)
+            self.last.bias.data[self.channels :] = torch.logit(share)
 
     @property
     def uniforms(self) -> int:  # type: ignore[override]
@@ -204,10 +211,10 @@ class SeriesGenerator(Generator):
         """From the last layer's (b, C + M, T) to windows (b, K, T), what is given in its place."""
         c = self.channels
         given, before = known[:, :1] > 0, known[:, 1:]
-        direct = torch.einsum("dc,bct->bdt", self.direct, torch.asinh(noise))
+        direct = torch.einsum("dc,bct->bdt", self.direct, torch.asinh(noise * self.spreads))
         innovations = (out[:, :c] + direct).clamp(-LARGEST, LARGEST)
         innovations = torch.where(given, before[:, :c], innovations)
-        values = torch.einsum("cts,bcs->bct", self.colour, torch.sinh(innovations))
+        values = self.means + torch.einsum("cts,bcs->bct", self.colour, torch.sinh(innovations))
         values = torch.where(given, before[:, c : 2 * c], values)
         if not self.spec.holes:
             return torch.cat([innovations, values], 1)
@@ -217,7 +224,7 @@ class SeriesGenerator(Generator):
         masks = soft + ((logits > 0).to(soft.dtype) - soft).detach()
         masks = torch.where(given, before[:, 2 * c :], masks)
         values = self._carried(values, masks)
-        again = torch.asinh(torch.einsum("cts,bcs->bct", self.whiten, values))
+        again = torch.asinh(torch.einsum("cts,bcs->bct", self.whiten, values - self.means))
         return torch.cat([again, values, masks], 1)
 
     def _carried(self, values: Tensor, masks: Tensor) -> Tensor:

@@ -125,7 +125,9 @@ def _cut(rows: Rows, most: int | None = None) -> np.ndarray:
     x = rows.whole
     size = max(2, x.shape[1] // STRETCH)
     last = x.shape[1] - size
-    places = np.unique(np.linspace(0, last, STRETCHES).astype(int)) if most is None else range(last + 1)
+    places = (
+        np.unique(np.linspace(0, last, STRETCHES).astype(int)) if most is None else range(last + 1)
+    )
     found = np.concatenate([x[:, at : at + size].reshape(len(x), -1) for at in places])
     if most is not None and len(found) > most:
         found = found[np.random.default_rng(0).permutation(len(found))[:most]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,14 +123,16 @@ def series_in(owner: str, table: pa.Table, options: SeriesOptions) -> Series:
     groups, when = groups[order], when[order]
     _check_order(owner, clock, when, groups, names, order, ids)
     bounds = np.searchsorted(groups, np.arange(len(names) + 1))
-    runs = [when[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    runs = [when[a:b] for a, b in itertools.pairwise(bounds)]
     clock = times.regular(clock, runs)
     columns, numbers, described, classes = _columns(owner, table, order, groups, time, ids, options)
     if not clock.regular:
         columns.append(Column(name="", role=CHANNEL))
         numbers.append(np.concatenate([_gaps(run, clock.step) for run in runs]))
     if not numbers:
-        raise DataError(f"{owner}: no column of numbers changes over time, so there is nothing to learn")
+        raise DataError(
+            f"{owner}: no column of numbers changes over time, so there is nothing to learn"
+        )
     made = _on_grid(clock, np.stack(numbers, 1), when, classes, bounds)
     values, when, classes, bounds, holes = made
     first = np.searchsorted(groups, np.arange(len(names)))
@@ -181,9 +184,7 @@ def _list(names: Sequence[str]) -> str:
     return f"columns: {', '.join(names[:12])}{more}"
 
 
-def _id_of(
-    table: pa.Table, time: str, when: np.ndarray, options: SeriesOptions
-) -> str | None:
+def _id_of(table: pa.Table, time: str, when: np.ndarray, options: SeriesOptions) -> str | None:
     """The column by which times increase within each series, where they don't as a whole."""
     if (np.diff(when) > 0).all():
         return None
@@ -321,9 +322,7 @@ def _numbers(
     return Column(name=name, role=CHANNEL, type=str(kind), decimals=decimals), numbers, None
 
 
-def _words(
-    name: str, column: pa.ChunkedArray
-) -> tuple[Column, np.ndarray, tuple[int, str] | None]:
+def _words(name: str, column: pa.ChunkedArray) -> tuple[Column, np.ndarray, tuple[int, str] | None]:
     texts = column.to_pylist()
     known = sorted({text for text in texts if text is not None}, key=natural)
     number = {text: i for i, text in enumerate(known)}
@@ -402,7 +401,9 @@ def arrays_in(owner: str, values: np.ndarray, labels: np.ndarray | None) -> Seri
     kind = "double" if values.dtype.kind == "f" else "int64"
     columns = [Column(name="series", role=ID, type="int64"), Column(name="step", role=TIME)]
     columns += [
-        Column(name=f"channel_{i + 1}", role=CHANNEL, type=kind, decimals=times.decimals_of(flat[:, i]))
+        Column(
+            name=f"channel_{i + 1}", role=CHANNEL, type=kind, decimals=times.decimals_of(flat[:, i])
+        )
         for i in range(channels)
     ]
     classes = None

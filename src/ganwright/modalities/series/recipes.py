@@ -13,9 +13,9 @@ def _series() -> Recipe:
     return Recipe(
         name="series",
         latent=LatentOptions(dim=32),
-        generator=SeriesGeneratorOptions(),
-        discriminator=SeriesDiscriminatorOptions(),
-        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=0.1, r2=0.1)),
+        generator=SeriesGeneratorOptions(width=32),
+        discriminator=SeriesDiscriminatorOptions(width=32),
+        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=1, r2=1)),
         generator_optimiser=OptimiserOptions(rate=1e-3, final_rate=1e-5, beta1=0.0, beta2=0.99),
         discriminator_optimiser=OptimiserOptions(rate=1e-3, final_rate=1e-5, beta1=0.0, beta2=0.99),
         train=TrainOptions(batch=64, precision="float32"),
@@ -35,4 +35,6 @@ def choose(
     data: Dataset, *, minutes: float | None, trials: Trials
 ) -> tuple[Recipe, tuple[str, ...]]:
     """The only recipe, and what it does."""
-    return RECIPES["series"].make(), (f"recipe series: {data.codec.makes}, any of whose first steps can be given",)
+    return RECIPES["series"].make(), (
+        f"recipe series: {data.codec.makes}, any of whose first steps can be given",
+    )

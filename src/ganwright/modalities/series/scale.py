@@ -9,7 +9,9 @@ import numpy as np
 import scipy.stats
 
 BENDS = ("linear", "log", "asinh")
-WIDE = 5.0  # largest over smallest value above which a positive channel may be learned as logarithms
+WIDE = (
+    5.0  # largest over smallest value above which a positive channel may be learned as logarithms
+)
 FAR = 12.0  # robust deviations from the median beyond which a channel has heavy tails
 
 

@@ -69,7 +69,9 @@ def cut(series: Series, length: int, stride: int) -> tuple[np.ndarray, np.ndarra
     return begins[keep], numbers[keep], notes
 
 
-def windows(series: Series, length: int, stride: int, holdout: float, hashes: np.ndarray) -> Windows:
+def windows(
+    series: Series, length: int, stride: int, holdout: float, hashes: np.ndarray
+) -> Windows:
     """All windows, split so that no held-out row is in a training window.
 
     Of many series whole ones are held out, by their `hashes` (m,); of few the last part of each, or of
