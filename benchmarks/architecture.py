@@ -28,7 +28,7 @@ LAYERS = (
     ("api", "benchmark"),
     ("estimators",),
     ("uses",),
-    ("images", "tables", "counts"),
+    ("images", "tables", "counts", "series"),
     ("report",),
     ("evaluate", "train"),
     ("model",),

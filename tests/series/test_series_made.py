@@ -67,7 +67,12 @@ def test_futures_go_on_from_what_is_given(runs: Path, tmp_path: Path) -> None:
     words = ["sample", str(runs / "load"), "-n", "4", "--given", str(tmp_path / "h.csv")]
     assert run([*words, "--out", str(out)]) == 0
     made = pd.read_csv(out)
-    assert list(made.columns) == [*history.columns, "draw"] and sorted(set(made["draw"])) == [1, 2, 3, 4]
+    assert list(made.columns) == [*history.columns, "draw"] and sorted(set(made["draw"])) == [
+        1,
+        2,
+        3,
+        4,
+    ]
     assert len(made) == 4 * 6  # half of a window of 12
     for _, one in made.groupby("draw"):
         assert one["hour"].tolist() == load()["hour"][37:43].tolist()
@@ -80,14 +85,21 @@ def test_futures_go_on_from_what_is_given(runs: Path, tmp_path: Path) -> None:
 
 def test_a_future_depends_on_the_given_past(runs: Path) -> None:
     low, high = load()[:30].assign(load=30.0), load()[:30].assign(load=70.0)
-    first = [gw.forecast(runs / "load", h, n=30).groupby("draw").first()["load"] for h in (low, high)]
+    first = [
+        gw.forecast(runs / "load", h, n=30).groupby("draw").first()["load"] for h in (low, high)
+    ]
     assert first[0].mean() + 10 < first[1].mean()
 
 
 def test_a_stopped_run_goes_on_to_the_bit(tmp_path: Path) -> None:
     load(200).to_csv(tmp_path / "a.csv", index=False)
     common = ["train", str(tmp_path / "a.csv"), "--set", "data.form=series", *QUICK]
-    common += ["--set", "generator_optimiser.decay_kimg=1", "--set", "discriminator_optimiser.decay_kimg=1"]
+    common += [
+        "--set",
+        "generator_optimiser.decay_kimg=1",
+        "--set",
+        "discriminator_optimiser.decay_kimg=1",
+    ]
     assert run([*common, "--kimg", "0.32", "--out", str(tmp_path / "whole")]) == 0
     assert run([*common, "--kimg", "0.16", "--out", str(tmp_path / "part")]) == 0
     again = ["train", str(tmp_path / "a.csv"), "--kimg", "0.32", "--out", str(tmp_path / "part")]
@@ -96,10 +108,21 @@ def test_a_stopped_run_goes_on_to_the_bit(tmp_path: Path) -> None:
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
-def test_the_card_has_both_baselines(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["evaluate", str(runs / "load"), "-n", "60", "--json", str(tmp_path / "c.json")]) == 0
+def test_the_card_has_both_baselines(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(["evaluate", str(runs / "load"), "-n", "60", "--json", str(tmp_path / "c.json")]) == 0
+    )
     measures = json.loads((tmp_path / "c.json").read_text())["measures"]
-    for name in ("discriminative", "predictive", "autocorrelation", "spectrum", "stretches", "holes"):
+    for name in (
+        "discriminative",
+        "predictive",
+        "autocorrelation",
+        "spectrum",
+        "stretches",
+        "holes",
+    ):
         entry = measures[name]
         assert {"value", "floor", "baseline"} <= set(entry) and "bootstrap" in entry["others"]
     # Half of a pasted window is a stretch of training data.
@@ -112,7 +135,12 @@ def test_the_card_has_both_baselines(runs: Path, tmp_path: Path, capsys: pytest.
 def test_the_report_draws_windows_side_by_side(runs: Path) -> None:
     assert run(["report", str(runs / "load")]) == 0
     page = (runs / "load" / "report.html").read_text(encoding="utf-8")
-    for words in ("Made windows of load", "Real windows of load", "load: autocorrelation", "spare: spectrum"):
+    for words in (
+        "Made windows of load",
+        "Real windows of load",
+        "load: autocorrelation",
+        "spare: spectrum",
+    ):
         assert words in page
 
 
@@ -120,13 +148,21 @@ def test_odd_windows_are_found(runs: Path, tmp_path: Path) -> None:
     frame = load(120, seed=5)
     frame.loc[60:62, "count"] = 40
     frame.to_csv(tmp_path / "a.csv", index=False)
-    words = ["detect", str(runs / "load"), str(tmp_path / "a.csv"), "--out", str(tmp_path / "o.csv")]
+    words = [
+        "detect",
+        str(runs / "load"),
+        str(tmp_path / "a.csv"),
+        "--out",
+        str(tmp_path / "o.csv"),
+    ]
     assert run(words) == 0
     found = pd.read_csv(tmp_path / "o.csv")
     assert len(found) == 19 and found["p_value"].between(0, 1).all()
     oddest = found.sort_values("score").iloc[-1]
     assert oddest["channel_1"] == "count"
-    assert abs(pd.Timestamp(oddest["window"]) - pd.Timestamp("2026-01-03 07:00")) < pd.Timedelta("12h")
+    assert abs(pd.Timestamp(oddest["window"]) - pd.Timestamp("2026-01-03 07:00")) < pd.Timedelta(
+        "12h"
+    )
 
 
 def test_rare_classes_are_grown(runs: Path, tmp_path: Path) -> None:

@@ -160,9 +160,13 @@ def test_arrays_and_frames_with_times_as_index(tmp_path: Path) -> None:
 
 def test_what_is_wrong_with_options_is_said(tmp_path: Path) -> None:
     load().to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(OptionError, match=r"data.series.time: no column 'huor'.*Did you mean 'hour'"):
+    with pytest.raises(
+        OptionError, match=r"data.series.time: no column 'huor'.*Did you mean 'hour'"
+    ):
         gw.open_data(tmp_path / "a.csv", series={"time": "huor"})
-    with pytest.raises(DataError, match=r"no column of times: name it with data.series.time=COLUMN"):
+    with pytest.raises(
+        DataError, match=r"no column of times: name it with data.series.time=COLUMN"
+    ):
         gw.open_data(load()[["load", "count"]], form="series")
 
 

@@ -69,7 +69,9 @@ def test_one_line(
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 
 
-def test_a_constant_channel_is_kept_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_constant_channel_is_kept_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     load().assign(spare=2.5).to_csv(tmp_path / "a.csv", index=False)
     assert run(["inspect", str(tmp_path / "a.csv"), "--set", "data.form=series"]) == 0
     said = capsys.readouterr().out
@@ -78,7 +80,10 @@ def test_a_constant_channel_is_kept_as_it_is(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.parametrize(
     ("array", "told"),
-    [(np.zeros((5, 4)), "series are numbers of shape"), (np.zeros((5, 1, 2)), "of 1 step are too short")],
+    [
+        (np.zeros((5, 4)), "series are numbers of shape"),
+        (np.zeros((5, 1, 2)), "of 1 step are too short"),
+    ],
 )
 def test_arrays_of_another_shape(
     array: np.ndarray, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -88,13 +93,18 @@ def test_arrays_of_another_shape(
     assert told in capsys.readouterr().err
 
 
-def test_what_a_model_can_t_go_on_from(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_model_can_t_go_on_from(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     load()[["hour", "spare"]].to_csv(tmp_path / "a.csv", index=False)
     for words, told in (
         (["--given", str(tmp_path / "a.csv")], "no column 'load'"),
         (["--given", str(tmp_path / "none.csv")], "no file or folder"),
         (["--given", str(runs / "load.csv"), "--label", "up"], "goes with neither --label"),
-        (["--given", str(runs / "load.csv"), "--out", str(tmp_path / "a.npz")], "futures are tables"),
+        (
+            ["--given", str(runs / "load.csv"), "--out", str(tmp_path / "a.npz")],
+            "futures are tables",
+        ),
     ):
         assert run(["sample", str(runs / "load"), "-n", "2", *words]) == 2
         assert told in capsys.readouterr().err

@@ -30,7 +30,7 @@ def command(
         str,
         typer.Argument(
             help="'digits' or 'shapes'; a folder, .zip, .npz, .npy, idx file or CSV of images; a "
-            "table (.csv, .parquet …); texts or a sparse .npz of counts."
+            "table or series (.csv, .parquet …); texts or a sparse .npz of counts."
         ),
     ],
     recipe: Annotated[

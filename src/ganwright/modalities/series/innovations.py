@@ -39,9 +39,9 @@ class Memory:
             if gamma.ndim == 1:
                 at = np.arange(len(gamma))
                 gamma = gamma[np.abs(np.subtract.outer(at, at))]
-            variance = float(np.trace(gamma)) / len(gamma)
-            beside = float(np.trace(gamma, 1)) / max(1, len(gamma) - 1)
-            least = max(FLOOR**2 * 2 * (variance - beside), 1e-7 * variance, 1e-9)
+            variance = np.diag(gamma)
+            steps = variance[1:] + variance[:-1] - 2 * np.diag(gamma, 1)
+            least = max(FLOOR**2 * float(steps.mean()), 1e-7 * float(variance.mean()), 1e-9)
             values, vectors = np.linalg.eigh(gamma)
             # Estimated lag by lag, Γ may have eigenvalues below 0.
             factor = np.linalg.cholesky((vectors * (np.maximum(values, 0) + least)) @ vectors.T)

@@ -23,7 +23,7 @@ from ganwright.nets.layers import LEAK, Discriminator, Generator, Head
 
 FINEST = 64  # places in time at which the latent has features of its own
 LARGEST = 6.0  # of asinh(innovation): 200 deviations
-ALONE = 0.5  # share of training windows of which nothing is given
+ALONE = 0.7  # share of training windows of which nothing is given
 TINY = 1e-6
 
 
@@ -152,11 +152,11 @@ class SeriesGenerator(Generator):
         self.latent = nn.Linear(latent + self.told.features, o.width * self.coarse)
         count = o.blocks or max(2, math.ceil(math.log2(self.length / 4)) + 1)
         self.blocks = nn.ModuleList(Residual(o.width, 2**i) for i in range(count))
-        self.last = Convolution(o.width, self.channels + masks, 1, 1, 0.1)
+        self.last = Convolution(o.width, 2 * self.channels + masks, 1, 1, 0.1)
         self.direct = nn.Parameter(torch.eye(self.channels))
         if masks and not self.last.bias.is_meta:  # as often there as in the data
             share = torch.tensor(spec.present)
-            self.last.bias.data[self.channels :] = torch.logit(share)
+            self.last.bias.data[2 * self.channels :] = torch.logit(share)
 
     @property
     def uniforms(self) -> int:  # type: ignore[override]
@@ -164,7 +164,7 @@ class SeriesGenerator(Generator):
         return (self.channels + len(self.spec.holes)) * self.length + 1
 
     def condition(self, stored: Tensor, labels: Tensor | None) -> Tensor:
-        """Half of the windows with nothing given, the others with first steps of random length."""
+        """Most windows with nothing given, the others with first steps of random length."""
         count = len(stored)
         length = 1 + (torch.rand(count, device=stored.device) * (self.length - 1)).long()
         alone = torch.rand(count, device=stored.device) < ALONE
@@ -208,17 +208,22 @@ class SeriesGenerator(Generator):
             return self._values(out.float(), known.float(), noise, chance)
 
     def _values(self, out: Tensor, known: Tensor, noise: Tensor, chance: Tensor) -> Tensor:
-        """From the last layer's (b, C + M, T) to windows (b, K, T), what is given in its place."""
+        """From the last layer's (b, 2C + M, T) to windows (b, K, T), what is given in its place.
+
+        Of each innovation it says the middle and the logarithm of the noise: volatile times, and none
+        where what is given leaves no doubt.
+        """
         c = self.channels
         given, before = known[:, :1] > 0, known[:, 1:]
-        direct = torch.einsum("dc,bct->bdt", self.direct, torch.asinh(noise * self.spreads))
-        innovations = (out[:, :c] + direct).clamp(-LARGEST, LARGEST)
+        loudness = self.spreads * out[:, c : 2 * c].clamp(-LARGEST, LARGEST / 2).exp()
+        shock = torch.asinh(torch.einsum("dc,bct->bdt", self.direct, noise) * loudness)
+        innovations = (out[:, :c] + shock).clamp(-LARGEST, LARGEST)
         innovations = torch.where(given, before[:, :c], innovations)
         values = self.means + torch.einsum("cts,bcs->bct", self.colour, torch.sinh(innovations))
         values = torch.where(given, before[:, c : 2 * c], values)
         if not self.spec.holes:
             return torch.cat([innovations, values], 1)
-        logits = out[:, c:] + torch.logit(chance, TINY)
+        logits = out[:, 2 * c :] + torch.logit(chance, TINY)
         soft = torch.sigmoid(logits)
         # Straight through: there or not in the forward pass, as likely as that in the backward one.
         masks = soft + ((logits > 0).to(soft.dtype) - soft).detach()

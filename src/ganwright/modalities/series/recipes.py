@@ -15,9 +15,9 @@ def _series() -> Recipe:
         latent=LatentOptions(dim=32),
         generator=SeriesGeneratorOptions(width=32),
         discriminator=SeriesDiscriminatorOptions(width=32),
-        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=1, r2=1)),
-        generator_optimiser=OptimiserOptions(rate=1e-3, final_rate=1e-5, beta1=0.0, beta2=0.99),
-        discriminator_optimiser=OptimiserOptions(rate=1e-3, final_rate=1e-5, beta1=0.0, beta2=0.99),
+        game=GameOptions(loss="relativistic-paired", penalty=PenaltyOptions(r1=0.3, r2=0.3)),
+        generator_optimiser=OptimiserOptions(rate=2e-3, final_rate=2e-5, beta1=0.0, beta2=0.99),
+        discriminator_optimiser=OptimiserOptions(rate=2e-3, final_rate=2e-5, beta1=0.0, beta2=0.99),
         train=TrainOptions(batch=64, precision="float32"),
     )
 
