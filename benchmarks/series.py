@@ -28,6 +28,8 @@ import numpy as np
 import pandas as pd
 
 import ganwright as gw
+from ganwright.base.options import build, parse
+from ganwright.data import DataOptions
 from ganwright.train import Run
 
 SHOWN = (
@@ -133,9 +135,12 @@ def trained(o: argparse.Namespace, name: str) -> tuple[Run, Path]:
     return run, path
 
 
-def _pair(text: str) -> tuple[str, Any]:
-    from ganwright.base.options import parse
+def opened(run: Run, path: Path) -> gw.Dataset:
+    """The data as the run opened them."""
+    return gw.open_data(path, options=build(DataOptions, run.model.recipe["data"]))
 
+
+def _pair(text: str) -> tuple[str, Any]:
     return parse(text)
 
 
@@ -147,10 +152,10 @@ def quality(o: argparse.Namespace) -> None:
         began = time.process_time()
         run, path = trained(o, name)
         spent = time.process_time() - began
-        data = gw.open_data(path, **({"form": "series"} if path.suffix == ".npz" else {}))
+        data = opened(run, path)
         card = gw.evaluate(run, n=min(MOST, len(data.train)))
         entries = card.measures
-        rows = {
+        rows: dict[str, dict[str, float | None]] = {
             "real": {m: entries[m].floor for m in SHOWN},
             "autoregression": {m: entries[m].baseline for m in SHOWN},
             "block bootstrap": {m: entries[m].others.get("bootstrap") for m in SHOWN},
@@ -226,7 +231,7 @@ def ahead(o: argparse.Namespace) -> None:
     )
     for name in o.names:
         run, path = trained(o, name)
-        data = gw.open_data(path, **({"form": "series"} if path.suffix == ".npz" else {}))
+        data = opened(run, path)
         codec: Any = data.codec
         some = data.examples(data.heldout[:: max(1, len(data.heldout) // 60)])
         known = 3 * codec.length // 4
