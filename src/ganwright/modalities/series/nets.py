@@ -7,13 +7,12 @@ memory. What the game teaches it is the rest: how channels go together, and what
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, one_hot
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, one_hot, pad
 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
@@ -47,7 +46,7 @@ class SeriesGeneratorOptions:
 
 @options
 class SeriesDiscriminatorOptions:
-    """Innovations and values → convolutions, halved in time again and again → one logit."""
+    """Innovations and values → convolutions, each at half the rate of the one before → one logit."""
 
     kind: Literal["series"] = "series"
     width: int = Field(default=64, ge=4, le=1024, description="of the hidden layers")
@@ -64,18 +63,23 @@ def of_series(spec: Spec) -> SeriesSpec:
 
 
 class Convolution(nn.Module):
-    """Over time, (b, in, 1, T) to (b, out, 1, T), dilated; the ends are padded with zeros."""
+    """Over time, (b, in, 1, T) to (b, out, 1, T), dilated; the ends are padded with zeros.
+
+    Of even size it halves the time: (b, out, 1, T // 2).
+    """
 
     def __init__(self, before: int, after: int, size: int, dilation: int, gain: float) -> None:
         super().__init__()
-        self.padding, self.dilation = (0, dilation * (size // 2)), (1, dilation)
+        odd = size % 2
+        self.padding, self.dilation = (0, dilation * ((size - 1) // 2)), (1, dilation)
+        self.stride = (1, 1 if odd else 2)
         weight = torch.empty(after, before, 1, size)
         if not weight.is_meta:
             weight.normal_(0, gain / math.sqrt(before * size))
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.zeros(after))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.conv2d(x, self.weight, self.bias, 1, self.padding, self.dilation)
+        return torch.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation)
 
 
 GAIN = math.sqrt(2 / (1 + LEAK**2))
@@ -279,12 +283,12 @@ class SeriesDiscriminator(Discriminator):
     def __init__(self, o: SeriesDiscriminatorOptions, spec: SeriesSpec) -> None:
         super().__init__()
         self.told, self.seen = Described(spec), spec.shape[0]
-        lengths = [spec.length]
+        lengths = [-(-spec.length // 2)]
         while lengths[-1] > 4:
             lengths.append(-(-lengths[-1] // 2))
-        self.input = Convolution(self.seen + 1 + self.told.features, o.width, 3, 1, 1.0)
+        self.input = Convolution(self.seen + 1 + self.told.features, o.width, 4, 1, 1.0)
         self.blocks = nn.ModuleList(Residual(o.width, 1 + i % 2) for i in range(len(lengths)))
-        self.odd = [before % 2 for before, _ in pairwise(lengths)]
+        self.odd = [length % 2 for length in (spec.length, *lengths[:-1])]
         self.whole = nn.Linear(o.width * lengths[-1], o.width)
         self.head = Head(o.width, 0)
 
@@ -292,12 +296,10 @@ class SeriesDiscriminator(Discriminator):
         """(b, K, T) to logits (b,)."""
         told = self.told(condition[:, 1 + self.seen :, 0])
         beside = [condition[:, :1], told[:, :, None].expand(-1, -1, x.shape[2])]
-        h = self.input(torch.cat([x, *beside], 1).unsqueeze(2))
-        for i, block in enumerate(self.blocks):
-            h = block(h)
-            if i < len(self.odd):
-                h = nn.functional.pad(h, (0, self.odd[i]))
-                h = nn.functional.avg_pool2d(h, (1, 2))
+        h = pad(torch.cat([x, *beside], 1).unsqueeze(2), (0, self.odd[0]))
+        h = self.blocks[0](self.input(h))
+        for odd, block in zip(self.odd[1:], self.blocks[1:], strict=True):
+            h = block(avg_pool2d(pad(h, (0, odd)), (1, 2)))
         h = self.whole(leaky_relu(h, LEAK).flatten(1))
         logits: Tensor = self.head(leaky_relu(h, LEAK), None)
         return logits

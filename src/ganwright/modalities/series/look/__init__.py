@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from ganwright.model import Model
 from ganwright.report import charts
 from ganwright.report.charts import Chart, Line
 from ganwright.report.facts import Facts, Series
-from ganwright.report.look import Findings, Look, Say, Shown
+from ganwright.report.look import Findings, Look, Say, Shown, SideBySide
 from ganwright.report.templates import template
 
 CHANNELS, DRAWN, MEASURED = 6, 5, 1000  # channels, windows of each, and windows that curves are of
+COMPARED = 2  # channels where several models stand side by side
 OTHERS = {"bootstrap": "halves of training windows, one pasted after the other"}
 
 
@@ -56,6 +58,19 @@ class SeriesLook(Look):
             curves=_scores(facts),
             sections=Markup(render(curves=curves)),
         )
+
+    def side_by_side(self, model: Model, data: Dataset) -> SideBySide:
+        """Windows of the first channels, made and real."""
+        pairs = _windows(model.codec, *_sides(model, data))[:COMPARED]
+        made, real = (
+            Markup("").join(side.svg for side in sides if side)
+            for sides in zip(*pairs, strict=True)
+        )
+        return SideBySide(_joined(made), _joined(real), len(data.heldout) > 0)
+
+
+def _joined(drawn: Sequence[Chart | None]) -> Markup:
+    return Markup("").join(one.svg for one in drawn if one is not None)
 
 
 def _sides(model: Model, data: Dataset | None) -> tuple[np.ndarray, np.ndarray | None]:
