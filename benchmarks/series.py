@@ -12,7 +12,7 @@ macro   the quarterly US macroeconomic series that come with statsmodels, 1959 t
         GDP, consumption, investment, government spending, income, prices and money; bill rate, unemployment
 energy  4,000 hours of an imagined house, by the process in `energy`
 
-Windows are judged at n = the number of training windows, 1,000 at most, against the held-out part that
+Windows are judged at n = the number of training windows, 400 at most, against the held-out part that
 neither training nor selection saw. Real training windows in the samples' place give the floor.
 `seconds` are of one thread's CPU time, without scores and snapshots.
 """
@@ -36,7 +36,7 @@ SHOWN = (
     "discriminative", "predictive", "fid", "marginals", "increments", "autocorrelation",
     "cross_correlation", "spectrum", "closer", "stretches",
 )  # fmt: skip
-MOST = 1000
+MOST = 400
 
 
 def sines(folder: Path, *, paper: bool = False) -> tuple[Path, dict[str, Any]]:

@@ -158,6 +158,16 @@ def test_arrays_and_frames_with_times_as_index(tmp_path: Path) -> None:
     assert opened.codec.kind == "series" and opened.codec.clock.name == "time"
 
 
+def test_classes_keep_their_type_and_may_be_left_unused() -> None:
+    frame = walks().assign(kind=lambda f: (f["kind"] == "up").astype(np.int8))
+    asked = {"time": "step", "classes": "kind"}
+    data = gw.open_data(frame, form="series", series=asked)
+    made = data.codec.table(data.examples(np.arange(3)))
+    assert str(made.schema.field("kind").type) == "int8" and data.spec.classes == ("0", "1")
+    plain = gw.open_data(frame, form="series", series=asked, labels=False)
+    assert plain.labels is None and "kind" not in roles(plain)
+
+
 def test_what_is_wrong_with_options_is_said(tmp_path: Path) -> None:
     load().to_csv(tmp_path / "a.csv", index=False)
     with pytest.raises(

@@ -49,7 +49,7 @@ class SeriesCodec(Codec):
 
     The first C of a window are channels, NaN where missing; the other S, the same at every step, describe
     the series: numbers, places of words, the class last. K is 2C and the number of channels with holes.
-    `spec_of` is everything that the nets know.
+    `seen` is all that the nets know.
     """
 
     columns: tuple[Column, ...]

@@ -27,14 +27,15 @@ class Column:
     @property
     def words(self) -> bool:
         """Whether its values are words rather than numbers."""
-        return self.type == "string"
+        return self.type == "string" or self.role == CLASS
 
     def written(self, codes: np.ndarray) -> pa.Array:
         """Numbers, or places among `values`, (n,) float64 as a column; NaN is missing."""
         missing = np.isnan(codes)
         if self.words:
             places = np.where(missing, 0, codes).astype(np.int64)
-            return pa.array(np.array(self.values, object)[places], pa.string(), mask=missing)
+            words = pa.array(np.array(self.values, object)[places], pa.string(), mask=missing)
+            return words.cast(pa.type_for_alias(self.type))
         kind = pa.type_for_alias(self.type)
         if pa.types.is_integer(kind):
             return pa.array(

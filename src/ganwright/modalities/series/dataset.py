@@ -20,7 +20,7 @@ from ganwright.data.dataset import Dataset
 from ganwright.data.options import DataOptions
 from ganwright.data.packing import inner
 from ganwright.modalities.series.codec import SeriesCodec
-from ganwright.modalities.series.columns import ID
+from ganwright.modalities.series.columns import CLASS, ID
 from ganwright.modalities.series.options import SeriesOptions
 from ganwright.modalities.series.read import Series, arrays_in, series_in, table_in
 from ganwright.modalities.series.windows import Windows, length_of, windows
@@ -174,7 +174,8 @@ def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
     series = read(source, chosen)
     derived = chosen.length is None
     if not options.labels:
-        series = replace(series, classes=None)
+        kept_columns = tuple(column for column in series.columns if column.role != CLASS)
+        series = replace(series, classes=None, columns=kept_columns)
     length = length_of(series, chosen.length)
     longest = int(np.diff(series.bounds).max())
     if longest < length:

@@ -260,8 +260,7 @@ def _columns(
             words = ["" if w is None else str(w) for w in column.cast(pa.string()).to_pylist()]
             codes, known = name_classes(words)
             classes = codes[order].astype(np.float64)
-            kind = "string" if pa.types.is_string(column.type) else str(column.type)
-            columns.append(Column(name=name, role=CLASS, type="string", values=known))
+            columns.append(Column(name=name, role=CLASS, type=str(column.type), values=known))
             continue
         found, values, bad = _numbers(name, column)
         values = values[order]
@@ -315,7 +314,7 @@ def _numbers(
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         values = column.cast(pa.float64(), safe=False)
     else:
-        return _words(name, column.cast(pa.string()))
+        return _words(name, _texts(name, column))
     numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     decimals = times.decimals_of(numbers)

@@ -10,7 +10,7 @@ from ganwright.data.split import split
 from ganwright.modalities.series.read import Series
 
 USUAL, WHOLE_MOST = 24, 512  # steps of a window; whole series of at most so many are one
-PERIOD = 100  # windows in which a share is held out at the end
+PERIOD = 25  # windows' lengths in which a share is held out at the end
 ENOUGH = 5  # series, for each that is held out, to hold out whole ones
 
 
@@ -75,7 +75,7 @@ def windows(
     """All windows, split so that no held-out row is in a training window.
 
     Of many series whole ones are held out, by their `hashes` (m,); of few the last part of each, or of
-    every stretch of 100 windows' length. Windows across such a border are in neither.
+    every stretch of 25 windows' length. Windows across such a border are in neither.
     """
     starts, whose, notes = cut(series, length, stride)
     lengths = np.diff(series.bounds)
