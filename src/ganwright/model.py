@@ -30,6 +30,7 @@ from ganwright.base.modality import parts
 from ganwright.base.options import Field, build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
+from ganwright.data import DataOptions
 from ganwright.data.codec import Codec, codec_type
 from ganwright.game import LatentOptions, Truncate
 from ganwright.nets import PlayerOptions, count_parameters
@@ -240,6 +241,12 @@ class Model:
         found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
         each = found.view(times, -1).mean(0)
         return float(each.mean()), float(each.std() / len(each) ** 0.5)
+
+    @property
+    def data_options(self) -> DataOptions:
+        """How its data are opened: as in training, and as its kind of data whatever they look like now."""
+        given = self.recipe["data"] | {"form": self.codec.kind}
+        return build(DataOptions, given, owner="model.json: recipe.data")
 
     @property
     def device(self) -> torch.device:

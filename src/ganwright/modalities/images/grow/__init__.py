@@ -10,8 +10,7 @@ import numpy as np
 
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, UsageError, WorkError, message
-from ganwright.base.options import build
-from ganwright.data import DataOptions, Dataset
+from ganwright.data import Dataset
 from ganwright.data.open import dataset_of, find_source
 from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
@@ -39,7 +38,7 @@ def growth(model: Model, data: Any, out: Path | None) -> Growth:
         raise OptionError("out: name a folder for the originals and the new images")
     if cast(ImageCodec, model.codec).dtype == "float32":
         raise UsageError("augment: makes PNG files, which can't hold float32")
-    options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
+    options = model.data_options
     source = find_source(data, options)
     if not isinstance(source, ImageSource):
         raise DataError(f"'{data}' holds no images, and the model makes {model.codec.makes}")
