@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ganwright.base.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -74,6 +80,11 @@ def _ends_line(handle: IO[bytes]) -> bool:
     return handle.read(1) == b"\n"
 
 
+def this_process() -> str:
+    """Number and machine, for other processes to name."""
+    return f"{os.getpid()} on {platform.node()}"
+
+
 class RunFolder:
     """The paths of one run and its log. Makes nothing until `create`."""
 
@@ -120,6 +131,49 @@ class RunFolder:
         if not self.recipe.is_file():
             raise RunError(f"'{self.path}' is not a run folder: it has no recipe.toml")
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder until the block or this process ends.
+
+        Raises RunError that names the process which holds it. The system drops the lock of a process that
+        dies. Where a file system knows no locks there is none.
+        """
+        with self._locking() as held:
+            if held is False:
+                raise RunError(
+                    f"run folder '{self.path}' is in use: {self._last_process()} trains in it; "
+                    "wait for it, or name another folder with --out"
+                )
+            yield
+
+    def owner(self) -> str | None:
+        """The process that trains in the folder right now, None where there is none."""
+        with self._locking() as held:
+            return self._last_process() if held is False else None
+
+    @contextmanager
+    def _locking(self) -> Iterator[bool | None]:
+        """Whether this process now has the folder to itself; None where there are no locks."""
+        if fcntl is None:
+            yield None
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        held: bool | None = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = False
+        except OSError:
+            held = None
+        try:
+            yield held
+        finally:
+            os.close(handle)
+
+    def _last_process(self) -> str:
+        told = [str(e["process"]) for e in self.events() if "process" in e]
+        return f"process {told[-1]}" if told else "another process"
+
     def clear_aside(self) -> None:
         """Removes what a killed process left half-written, and puts back what it was replacing."""
         for left in self.path.rglob(".*.tmp"):
@@ -137,6 +191,26 @@ class RunFolder:
             if handle.tell() and not _ends_line(handle):  # a power cut left half a line
                 handle.write(b"\n")
             handle.write(json.dumps(event).encode() + b"\n")
+
+    def rewind(self, seen: int) -> None:
+        """Makes the log that of a run which has just written its checkpoint at `seen`.
+
+        What a killed run logged after it is dropped: the resumed run will log it again.
+        """
+        events = self.events()
+        saved = [i for i, e in enumerate(events) if (e["event"], e["seen"]) == ("checkpoint", seen)]
+        if not saved:  # it was killed between the checkpoint and its line
+            last = events[-1] if events else {"seconds": 0.0}
+            told = {"seen": seen, "kimg": seen / 1000, "seconds": last["seconds"]}
+            self.append(**told, event="checkpoint")
+            return
+        kept = [
+            e
+            for i, e in enumerate(events)
+            if i <= saved[-1] or e["event"] in ("interrupted", "resume")
+        ]
+        if len(kept) < len(events):
+            write_text(self.log, "".join(json.dumps(e) + "\n" for e in kept))
 
     def events(self) -> list[dict[str, Any]]:
         """The log as a list; a half-written line (after a power cut) is left out."""
