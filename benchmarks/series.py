@@ -157,8 +157,8 @@ def quality(o: argparse.Namespace) -> None:
         entries = card.measures
         rows: dict[str, dict[str, float | None]] = {
             "real": {m: entries[m].floor for m in SHOWN},
-            "autoregression": {m: entries[m].baseline for m in SHOWN},
-            "block bootstrap": {m: entries[m].others.get("bootstrap") for m in SHOWN},
+            "block bootstrap": {m: entries[m].baseline for m in SHOWN},
+            "autoregression": {m: entries[m].others.get("var") for m in SHOWN},
             "ours": {m: entries[m].value for m in SHOWN},
         }
         for who, values in rows.items():

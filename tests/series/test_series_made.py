@@ -124,9 +124,9 @@ def test_the_card_has_both_baselines(
         "holes",
     ):
         entry = measures[name]
-        assert {"value", "floor", "baseline"} <= set(entry) and "bootstrap" in entry["others"]
+        assert {"value", "floor", "baseline"} <= set(entry) and "var" in entry["others"]
     # Half of a pasted window is a stretch of training data.
-    assert measures["stretches"]["others"]["bootstrap"] > measures["stretches"]["value"] + 0.1
+    assert measures["stretches"]["baseline"] > measures["stretches"]["value"] + 0.1
     assert run(["sample", str(runs / "load"), "-n", "60", "--out", str(tmp_path / "s.csv")]) == 0
     assert run(["evaluate", str(tmp_path / "s.csv"), "--against", str(runs / "load.csv")]) == 2
     assert "has no window of 24 steps" in capsys.readouterr().err

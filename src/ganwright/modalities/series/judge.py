@@ -45,8 +45,8 @@ def _drawn(
         yield whole[start : start + BLOCK]
 
 
-baseline = partial(_drawn, autoregressive)
-OTHERS = {"bootstrap": partial(_drawn, pasted)}
+baseline = partial(_drawn, pasted)
+OTHERS = {"var": partial(_drawn, autoregressive)}
 
 
 def fits(owner: str, codec: Any, data: Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganwright.evaluate.card import Entry
 from ganwright.evaluate.estimates import of_blocks, of_closer, of_itself
 from ganwright.evaluate.evidence import FAKE_ROWS, REAL_ROWS, TRAINING_ROWS
 from ganwright.evaluate.measures import Measure
@@ -10,6 +11,18 @@ from ganwright.modalities.series.scores import LEAST, discriminative, predictive
 
 # No features know classes here.
 UNFIT = frozenset({"inception_score", "class_kl", "obeyed"})
+
+
+def _rivalled(entry: Entry) -> str:
+    """Says so where the linear model is as good."""
+    rival = entry.others.get("var")
+    if rival is None or rival > entry.value:
+        return ""
+    return (
+        f"A vector autoregression is no easier to tell from real windows (discriminative score "
+        f"{rival:.2g}, here {entry.value:.2g}): where its linear dynamics will do, it is the simpler choice."
+    )
+
 
 _NAMES = ("marginals", "increments", "autocorrelation", "cross_correlation", "spectrum")
 _INTERVALS = of_blocks(quality, {name: name for name in _NAMES})
@@ -34,6 +47,7 @@ MEASURES = {
         least=lambda d: LEAST,
         costly=True,
         grade="one side",
+        verdict=_rivalled,
     ),
     "predictive": Measure(
         title="Predictive score",

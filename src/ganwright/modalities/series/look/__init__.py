@@ -20,14 +20,17 @@ from ganwright.report.templates import template
 
 CHANNELS, DRAWN, MEASURED = 6, 5, 1000  # channels, windows of each, and windows that curves are of
 COMPARED = 2  # channels where several models stand side by side
-OTHERS = {"bootstrap": "halves of training windows, one pasted after the other"}
+OTHERS = {"var": "VAR"}  # further references, for people
 
 
 class SeriesLook(Look):
     """Series in a report."""
 
-    sections = (("dynamics", "Over time"),)
-    simplest = "a vector autoregression, fitted to the training windows by least squares"
+    sections = (("dynamics", "Dynamics"),)
+    simplest = (
+        "the block bootstrap, halves of training windows pasted one after the other; VAR is a vector "
+        "autoregression, fitted by least squares"
+    )
     others = OTHERS
 
     def one(self, model: Model) -> str:
