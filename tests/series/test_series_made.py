@@ -144,6 +144,14 @@ def test_the_report_draws_windows_side_by_side(runs: Path) -> None:
         assert words in page
 
 
+def test_a_comparison_shows_windows_side_by_side(runs: Path) -> None:
+    from ganwright.modalities.series.look import LOOK
+
+    model = gw.load(runs / "load")
+    shown = LOOK.side_by_side(model, gw.open_data(runs / "load.csv", options=model.data_options))
+    assert shown.unseen and shown.made.count("<svg") == 2 and shown.made != shown.real
+
+
 def test_odd_windows_are_found(runs: Path, tmp_path: Path) -> None:
     frame = load(120, seed=5)
     frame.loc[60:62, "count"] = 40
