@@ -56,6 +56,10 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
+def _is_content(path: Path) -> bool:
+    return not path.is_dir() and not (path.name.startswith(".") and path.suffix == ".tmp")
+
+
 def _flush(path: Path) -> None:
     """Asks the system to put the written files on the disk before the rename shows them."""
     for file in path.rglob("*") if path.is_dir() else [path]:
@@ -103,7 +107,8 @@ class RunFolder:
         try:
             there = self.path.exists()
             folder = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
-            taken = there and folder.is_dir() and any(folder.iterdir())
+            # A run that was killed while it was made leaves folders, or a file that is half-written.
+            taken = there and folder.is_dir() and any(map(_is_content, folder.rglob("*")))
         except OSError as error:  # no permission, a name too long
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
         if taken:
@@ -122,7 +127,7 @@ class RunFolder:
         """Makes the folder. Raises RunError when it holds anything, or can't be made."""
         self.must_be_free()
         try:
-            self.samples.mkdir(parents=True)
+            self.samples.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
 

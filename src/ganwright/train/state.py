@@ -73,6 +73,11 @@ def save(folder: Path, seen: int, things: dict[str, Any], *, regular: bool = Tru
         old.unlink()
 
 
+def begun(folder: Path) -> bool:
+    """Whether there is a checkpoint, whole or damaged."""
+    return bool(_files(folder, REGULAR) or _files(folder, STOPPED))
+
+
 def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], list[str]]:
     """The newest intact checkpoint, and the names of damaged ones passed over.
 
