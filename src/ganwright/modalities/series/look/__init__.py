@@ -65,10 +65,7 @@ class SeriesLook(Look):
     def side_by_side(self, model: Model, data: Dataset) -> SideBySide:
         """Windows of the first channels, made and real."""
         pairs = _windows(model.codec, *_sides(model, data))[:COMPARED]
-        made, real = (
-            Markup("").join(side.svg for side in sides if side)
-            for sides in zip(*pairs, strict=True)
-        )
+        made, real = zip(*pairs, strict=True)
         return SideBySide(_joined(made), _joined(real), len(data.heldout) > 0)
 
 
