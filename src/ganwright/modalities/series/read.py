@@ -321,6 +321,16 @@ def _numbers(
     return Column(name=name, role=CHANNEL, type=str(kind), decimals=decimals), numbers, None
 
 
+def _texts(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowException:
+        raise DataError(
+            f"column '{name}' contains {str(column.type)[:80]}, which is neither a number nor a word; "
+            f"data.series.leave_out={name} leaves it out"
+        ) from None
+
+
 def _words(name: str, column: pa.ChunkedArray) -> tuple[Column, np.ndarray, tuple[int, str] | None]:
     texts = column.to_pylist()
     known = sorted({text for text in texts if text is not None}, key=natural)
