@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from ganwright.base.errors import DataError, UsageError
-from ganwright.data import Dataset, open_data
+from ganwright.base.options import build
+from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
 from ganwright.evaluate.matrix import FeatureMatrix
@@ -88,7 +89,7 @@ def check(model: Model, heatmaps: Path | None) -> None:
 
 def read(model: Model, given: Any) -> Sounds:
     """Sounds brought to the model's rate and length. Raises DataError."""
-    options = model.data_options
+    options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     asked = replace(options.of(AudioOptions), label=None, hold_out=None)
     whole = replace(options.having(asked), holdout=0.0, form="audio", labels=False)
     data = open_data(given, options=whole)

@@ -11,8 +11,9 @@ import numpy as np
 
 from ganwright.base import seeds
 from ganwright.base.errors import DataError, OptionError, UsageError, message
+from ganwright.base.options import build
 from ganwright.base.runs import replacing
-from ganwright.data import Dataset
+from ganwright.data import DataOptions, Dataset
 from ganwright.data.folders import Places, check_new
 from ganwright.data.open import dataset_of, find_source
 from ganwright.evaluate.filters import Filters, K, told
@@ -37,7 +38,7 @@ def growth(model: Model, data: Any, out: Path | None) -> Growth:
     if out is None:
         raise OptionError("out: name a folder for the originals and the new sounds")
     check_new(out)
-    options = model.data_options
+    options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     source = find_source(data, options)
     if not isinstance(source, AudioSource):
         raise DataError(f"'{data}' holds no sounds, and the model makes {model.codec.makes}")
