@@ -28,7 +28,7 @@ LAYERS = (
     ("api", "benchmark"),
     ("estimators",),
     ("uses",),
-    ("audio", "images", "tables", "counts"),
+    ("audio", "images", "tables", "counts", "series"),
     ("report",),
     ("evaluate", "train"),
     ("model",),

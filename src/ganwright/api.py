@@ -30,6 +30,7 @@ from ganwright.uses import augment as augmenting
 from ganwright.uses import detect as detecting
 from ganwright.uses import explore as exploring
 from ganwright.uses import fill as filling
+from ganwright.uses import forecast as forecasting
 from ganwright.uses import restore as restoring
 from ganwright.uses import translate as translation
 from ganwright.uses.learned import learn
@@ -291,6 +292,20 @@ def restore(
     return restoring.restore(
         _model(model), data, out=out, mask=mask, scale=scale, draws=draws, seed=seed
     )
+
+
+def forecast(
+    model: Model | Run | str | os.PathLike[str], given: Any, *, n: int = 10, seed: int = 0
+) -> Any:
+    """`n` futures of each series in `given`, a file or frame: a pandas DataFrame.
+
+    Rows have the columns of the data, times that go on from the last given one, and a column `draw`.
+    Raises OptionError, DataError, ModelError.
+
+    >>> import ganwright as gw
+    >>> futures = gw.forecast("runs/load", "history.csv", n=100)        # doctest: +SKIP
+    """
+    return forecasting.forecast(_model(model), given, draws=n, seed=seed).to_pandas()
 
 
 def _model(model: Model | Run | str | os.PathLike[str]) -> Model:

@@ -31,6 +31,7 @@ from ganwright.base.modality import parts
 from ganwright.base.options import Field, build, options, tree
 from ganwright.base.runs import replacing
 from ganwright.base.spec import Spec
+from ganwright.data import DataOptions
 from ganwright.data.codec import Codec, codec_type
 from ganwright.game import LatentOptions, Truncate
 from ganwright.nets import PlayerOptions, count_parameters
@@ -140,8 +141,8 @@ class Model:
         """`n` samples in the data's own form.
 
             Of pictures uint8 (n, height, width, channels); of sounds (waves, rate), waves float32
-            (n, length) in [-1, 1]; of a table a DataFrame with the columns, order and types of the data; of
-            counts a scipy CSR matrix, or a DataFrame where one came in.
+            (n, length) in [-1, 1]; of a table or series a DataFrame with the columns, order and types of
+            the data; of counts a scipy CSR matrix, or a DataFrame where one came in.
 
             Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
             place in `spec.classes` (int), or one for each sample; None draws classes with the shares of
@@ -225,15 +226,19 @@ class Model:
         labels: np.ndarray | None = None,
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
         allowed: Allowed | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
-        """Samples `start` … `start + count` of a seed as the generator gives them, undecoded."""
+        """Samples `start` … `start + count` of a seed as the generator gives them, undecoded.
+
+        `condition` is what the generator goes on from; None: the labels alone.
+        """
         latents = self.net.latent.draw_truncated(
             seeds.derive(seed, "sample", "latent"), start, count, *truncation
         )
         uniforms = seeds.uniforms(
             seeds.derive(seed, "sample", "choice"), start, count, self.generator.uniforms
         )
-        return self._made(latents, labels, uniforms, allowed)
+        return self._made(latents, labels, uniforms, allowed, condition)
 
     def _made(
         self,
@@ -241,12 +246,15 @@ class Model:
         labels: np.ndarray | None,
         uniforms: np.ndarray,
         allowed: Allowed | None = None,
+        condition: Tensor | None = None,
     ) -> Tensor:
         device = self.device
-        on_device = None if labels is None else torch.as_tensor(labels, device=device)
+        if condition is None:
+            on_device = None if labels is None else torch.as_tensor(labels, device=device)
+            condition = self.generator.start(len(latents), on_device)
         made: Tensor = self.generator.sample(
             latents.to(device),
-            self.generator.start(len(latents), on_device),
+            None if condition is None else condition.to(device),
             torch.from_numpy(uniforms.astype(np.float32)).to(device),
             None if allowed is None else torch.from_numpy(allowed.share).float().to(device),
         )
@@ -320,6 +328,12 @@ class Model:
         found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
         each = found.view(times, -1).mean(0)
         return float(each.mean()), float(each.std() / len(each) ** 0.5)
+
+    @property
+    def data_options(self) -> DataOptions:
+        """How its data are opened: as in training, and as its kind of data whatever they look like now."""
+        given = self.recipe["data"] | {"form": self.codec.kind}
+        return build(DataOptions, given, owner="model.json: recipe.data")
 
     @property
     def device(self) -> torch.device:

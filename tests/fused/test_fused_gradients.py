@@ -131,6 +131,33 @@ def test_layers_of_labels_are_no_layers_of_features(bent: bool) -> None:
         judged_with_gradient(lambda x: network(x, labels), network, torch.randn(3, 5))
 
 
+class Beside(nn.Module):
+    """Judges features beside what is given, which has no slope."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(7, 6), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor, given: Tensor) -> Tensor:
+        told = torch.cat([given, given.square()], 1)  # of no features at all
+        h = functional.leaky_relu(self.first(torch.cat([x, told], 1)), 0.2)
+        return self.head(torch.cat([told, h], 1)).squeeze(1)
+
+
+def test_what_is_given_beside_features_has_no_slope() -> None:
+    network, x, given = Beside().double(), torch.randn(4, 5).double(), torch.randn(4, 1).double()
+    logits, gradient = judged_with_gradient(lambda x: network(x, given), network, x)
+    (logits.sum() + gradient.square().sum()).backward()
+    found = [weight.grad.clone() for weight in network.parameters()]
+    network.zero_grad()
+    x.requires_grad_()
+    logits = network(x, given)
+    (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    (logits.sum() + slope.square().sum()).backward()
+    for one, weight in zip(found, network.parameters(), strict=True):
+        torch.testing.assert_close(one, weight.grad)
+
+
 def test_frozen_weights_get_nothing() -> None:
     network, x, _ = made(DCGANDiscriminatorOptions(width=8), ())
     first = next(network.parameters())

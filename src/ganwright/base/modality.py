@@ -25,6 +25,7 @@ part by name, and the package that asks defines, as a protocol, what it expects 
 | `explore` | optional: `read`, `views`, what a model's latent means | uses |
 | `restore` | optional: `check`, `read`, `repair`, `arrays`, damaged examples repaired | uses |
 | `translate` | optional: `check`, `translation`, `read`, `arrays`, examples made another kind | uses |
+| `forecast` | optional: `futures`, `write`, how given series go on | uses |
 
 A package from elsewhere joins by an entry point in the group `ganwright.modalities`.
 """
@@ -47,6 +48,7 @@ GROUP = "ganwright.modalities"
 PACKAGES = {
     "audio": "ganwright.modalities.audio",
     "image": "ganwright.modalities.images",
+    "series": "ganwright.modalities.series",
     "counts": "ganwright.modalities.counts",
     "table": "ganwright.modalities.tables",
 }

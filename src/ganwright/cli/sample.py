@@ -20,6 +20,7 @@ EPILOG = """Examples:
   ganwright sample runs/digits --out grid.png
   ganwright sample runs/digits --truncation 0.7 --out typical.png
   ganwright sample runs/adult -n 10000 --where "age=40..60, sex=Female" --out women.parquet
+  ganwright sample runs/load -n 20 --given history.csv --out futures.csv
 """
 
 
@@ -38,6 +39,10 @@ def command(
         str | None,
         typer.Option(help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing".'),
     ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(help="Series to go on from: -n futures of each, instead of samples."),
+    ] = None,
     truncation: Annotated[
         float, typer.Option(metavar="PSI", help="Below 1: more typical, less varied samples.")
     ] = 1.0,
@@ -55,6 +60,7 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Samples new examples from a trained model."""
+    from ganwright.base.errors import OptionError
     from ganwright.data.writers import format_for, writer_for
     from ganwright.model import Model
     from ganwright.train.plan import pick_device
@@ -66,6 +72,15 @@ def command(
         else Path(f"{run.name or 'model'}-samples{model.codec.default_suffix}")
     )
     chosen = format_for(model.codec, target, form)
+    if given is not None:
+        from ganwright.uses.forecast import write_forecast
+
+        if label is not None or where is not None or truncation != 1.0:
+            raise OptionError("--given: goes with neither --label, --where nor --truncation")
+        told = write_forecast(model, given, target, draws=n, seed=seed)
+        print(told, file=sys.stderr)
+        print(target)
+        return
     blocks = model.stream(
         n, seed=seed, label=label, truncation=truncation,
         truncate=cast("Truncate", truncate), where=where,

@@ -34,7 +34,8 @@ def command(
         str | None,
         typer.Argument(
             help="'digits' or 'shapes'; a folder, .zip, .npz, .npy, idx file or CSV of images; a "
-            "table (.csv, .parquet …); texts or a sparse .npz of counts. Left out with --pairs or --to."
+            "table or series (.csv, .parquet …); recordings; texts or a sparse .npz of counts. Left out with "
+            "--pairs or --to."
         ),
     ] = None,
     recipe: Annotated[

@@ -50,6 +50,8 @@ def open_data(
     counts: a sparse .npz of scipy or its matrix, a wide .csv or frame of whole numbers that are
     mostly 0, a folder of .txt; ``form="counts"`` takes others for counts, a .txt with a document
     a line, too, and ``form="table"`` none.
+    A table with one column of dates that increases by steady steps beside numbers is read as series;
+    ``series={"time": COLUMN}`` or ``form="series"`` reads others so, and arrays (series, time, channels).
     `settings` are fields of `DataOptions`, over `options`.
 
     Images of one size of at most 128 a side are kept as they are, and up to one in twenty of

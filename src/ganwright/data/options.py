@@ -20,7 +20,7 @@ def _known(form: str) -> str:
 
 @grouped("options")
 class DataOptions(Grouped):
-    """How data is opened, with a group for each modality: `image`, `table`, `counts`."""
+    """How data is opened, with a group for each modality: `image`, `table`, `counts`, `series`."""
 
     labels: bool = Field(default=True, description="Use the labels if the data has them.")
     holdout: float = Field(
@@ -36,5 +36,6 @@ class DataOptions(Grouped):
     form: Annotated[str, AfterValidator(_known)] = Field(
         default=AUTO,
         description="The modality of the data. auto: by what it looks like; a CSV or a frame is read "
-        "as counts if 50 columns or more are whole numbers, half of them 0, else as a table.",
+        "as counts if 50 columns or more are whole numbers, half of them 0, as series if a column of "
+        "dates increases by steady steps and the rest are numbers, else as a table.",
     )

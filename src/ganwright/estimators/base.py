@@ -108,7 +108,7 @@ class RowEstimator(BaseEstimator):
 
     def _named(self, frame: Any, *, reset: bool) -> Any:
         """The frame with the names that are learned: its own, as text, or x0, x1 … of an array."""
-        from ganwright.modalities.tables.read.typed import table_of
+        from ganwright.data.arrow import table_of
 
         if reset:
             self._labels = own_names(frame)

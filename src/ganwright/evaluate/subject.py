@@ -13,7 +13,6 @@ import numpy as np
 from ganwright.base import seeds
 from ganwright.base.errors import DataError
 from ganwright.base.modality import modality
-from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.evaluate.extractor import Extractor
@@ -116,7 +115,7 @@ def _of_run(path: Path, against: Given | None, seed: int) -> Subject:
 
 
 def _of_model(model: Model, name: str, against: Given, source: str | None, seed: int) -> Subject:
-    options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
+    options = model.data_options
     data = open_data(against, options=options)
     judge_of(data.codec.kind).fits(f"the model '{name}' makes", model.codec, data)
     reference, part = _reference(data, LEAST_HELD, LEAST_HELD)

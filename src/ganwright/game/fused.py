@@ -132,6 +132,7 @@ class _Recording(TorchFunctionMode):
         self.kinks: list[Kink] = []
         self.outs: list[Tensor] = []  # of the products
         self.rows: dict[int, Tensor] = {}  # weights looked up by label, by identity
+        self.fixed: list[set[int]] = []  # of each join, the places of terms that are no features
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -151,8 +152,13 @@ class _Recording(TorchFunctionMode):
         if func in _SUMS or func in _JOINS:
             terms = args[0] if func in _JOINS else args
             learned = any(isinstance(t, Tensor) and t.requires_grad for t in terms)
-            if learned and not all(isinstance(t, Tensor) and self._is_feature(t) for t in terms):
+            fixed = (
+                {i for i, t in enumerate(terms) if not self._is_feature(t)} if learned else set()
+            )
+            if fixed and (func in _SUMS or any(terms[i].requires_grad for i in fixed)):
                 raise Unfit("a sum of features and something else")
+            if func in _JOINS:
+                self.fixed.append(fixed)
         elif func in _PRODUCTS and (
             kwargs.get("bias") is not None or args[2:3] not in ((), (None,))
         ):
@@ -167,8 +173,10 @@ class _Recording(TorchFunctionMode):
             return self._row(made)
         return made
 
-    def _is_feature(self, x: Tensor) -> bool:
-        return x.requires_grad and not isinstance(x, nn.Parameter) and id(x) not in self.rows
+    def _is_feature(self, x: Any) -> bool:
+        if not isinstance(x, Tensor) or isinstance(x, nn.Parameter):
+            return False
+        return x.requires_grad and id(x) not in self.rows
 
     def _row(self, rows: Tensor) -> Tensor:
         self.rows[id(rows)] = rows  # kept, so that no other tensor gets its identity
@@ -211,9 +219,9 @@ class _Recording(TorchFunctionMode):
 class _Tangent(TorchFunctionMode):
     """The second pass: the same layers without biases, with the slopes of the first."""
 
-    def __init__(self, products: list[Product], kinks: list[Kink]) -> None:
+    def __init__(self, products: list[Product], kinks: list[Kink], fixed: list[set[int]]) -> None:
         super().__init__()
-        self.products, self.kinks = iter(products), iter(kinks)
+        self.products, self.kinks, self.fixed = iter(products), iter(kinks), iter(fixed)
         self.entered: list[Tensor] = []  # each product, in order
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -226,6 +234,9 @@ class _Tangent(TorchFunctionMode):
             t = args[product.place].to(product.features.dtype)
             self.entered.append(t)
             return product.linear(t)
+        if func in _JOINS and (fixed := next(self.fixed)):  # what is fixed has no slope
+            terms = [torch.zeros_like(t) if i in fixed else t for i, t in enumerate(args[0])]
+            args = (terms, *args[1:])
         return func(*args, **(kwargs or {}))
 
 
@@ -251,6 +262,7 @@ class _Passes:
         with _Recording() as recording:
             logits = judge(entering)
         self.products, self.kinks = recording.products, recording.kinks
+        self.fixed = recording.fixed
         gradient, *self.adjoints = torch.autograd.grad(logits.sum(), [entering, *recording.outs])
         self.gradient = gradient if see is None else see.transposed(gradient)
         self.logits = logits.detach()
@@ -260,7 +272,7 @@ class _Passes:
         entered: list[Tensor | None] = [None] * len(self.products)
         if direction is not None:
             entering = direction if self.see is None else self.see.linear(direction)
-            with _Tangent(self.products, self.kinks) as tangent:
+            with _Tangent(self.products, self.kinks, self.fixed) as tangent:
                 self.judge(entering)
             entered = [*tangent.entered]
         weights, found = [], []

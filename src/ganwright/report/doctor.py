@@ -19,8 +19,7 @@ import numpy as np
 import torch
 
 from ganwright.base.errors import GanwrightError
-from ganwright.base.options import build
-from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.data import Dataset, open_data
 from ganwright.evaluate.verdict import MISSING
 from ganwright.model import Model
 from ganwright.report.facts import Facts, Series, read_run
@@ -357,7 +356,7 @@ def _logits(facts: Facts, against: str | os.PathLike[str] | None) -> Logits | No
         return None
     try:
         model = Model.load(facts.folder.path)
-        options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
+        options = model.data_options
         data = open_data(source, options=options)
     except (GanwrightError, OSError):
         if against is not None:

@@ -7,8 +7,7 @@ import os
 
 from ganwright.base.errors import GanwrightError
 from ganwright.base.modality import Modality, modality, modality_of_json
-from ganwright.base.options import build
-from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.data import Dataset, open_data
 from ganwright.evaluate import Card, evaluate
 from ganwright.evaluate.card import keep
 from ganwright.model import FACTS, Model, artefact
@@ -46,8 +45,7 @@ def _data(
     facts: Facts, model: Model, against: str | os.PathLike[str] | None, found: Findings
 ) -> Dataset | None:
     def opened(source: str | os.PathLike[str]) -> Dataset:
-        options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
-        return open_data(source, options=options)
+        return open_data(source, options=model.data_options)
 
     if against is not None:
         return opened(against)

@@ -11,8 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ganwright.base.modality import modality
-from ganwright.base.options import build
-from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.data import Dataset, open_data
 from ganwright.evaluate import MEASURES, Card, Entry
 from ganwright.evaluate.card import title
 from ganwright.evaluate.compare import Seeds, best, best_over_seeds, over_seeds, shared
@@ -170,8 +169,7 @@ def _mean(found: Seeds, group: Sequence[Card]) -> str:
 
 
 def _data(one: Candidate) -> Dataset:
-    options = build(DataOptions, one.model.recipe["data"], owner="model.json: recipe.data")
-    return open_data(str(one.facts.source), options=options)
+    return open_data(str(one.facts.source), options=one.model.data_options)
 
 
 def _side_by_side(one: Candidate, data: Dataset) -> SideBySide | None:

@@ -17,9 +17,8 @@ import numpy as np
 
 from ganwright.base.errors import DataError, OptionError
 from ganwright.base.modality import modality
-from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
-from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.data import Dataset, open_data
 from ganwright.evaluate.conformal import p_values
 from ganwright.model import Model
 
@@ -160,9 +159,8 @@ def own_data(path: str | os.PathLike[str], model: Model) -> Dataset | None:
     if not folder.recipe.is_file():
         return None
     source = next((e.get("source") for e in folder.events() if e["event"] == "start"), None)
-    options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
     try:
-        data = open_data(source or "", options=options)
+        data = open_data(source or "", options=model.data_options)
     except DataError:
         return None
     return data if data.fingerprint == model.data.get("fingerprint") else None

@@ -33,7 +33,7 @@ def learn(
 
 
 def _opened(table: Any, held: float) -> TableDataset:
-    options = build(DataOptions, {"holdout": held}, owner="data")
+    options = build(DataOptions, {"holdout": held, "form": "table"}, owner="data")
     if is_frame(table):
         return frame_dataset(table, options, whole=True)
     data = open_data(table, options=options)

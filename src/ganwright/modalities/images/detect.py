@@ -156,7 +156,7 @@ def read(model: Model, given: Any) -> Images:
     assert isinstance(source, ImageSource)
     survey = cache.survey(source)
     _check_type(source, codec, set(survey.dtypes[survey.usable]))
-    trained = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
+    trained = model.data_options
     fit = trained.of(ImageOptions).fit
     rows = cache.rows(
         source, survey, cache.Plan(codec.height, codec.width, codec.channels, codec.dtype, fit)

@@ -31,6 +31,7 @@ from ganwright.base.options import tree
 from ganwright.base.paths import file_identity
 from ganwright.base.seeds import derive
 from ganwright.data import cache
+from ganwright.data.arrow import kept
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
 from ganwright.data.split import Split, split
@@ -42,7 +43,6 @@ from ganwright.modalities.tables.columns.kinds import TARGET_NAMES
 from ganwright.modalities.tables.columns.schema import infer_columns, parse_kinds
 from ganwright.modalities.tables.options import TableOptions
 from ganwright.modalities.tables.read.tables import mapped, stem_of, write_canonical
-from ganwright.modalities.tables.read.typed import table_of
 
 if TYPE_CHECKING:
     from ganwright.modalities.tables.codec.table import TableCodec
@@ -130,22 +130,12 @@ def file_source(path: Path) -> TableSource:
 def frame_source(frame: Any, options: DataOptions) -> TableSource:
     """The table in a frame, written into the cache under its content. Raises DataError."""
     notes: list[str] = []
-    table = table_of(frame, notes, options.of(TableOptions).leave_out)
-    folder = cache.folder_of("frames", "")
-    with cache.room_for(folder), cache.making(folder) as aside:
-        target, digest = aside / "frame.arrow", hashlib.blake2b(digest_size=12)
-        with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table, max_chunksize=_BLOCK_ROWS)
-        with target.open("rb") as written:
-            while piece := written.read(1 << 22):
-                digest.update(piece)
-        path = folder / f"{digest.hexdigest()}.arrow"
-        target.replace(path)
+    path, digest = kept(frame, notes, options.of(TableOptions).leave_out)
     return TableSource(
         name="table",
         label="the table",
         path=path,
-        identity=["frame", digest.hexdigest()],
+        identity=["frame", digest],
         notes=tuple(notes),
     )
 

@@ -1,0 +1,1 @@
+"""Series: channels of numbers over time, cut into windows."""
