@@ -125,6 +125,7 @@ class Model:
         truncation: float = 1.0,
         truncate: Truncate = "shrink",
         where: Where | None = None,
+        by: str | None = None,
     ) -> Any:
         """`n` samples in the data's own form.
 
@@ -137,6 +138,8 @@ class Model:
             share ψ in [0, 1] that is kept of each latent's distance from the mean (1: all of it), with
         "resample" the bound of |z| beyond which coordinates are redrawn (2 is mild, 0.5 strong).
             `where` sets conditions on columns, for every row: ``"age=40..60, sex=Female"`` or a mapping.
+            `by` names another way to make them that the model holds (`generator.beside`), such as the
+            language model that was trained beside a model of texts.
             Raises OptionError for an impossible value.
 
             >>> import ganwright as gw
@@ -145,7 +148,7 @@ class Model:
             (64, 8, 8, 1)
         """
         blocks = self.stream(
-            n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where
+            n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where, by=by
         )
         return self.codec.join(block.examples for block in blocks)
 
@@ -158,6 +161,7 @@ class Model:
         truncation: float = 1.0,
         truncate: Truncate = "shrink",
         where: Where | None = None,
+        by: str | None = None,
     ) -> Iterator[Samples]:
         """The same samples block by block, in constant memory; rows of a table as Arrow tables."""
         if n < 1:
@@ -169,7 +173,9 @@ class Model:
             raise OptionError(
                 f"where: the nets '{self.net.generator.kind}' don't support conditions; the recipe table does"
             )
-        return self._stream(n, seed, fixed, (truncation, truncate), allowed)
+        if by is not None and by not in (beside := self.generator.beside):
+            raise OptionError(message("by", f"no model {by!r}", allowed=beside, got=by))
+        return self._stream(n, seed, fixed, (truncation, truncate), allowed, by)
 
     def _stream(
         self,
@@ -178,6 +184,7 @@ class Model:
         fixed: np.ndarray | None,
         truncation: tuple[float, Truncate],
         allowed: Allowed | None,
+        by: str | None,
     ) -> Iterator[Samples]:
         places_seed, block = seeds.derive(seed, "sample", "place"), self.generator.block
         for start in range(0, n, block):
@@ -185,7 +192,7 @@ class Model:
             labels = self.labels(seed, start, block) if fixed is None else fixed[start:][:block]
             if labels is not None and len(labels) < block:
                 labels = np.resize(labels, block)
-            made = self.make(seed, start, block, labels, truncation, allowed)[:count]
+            made = self.make(seed, start, block, labels, truncation, allowed, by)[:count]
             places = seeds.uniforms(places_seed, start, count, self.codec.uniforms)
             examples = self.codec.decode(made, places, allowed, start=start)
             yield Samples(start, examples, None if labels is None else labels[:count])
@@ -199,6 +206,7 @@ class Model:
         labels: np.ndarray | None = None,
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
         allowed: Allowed | None = None,
+        by: str | None = None,
     ) -> Tensor:
         """Samples `start` … `start + count` of a seed as the generator gives them, undecoded."""
         device = self.device
@@ -209,7 +217,8 @@ class Model:
             seeds.derive(seed, "sample", "choice"), start, count, self.generator.uniforms
         )
         on_device = None if labels is None else torch.as_tensor(labels, device=device)
-        made: Tensor = self.generator.sample(
+        sample = self.generator.sample if by is None else self.generator.beside[by]
+        made: Tensor = sample(
             latents.to(device),
             self.generator.start(count, on_device),
             torch.from_numpy(uniforms.astype(np.float32)).to(device),

@@ -41,6 +41,7 @@ GROUP = "ganwright.modalities"
 # In the order in which they are asked whether they can read given data.
 PACKAGES = {
     "image": "ganwright.modalities.images",
+    "text": "ganwright.modalities.text",
     "counts": "ganwright.modalities.counts",
     "table": "ganwright.modalities.tables",
 }

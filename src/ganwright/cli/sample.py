@@ -20,6 +20,7 @@ EPILOG = """Examples:
   ganwright sample runs/digits --out grid.png
   ganwright sample runs/digits --truncation 0.7 --out typical.png
   ganwright sample runs/adult -n 10000 --where "age=40..60, sex=Female" --out women.parquet
+  ganwright sample runs/captions --where "length=5..12, contains=red" --out red.txt
 """
 
 
@@ -36,7 +37,8 @@ def command(
     label: Annotated[str | None, typer.Option(help="Sample this class only.")] = None,
     where: Annotated[
         str | None,
-        typer.Option(help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing".'),
+        typer.Option(help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing"; on texts: '
+            '"length=5..12, contains=red".'),
     ] = None,
     truncation: Annotated[
         float, typer.Option(metavar="PSI", help="Below 1: more typical, less varied samples.")
@@ -49,6 +51,10 @@ def command(
             "coordinates beyond PSI.",
         ),
     ] = "shrink",
+    by: Annotated[
+        str | None,
+        typer.Option(help="Of a model of texts: lm, its language model, or lm@0.8, at a temperature."),
+    ] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="The format, if --out's suffix doesn't give it.")
     ] = None,
@@ -68,7 +74,7 @@ def command(
     chosen = format_for(model.codec, target, form)
     blocks = model.stream(
         n, seed=seed, label=label, truncation=truncation,
-        truncate=cast("Truncate", truncate), where=where,
+        truncate=cast("Truncate", truncate), where=where, by=by,
     )  # fmt: skip
     with writer_for(model.codec, target, chosen, n, model.spec.classes) as writer:
         for block in blocks:

@@ -236,13 +236,24 @@ class Reference:
         simple = look(self.extractor, self.judge.baseline(self.data, self.extractor, n, self.seed))
         return self.score(replace(simple, asked=asked)).values
 
-    def others(self, n: int) -> dict[str, dict[str, float]]:
-        """What each further reference of this kind of data scores."""
-        return {
-            name: self.score(
-                look(self.extractor, make(self.data, self.extractor, n, self.seed))
-            ).values
+    @property
+    def further(self) -> dict[str, Callable[[int], Iterable[Any]]]:
+        """How n samples of each further reference are made: of this kind of data, and of the model."""
+        data, extractor, seed = self.data, self.extractor, self.seed
+        found: dict[str, Callable[[int], Iterable[Any]]] = {
+            name: lambda n, make=make: make(data, extractor, n, seed)
             for name, make in self.judge.OTHERS.items()
+        }
+        return found | {
+            name: lambda n, draw=draw: (examples for examples, _ in draw(n))
+            for name, draw in self.subject.beside.items()
+        }
+
+    def others(self, n: int) -> dict[str, dict[str, float]]:
+        """What each further reference scores."""
+        return {
+            name: self.score(look(self.extractor, make(n))).values
+            for name, make in self.further.items()
         }
 
 
@@ -280,10 +291,8 @@ def evaluate(
     floors = reference.floors(count)
     progress("scoring the simplest model in the samples' place: the baseline")
     baselines = reference.baseline(count, fake.asked)
-    if reference.judge.OTHERS:
-        progress(
-            f"scoring further references in the samples' place: {', '.join(reference.judge.OTHERS)}"
-        )
+    if names := ", ".join(reference.further):
+        progress(f"scoring further references in the samples' place: {names}")
     others = reference.others(count)
     beside = {
         name: {other: found[name] for other, found in others.items() if name in found}

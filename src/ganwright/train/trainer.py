@@ -227,7 +227,9 @@ class Trainer:
         stored = stored.to(self.device, non_blocking=True)
         on_device = None if labels is None else labels.to(self.device, non_blocking=True)
         told = self.game.generator.condition(stored, on_device)  # type: ignore[operator]
-        return Batch(self.data.codec.encode(stored), told)
+        with self._precision():
+            shown = self.game.generator.shown(self.data.codec.encode(stored))  # type: ignore[operator]
+        return Batch(shown, told)
 
     def round(self) -> Result:
         """Plays one round; all its randomness is a function of (seed, rollbacks, seen)."""
