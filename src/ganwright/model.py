@@ -228,18 +228,19 @@ class Model:
 
     @torch.inference_mode()
     def negative_log_likelihood(
-        self, stored: Tensor, seed: int = 0, *, times: int = 1
+        self, stored: Tensor, seed: int = 0, *, times: int = 1, labels: Tensor | None = None
     ) -> tuple[float, float] | None:
         """−log p, in nats, of hidden parts of examples as stored (n, …); the same parts each time.
 
         The mean and its standard error, of examples that `stored` holds so many `times` each, one batch
-        after the other; None where the generator gives no likelihood.
+        after the other, and of `labels` (n,) where there are classes; None where the generator gives no
+        likelihood.
         """
         if not self.generator.gives_likelihood:
             return None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(seed, LIKELIHOOD))
-            condition = self.generator.condition(stored, None).to(self.device)
+            condition = self.generator.condition(stored, labels).to(self.device)
         latents = self.net.latent.draw(seeds.derive(seed, LIKELIHOOD, "latent"), 0, len(stored))
         found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
         each = found.view(times, -1).mean(0)

@@ -179,7 +179,7 @@ class Generator(nn.Module):
         """What both players are conditioned on for real examples (batch, …): their labels."""
         return labels
 
-    def shown(self, examples: Tensor) -> Tensor:
+    def shown(self, examples: Tensor, condition: Tensor | None) -> Tensor:
         """What the discriminator sees of encoded real examples: themselves, unless it judges codes."""
         return examples
 

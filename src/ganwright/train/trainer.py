@@ -227,8 +227,9 @@ class Trainer:
         stored = stored.to(self.device, non_blocking=True)
         on_device = None if labels is None else labels.to(self.device, non_blocking=True)
         told = self.game.generator.condition(stored, on_device)  # type: ignore[operator]
+        generator, encoded = self.game.generator, self.data.codec.encode(stored)
         with self._precision():
-            shown = self.game.generator.shown(self.data.codec.encode(stored))  # type: ignore[operator]
+            shown = generator.shown(encoded, told)  # type: ignore[operator]
         return Batch(shown, told)
 
     def round(self) -> Result:

@@ -56,22 +56,15 @@ def fits(owner: str, codec: Any, data: Dataset) -> None:
 def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     """Texts from a file as `sample` writes it, or in the form of the data."""
     asked = data.options.of(TextOptions)
-    column = None
     if not Path(path).is_dir() and inner(Path(path)).suffix.lower() != ".txt":
-        column = asked.column or TEXT
-    given = replace(asked, split="lines", column=column, least_times=1)
-    own = open_data(path, options=replace(data.options.having(given), form="text", holdout=0.0))
+        asked = replace(asked, column=asked.column or TEXT)
+    options = data.options.having(replace(asked, split="lines", least_times=1))
+    own = open_data(path, options=replace(options, form="text", holdout=0.0, labels=False))
     codec: Any = data.codec
 
     def examples(indices: np.ndarray) -> list[str]:
         found: list[str] = own.examples(indices)
         return [unfolded(text) for text in found] if codec.windows else found
 
-    every = examples(np.arange(len(own)))
-    return Plain(
-        n=len(own),
-        examples=examples,
-        asked=None,
-        overlap=overlap_with(data, codec.digests(every)),
-    )
-
+    every = codec.digests(examples(np.arange(len(own))))
+    return Plain(n=len(own), examples=examples, asked=None, overlap=overlap_with(data, every))

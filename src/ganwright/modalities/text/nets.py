@@ -291,7 +291,7 @@ class TextGenerator(Generator):
     block = BLOCK
     gives_likelihood = True
     fills = True
-    middle: Tensor  # mean and covariance of codes
+    middle: Tensor  # mean code of each class, and their covariance
     spread: Tensor
     rounds: Tensor  # that they were followed for
 
@@ -304,7 +304,7 @@ class TextGenerator(Generator):
         self.blocks = nn.ModuleList(ResidualBlock(o.hidden, 0.0) for _ in range(o.blocks))
         self.norm = nn.LayerNorm(o.hidden)
         self.code = nn.Linear(o.hidden, latent)
-        self.register_buffer("middle", torch.zeros(latent))
+        self.register_buffer("middle", torch.zeros(max(1, classes), latent))
         self.register_buffer("spread", torch.eye(latent))
         self.register_buffer("rounds", torch.zeros((), dtype=torch.int64))
         self.told = embedding_of(classes, o.embedding, std=1.0) if classes else None
@@ -329,20 +329,35 @@ class TextGenerator(Generator):
         """Labels alone, (count, 1)."""
         return _column(labels, count, self.first.weight.device)
 
-    def shown(self, examples: Tensor) -> Tensor:
+    def shown(self, examples: Tensor, condition: Tensor | None) -> Tensor:
         """Codes (b, latent) of texts (b, length) with noise, whitened: what the discriminator sees."""
+        labels = None if condition is None else self._labels(condition)
         with torch.no_grad():
             code = self.encode(examples)
         with torch.no_grad(), torch.autocast(code.device.type, enabled=False):
             if self.training:
-                rate = torch.clamp(1 / (1 + self.rounds), min=FOLLOWED)
-                self.rounds += 1
-                off = code - code.mean(0)
-                self.spread.lerp_(off.T @ off / len(off), rate)
-                self.middle.lerp_(code.mean(0), rate)
-            noisy = code + self.options.noise * torch.randn_like(code) - self.middle
+                self._follow(code, labels)
+            noisy = code + self.options.noise * torch.randn_like(code) - self._middles(labels)
             white: Tensor = torch.linalg.solve_triangular(self._root(), noisy.T, upper=False).T
             return white.contiguous()
+
+    def _follow(self, code: Tensor, labels: Tensor | None) -> None:
+        """Brings the moments nearer to those of a batch: the mean of each class, their covariance."""
+        classes = len(self.middle)
+        which = code.new_zeros(len(code), dtype=torch.int64) if labels is None else labels
+        there = nn.functional.one_hot(which, classes).float()  # (b, classes)
+        counts = there.sum(0)
+        means = (there.T @ code) / counts.clamp(min=1).unsqueeze(1)
+        rate = torch.clamp(1 / (1 + self.rounds), min=FOLLOWED)
+        share = (rate * counts * classes / len(code)).clamp(max=1)
+        self.middle.lerp_(means, share.unsqueeze(1))
+        off = code - self.middle[which]
+        self.spread.lerp_(off.T @ off / len(off), rate)
+        self.rounds += 1
+
+    def _middles(self, labels: Tensor | None) -> Tensor:
+        """The mean code of each label's class, (b, latent) or (1, latent)."""
+        return self.middle if labels is None else self.middle[labels]
 
     def _root(self) -> Tensor:
         """The Cholesky factor of the covariance of codes with noise, (latent, latent)."""
@@ -367,9 +382,10 @@ class TextGenerator(Generator):
         made: Tensor = z + self.code(silu(self.norm(h))).float()
         return made
 
-    def code_of(self, white: Tensor) -> Tensor:
+    def code_of(self, white: Tensor, labels: Tensor | None) -> Tensor:
         """Whitened codes as the decoder sees them."""
-        return (self.middle + white @ self._root().T) / math.sqrt(1 + self.options.noise**2)
+        code = self._middles(labels) + white @ self._root().T
+        return code / math.sqrt(1 + self.options.noise**2)
 
     def forward(self, z: Tensor, condition: Tensor) -> Made:
         """z (b, latent) and `condition` to codes (b, latent) and, for texts, −log p."""
@@ -402,6 +418,12 @@ class TextGenerator(Generator):
             self.lm.costs(symbols, self._context(code[:, :0], labels)),
         )
 
+    def lm_costs(self, condition: Tensor) -> Tensor:
+        """−log p of each unit, (b, length), by the language model."""
+        symbols, labels = condition[:, :-1], self._labels(condition)
+        context = self._context(self.middle.new_zeros(len(symbols), 0), labels)
+        return self.lm.costs(symbols, context)
+
     def noisy(self, code: Tensor, noise: Tensor) -> Tensor:
         """The code that the decoder sees."""
         return (code + self.options.noise * noise) / math.sqrt(1 + self.options.noise**2)
@@ -433,7 +455,7 @@ class TextGenerator(Generator):
         """Texts of which likelier units are drawn more often than they should be, below 1."""
         assert condition is not None  # `start` makes it
         labels = self._labels(condition)
-        code = self.code_of(self.make_code(z, labels))
+        code = self.code_of(self.make_code(z, labels), labels)
         return self._write(self.writer, self._context(code, labels), uniforms, temperature, allowed)
 
     def by_lm(

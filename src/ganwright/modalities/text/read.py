@@ -15,6 +15,7 @@ from ganwright.data.source import natural
 PIECE = 1 << 16  # bytes read at once, and of a line that are used
 SAMPLE = 1 << 20  # bytes by which `auto` decides
 EMPTY_LINES, LONG_LINE = 0.1, 400  # from here on: running text
+_MARK = b"\xef\xbb\xbf"  # of byte order
 Cut = tuple[str, str]  # a text, and its class or ""
 
 
@@ -33,7 +34,7 @@ def is_running(path: Path) -> str:
             sample = bytes(file.read(SAMPLE))
     except DAMAGED as error:
         raise DataError(f"'{path}' can't be read: {error}") from None
-    if not sample.removeprefix(b"\xef\xbb\xbf").strip():
+    if not sample.removeprefix(_MARK).strip():
         raise DataError(f"'{path}' is empty")
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"'{path}' is UTF-16; save it as UTF-8")
@@ -53,7 +54,7 @@ def is_running(path: Path) -> str:
 def lines(path: Path, seen: Seen) -> Iterator[str]:
     """The lines of a file that are not empty; a very long one up to 64 KiB."""
     number = 0
-    for begins, _, raw in _pieces(path):
+    for begins, at, raw in _pieces(path):
         if not begins:
             continue
         number += 1
@@ -63,7 +64,7 @@ def lines(path: Path, seen: Seen) -> Iterator[str]:
         try:
             text = raw.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            seen.skipped.append((f"line {number}", _bad(error, 0)))
+            seen.skipped.append((f"line {number}", _bad(error, at)))
             continue
         if text.strip():
             yield text
@@ -93,8 +94,11 @@ def _pieces(path: Path) -> Iterator[tuple[bool, int, bytes]]:
     with opened(path) as raw, io.BufferedReader(cast("io.RawIOBase", raw), PIECE) as file:
         begins, at = True, 0
         while piece := file.readline(PIECE):
-            yield begins, at, piece.removeprefix(b"\xef\xbb\xbf") if at == 0 else piece
-            begins, at = piece.endswith(b"\n"), at + len(piece)
+            after = at + len(piece)
+            if at == 0:
+                piece = piece.removeprefix(_MARK)
+            yield begins, after - len(piece), piece
+            begins, at = piece.endswith(b"\n"), after
 
 
 def _whole_characters(raw: bytes) -> bytes:
