@@ -69,11 +69,15 @@ def point(real: TextRows, fake: TextRows) -> Point:
 def behind(point: np.ndarray, curve: np.ndarray) -> float:
     """By how much the reverse LM score lies above a curve of (LM score, reverse LM score)."""
     order = np.argsort(curve[:, 0])
-    return float(point[1] - np.interp(point[0], curve[order, 0], curve[order, 1], math.nan, math.nan))
+    return float(
+        point[1] - np.interp(point[0], curve[order, 0], curve[order, 1], math.nan, math.nan)
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--test", type=Path)
     parser.add_argument("--minutes", type=float, default=20)
@@ -90,14 +94,15 @@ def main() -> None:
     floor = point(real, TextRows.of(data.examples(np.sort(some)), data.codec))
     n = min(o.n, len(data.train))
     print(f"{model}, {len(real):,} texts to compare with, n = {n:,}")
-    print(f"| who | LM score | reverse LM | JSD-4 | behind |\n|---|---|---|---|---|")
+    print("| who | LM score | reverse LM | JSD-4 | behind |\n|---|---|---|---|---|")
     print(f"| real texts | {floor[0]:.3f} | {floor[1]:.3f} | {floor[2]:.3f} | |", flush=True)
     found: dict[str, np.ndarray] = {}
     for family in (LM, "self"):
         for t in TEMPERATURES:
             by = f"{family}@{t:g}" if t != 1 else LM if family == LM else None
             rows = (
-                TextRows.of(model.sample(n, seed=seed, by=by), data.codec) for seed in range(o.seeds)
+                TextRows.of(model.sample(n, seed=seed, by=by), data.codec)
+                for seed in range(o.seeds)
             )
             found[f"{family}@{t:g}"] = np.array([point(real, one) for one in rows])
     curve = np.stack([x.mean(0) for name, x in found.items() if name.startswith(LM)])

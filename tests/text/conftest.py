@@ -49,9 +49,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = [sentence(rng, kind) for kind in kinds]
     (folder / "a.txt").write_text("\n".join(made) + "\n", encoding="utf-8")
     with (folder / "a.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(
-            [("text", "kind"), *zip(made, kinds, strict=True)]
-        )
+        csv.writer(file).writerows([("text", "kind"), *zip(made, kinds, strict=True)])
     return folder
 
 

@@ -20,7 +20,11 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "blank": ("a.txt", b"\n \n\n", "is empty"),
     "one word": ("a.txt", b"hello", "contains 1 text only, 1 times; at least 2 different ones"),
     "one sentence": ("a.txt", b"a red bus\n" * 30, "contains 1 text only, 30 times"),
-    "not UTF-8": ("a.txt", b"caf\xe9 one\nna\xefve two\nth\xe9 three\n", "line 1 is not UTF-8: byte 0xe9 at 3"),
+    "not UTF-8": (
+        "a.txt",
+        b"caf\xe9 one\nna\xefve two\nth\xe9 three\n",
+        "line 1 is not UTF-8: byte 0xe9 at 3",
+    ),
     "UTF-16": ("a.txt", "a red bus\nan old car\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
     "binary": ("a.txt", bytes(range(256)) * 9, "contains binary data"),
     "no gzip": ("a.txt.gz", SENTENCES, "can't be read"),
@@ -49,14 +53,16 @@ def test_lines_that_are_not_utf_8_are_named_by_their_byte(run, tmp_path: Path) -
 
 def test_running_text_that_is_not_utf_8_is_named_by_its_byte(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    path.write_bytes(("Größe und Maß. " * 9000).encode() + b"caf\xe9 " + "ja, das. ".encode() * 50)
+    path.write_bytes(("Größe und Maß. " * 9000).encode() + b"caf\xe9 " + b"ja, das. " * 50)
     data = gw.open_data(path)
     at = len(("Größe und Maß. " * 9000).encode()) + 3
     assert [one.reason for one in data.skipped] == [f"is not UTF-8: byte 0xe9 at {at:,}"]
     assert "caf ja" in "".join(data.examples(np.arange(len(data))))
 
 
-def test_a_line_of_a_gigabyte_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_of_a_gigabyte_takes_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size, made = 1 << 30, 0
 
     def endless(path: Path) -> Iterator[tuple[bool, int, bytes]]:
@@ -82,7 +88,10 @@ def test_columns_that_are_not_there(run, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("caption,kind\na red bus,x\nan old car,y\n", encoding="utf-8")
     code, _, error = run("inspect", path, "--set", "data.text.column=captoin")
-    assert code == 2 and "no column 'captoin'; allowed: caption, kind. Did you mean 'caption'?" in error
+    assert (
+        code == 2
+        and "no column 'captoin'; allowed: caption, kind. Did you mean 'caption'?" in error
+    )
     code, _, error = run("inspect", path, "--set", "data.form=text")
     assert code == 2 and "name the one that holds the texts" in error
 
@@ -96,12 +105,16 @@ def test_a_folder_of_texts_is_counts_unless_text_is_asked_for(run, tmp_path: Pat
     code, told, _ = run("inspect", tmp_path / "mails")
     assert code == 0 and "data.form=text learns the texts themselves" in told
     code, told, _ = run("inspect", tmp_path / "mails", "--set", "data.form=text")
-    assert code == 0 and "ham: 20, spam: 20" in told and "data.form=counts counts their words" in told
+    assert (
+        code == 0 and "ham: 20, spam: 20" in told and "data.form=counts counts their words" in told
+    )
 
 
 def test_a_txt_with_columns_is_a_table_and_prose_is_not(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a\tb\n" + "1\t2\n3\t5\n" * 20, encoding="utf-8")
-    (tmp_path / "p.txt").write_text("\n".join(f"well, {i}, a red bus" + ", ja" * (i % 3) for i in range(50)), encoding="utf-8")
+    (tmp_path / "p.txt").write_text(
+        "\n".join(f"well, {i}, a red bus" + ", ja" * (i % 3) for i in range(50)), encoding="utf-8"
+    )
     assert gw.open_data(tmp_path / "t.txt").codec.kind == "table"
     assert gw.open_data(tmp_path / "p.txt").codec.kind == "text"
     assert gw.open_data(tmp_path / "t.txt", form="text").codec.kind == "text"

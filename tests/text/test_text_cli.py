@@ -25,7 +25,12 @@ def test_inspect_says_what_training_would_do(run, texts: Path) -> None:
     assert code == 0
     assert "units are words: 100.0% of them occur often enough" in out
     code, out, _ = run(
-        "inspect", texts / "a.csv", "--set", "data.text.column=text", "--set", "data.text.class_column=kind"
+        "inspect",
+        texts / "a.csv",
+        "--set",
+        "data.text.column=text",
+        "--set",
+        "data.text.class_column=kind",
     )
     assert code == 0 and "animal: 4" in out
 
@@ -51,7 +56,10 @@ def test_a_run_goes_through_every_verb(run, texts: Path, text_run: Path, tmp_pat
 
 
 def test_samples_of_a_class_and_as_tables(run, classed_run: Path, tmp_path: Path) -> None:
-    assert run("sample", classed_run, "-n", 60, "--label", "vehicle", "--out", tmp_path / "v.txt")[0] == 0
+    assert (
+        run("sample", classed_run, "-n", 60, "--label", "vehicle", "--out", tmp_path / "v.txt")[0]
+        == 0
+    )
     said = [any(noun in line for noun in NOUNS["vehicle"]) for line in lines_of(tmp_path / "v.txt")]
     assert np.mean(said) > 0.8
     for name, read in (("x.csv", pd.read_csv), ("x.parquet", pd.read_parquet)):
@@ -69,13 +77,19 @@ def test_augment_balances_classes(run, texts: Path, classed_run: Path, tmp_path:
     assert counted["animal"] == counted["vehicle"] and (~frame.synthetic).sum() == 600
     with (texts / "a.csv").open() as file:
         assert [row[0] for row in csv.reader(file)][1:] == frame.text[:600].tolist()
-    code, _, told = run("augment", classed_run, texts / "a.csv", "-n", 5, "--out", tmp_path / "x.txt")
+    code, _, told = run(
+        "augment", classed_run, texts / "a.csv", "-n", 5, "--out", tmp_path / "x.txt"
+    )
     assert code == 2 and "can't tell new texts from old ones" in told
 
 
-def test_detect_finds_texts_that_are_unlike_the_others(run, texts: Path, text_run: Path, tmp_path: Path) -> None:
+def test_detect_finds_texts_that_are_unlike_the_others(
+    run, texts: Path, text_run: Path, tmp_path: Path
+) -> None:
     odd = ["the the the park a a", "street red on dog blue", "zebra crossing ahead"]
-    (tmp_path / "new.txt").write_text("\n".join([*lines_of(texts / "a.txt")[:60], *odd]), encoding="utf-8")
+    (tmp_path / "new.txt").write_text(
+        "\n".join([*lines_of(texts / "a.txt")[:60], *odd]), encoding="utf-8"
+    )
     code, told, _ = run("detect", text_run, tmp_path / "new.txt", "--out", tmp_path / "odd.csv")
     assert code == 0, told
     frame = pd.read_csv(tmp_path / "odd.csv")
@@ -132,7 +146,9 @@ def test_python_gives_lists_of_str(text_run: Path) -> None:
 
 def test_a_resumed_run_ends_in_the_same_bits(texts: Path, tmp_path: Path) -> None:
     def train(kimg: float, out: str, **rest: object) -> bytes:
-        path = gw.train(texts / "a.txt", out=tmp_path / out, kimg=kimg, settings=TINY | FIXED, **rest).path
+        path = gw.train(
+            texts / "a.txt", out=tmp_path / out, kimg=kimg, settings=TINY | FIXED, **rest
+        ).path
         return (path / "model" / "model.safetensors").read_bytes()
 
     FIXED = {"generator_optimiser.decay_kimg": 2}
@@ -143,7 +159,7 @@ def test_a_resumed_run_ends_in_the_same_bits(texts: Path, tmp_path: Path) -> Non
 
 def test_running_text_is_learned_in_windows(run, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    paragraphs = ["Who goes there?\nA friend, %d." % rng.integers(99) for _ in range(300)]
+    paragraphs = [f"Who goes there?\nA friend, {rng.integers(99)}." for _ in range(300)]
     (tmp_path / "play.txt").write_text("\n\n".join(paragraphs), encoding="utf-8")
     data = gw.open_data(tmp_path / "play.txt")
     assert data.codec.windows and data.codec.units == "characters"

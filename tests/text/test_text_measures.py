@@ -129,7 +129,11 @@ def test_kneser_ney_is_a_distribution() -> None:
 
 def test_scores_tell_quality_from_variety() -> None:
     real = sentences(6, 200, "aabc")
-    good, narrow, wild = sentences(7, 200, "aabc"), [["a", "b", "a"]] * 200, sentences(8, 200, "abcde")
+    good, narrow, wild = (
+        sentences(7, 200, "aabc"),
+        [["a", "b", "a"]] * 200,
+        sentences(8, 200, "abcde"),
+    )
     scores = [lm_scores(rows_of(real), rows_of(side)) for side in (good, narrow, wild)]
     assert scores[1].forward.value < scores[0].forward.value < scores[2].forward.value
     assert scores[0].reverse.value < scores[2].reverse.value < scores[1].reverse.value
@@ -140,10 +144,14 @@ def test_scores_tell_quality_from_variety() -> None:
 def test_longest_copied_run() -> None:
     training, fake = sentences(9, 20), sentences(10, 20)
 
-    def longest(text: list[str]) -> int:
-        runs = {tuple(t[i:j]) for t in training for i in range(len(t)) for j in range(i + 1, len(t) + 1)}
+    def runs(text: list[str]) -> set[tuple[str, ...]]:
         n = len(text)
-        return max((j - i for i in range(n) for j in range(i + 1, n + 1) if tuple(text[i:j]) in runs), default=0)
+        return {tuple(text[i:j]) for i in range(n) for j in range(i + 1, n + 1)}
+
+    known = set().union(*map(runs, training))
+
+    def longest(text: list[str]) -> int:
+        return max(map(len, runs(text) & known), default=0)
 
     found = longest_runs(rows_of(training), rows_of(fake))
     assert found.tolist() == [longest(text) for text in fake]
@@ -156,4 +164,6 @@ def test_parts_of_rows_are_the_rows() -> None:
     some = rows[np.array([7, 2, 3])]
     assert some.units.tolist() == rows_of([texts[i] for i in (7, 2, 3)]).units.tolist()
     joined = TextRows.joined([rows[:4], rows[4:]])
-    assert joined.units.tolist() == rows.units.tolist() and joined.ends.tolist() == rows.ends.tolist()
+    assert (
+        joined.units.tolist() == rows.units.tolist() and joined.ends.tolist() == rows.ends.tolist()
+    )

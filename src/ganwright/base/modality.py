@@ -1,6 +1,6 @@
 """The registry of modalities: name → package, whose parts are loaded on first use.
 
-A modality is a kind of data: images, tables, counts. The core never imports one; it asks for a part by
+A modality is a kind of data: images, tables, texts, counts. The core never imports one; it asks for a part by
 name, and the package that asks defines, as a protocol, what it expects of that part.
 
 | part | what it holds | who asks |

@@ -37,8 +37,10 @@ def command(
     label: Annotated[str | None, typer.Option(help="Sample this class only.")] = None,
     where: Annotated[
         str | None,
-        typer.Option(help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing"; on texts: '
-            '"length=5..12, contains=red".'),
+        typer.Option(
+            help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing"; on texts: '
+            '"length=5..12, contains=red".'
+        ),
     ] = None,
     truncation: Annotated[
         float, typer.Option(metavar="PSI", help="Below 1: more typical, less varied samples.")
@@ -53,7 +55,9 @@ def command(
     ] = "shrink",
     by: Annotated[
         str | None,
-        typer.Option(help="Of a model of texts: lm, its language model, or lm@0.8, at a temperature."),
+        typer.Option(
+            help="Of a model of texts: lm, its language model, or lm@0.8, at a temperature."
+        ),
     ] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="The format, if --out's suffix doesn't give it.")

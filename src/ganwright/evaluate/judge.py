@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,8 @@ from ganwright.evaluate.intervals import Estimate
 from ganwright.evaluate.measures import MEASURES, Scores, estimates, measure, measures_of
 from ganwright.evaluate.memorisation import Memorisation, repetition
 from ganwright.evaluate.modes import kl_floor
-from ganwright.evaluate.subject import Given, Subject, judge_of, rows, subject_of
+from ganwright.evaluate.plain import Maker
+from ganwright.evaluate.subject import Draw, Given, Subject, judge_of, rows, subject_of
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
 from ganwright.model import Model
@@ -240,14 +242,16 @@ class Reference:
     def further(self) -> dict[str, Callable[[int], Iterable[Any]]]:
         """How n samples of each further reference are made: of this kind of data, and of the model."""
         data, extractor, seed = self.data, self.extractor, self.seed
-        found: dict[str, Callable[[int], Iterable[Any]]] = {
-            name: lambda n, make=make: make(data, extractor, n, seed)
-            for name, make in self.judge.OTHERS.items()
-        }
-        return found | {
-            name: lambda n, draw=draw: (examples for examples, _ in draw(n))
-            for name, draw in self.subject.beside.items()
-        }
+
+        def of_data(make: Maker, n: int) -> Iterable[Any]:
+            return make(data, extractor, n, seed)
+
+        def of_model(draw: Draw, n: int) -> Iterable[Any]:
+            return (examples for examples, _ in draw(n))
+
+        found: dict[str, Callable[[int], Iterable[Any]]]
+        found = {name: partial(of_data, make) for name, make in self.judge.OTHERS.items()}
+        return found | {name: partial(of_model, draw) for name, draw in self.subject.beside.items()}
 
     def others(self, n: int) -> dict[str, dict[str, float]]:
         """What each further reference scores."""

@@ -27,6 +27,7 @@ LEAST_FINAL = 50  # and samples in files, whose model may have seen anything
 FINAL, HELDOUT, ALL = "final half of the held-out part", "held-out part", "all of the data"
 Given = str | os.PathLike[str]
 Drawn = tuple[Any, np.ndarray | None]  # examples, and the classes asked for
+Draw = Callable[[int], Iterator[Drawn]]  # n → samples, block by block
 
 
 class JudgePart(Protocol):
@@ -60,7 +61,7 @@ class Subject:
 
     name: str
     data: Dataset
-    draw: Callable[[int], Iterator[Drawn]]  # n → samples, block by block
+    draw: Draw
     most: int | None  # samples there are; None: without end
     reference: np.ndarray  # rows of data
     part: str  # which part of the data that is
@@ -68,7 +69,7 @@ class Subject:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seen: int | None = None  # by the model, of training examples
-    beside: Mapping[str, Callable[[int], Iterator[Drawn]]] = field(default_factory=dict)
+    beside: Mapping[str, Draw] = field(default_factory=dict)
 
     @property
     def unseen(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+
 from ganwright.base.errors import DataError
 from ganwright.data import Dataset
 from ganwright.evaluate.directions import DIRECTIONS, Directions

@@ -56,9 +56,12 @@ def _against_lm(entry: Entry) -> str:
     own[SELF] = entry.value
     (best, theirs), (cooler, ours) = (min(x.items(), key=lambda item: item[1]) for x in (lms, own))
     error = entry.estimate().error
-    told = f"{ours:.2f} nats a unit ({_at(cooler)}), a language model of equal size {theirs:.2f} ({_at(best)})"
+    told = f"{ours:.2f} nats a unit ({_at(cooler)}), a language model of equal size {theirs:.2f}"
+    told += f" ({_at(best)})"
     if ours > theirs + 1.96 * error:
-        return f"Use the language model (sample --by {best}): at their best, these texts lose {told}."
+        return (
+            f"Use the language model (sample --by {best}): at their best, these texts lose {told}."
+        )
     if ours < theirs - 1.96 * error:
         return f"At their best, these texts lose {told}: better than the language model."
     return f"At their best, these texts lose {told}: as good as the language model."
@@ -85,7 +88,7 @@ MEASURES = {
     **{
         f"jsd_{n}": Measure(
             title=f"{n}-grams apart (JSD)",
-            says=f"Jensen–Shannon divergence, in bits, of the frequencies of runs of {n} units; 0 is the same.",
+            says=f"Jensen–Shannon divergence, in bits, of the shares of runs of {n} units; 0 is the same.",
             part=f"jsd_{n}",
             interval=_NGRAMS[f"jsd_{n}"],
             quick=n == SIZES[-1],

@@ -258,8 +258,7 @@ def _pending(forced: Tensor | None, rows: int, places: int, device: torch.device
     """(b, t) whether something is forced at that place or later, so that the text must not end."""
     if forced is None:
         return torch.zeros(rows, places, dtype=torch.bool, device=device)
-    there = (forced >= 0).flip(1).cumsum(1).flip(1) > 0
-    return there
+    return (forced >= 0).flip(1).cumsum(1).flip(1) > 0
 
 
 def written(symbols: Tensor) -> Tensor:
@@ -479,7 +478,12 @@ class TextGenerator(Generator):
         return found | {f"self@{t:g}": partial(self.at_temperature, t) for t in COOLER}
 
     def _write(
-        self, writer: Writer, context: Tensor, uniforms: Tensor, temperature: float, allowed: Tensor | None
+        self,
+        writer: Writer,
+        context: Tensor,
+        uniforms: Tensor,
+        temperature: float,
+        allowed: Tensor | None,
     ) -> Tensor:
         places = uniforms
         if allowed is None:
@@ -498,24 +502,27 @@ def containing(
     rows, places = uniforms.shape
     least, most = (int(x) for x in allowed[0, :2])
     forced = torch.full((rows, places), -1, device=context.device)
-    wanted = [[int(x) for x in row if x >= 0] for row in allowed[1:]]
-    for i, sequence in enumerate(wanted):
-        left = sum(map(len, wanted[i + 1 :]))
-        _, chance = writer.write(
-            context, uniforms, temperature, (max(least, 1), most), forced, watched=sequence[0]
+    bounds, everyone = (max(least, 1), most), torch.arange(rows, device=context.device)
+    sequences = [[int(x) for x in row if x >= 0] for row in allowed[1:]]
+    crowded = torch.zeros(rows, dtype=torch.bool, device=context.device)
+    for i, sequence in enumerate(sequences):
+        text, chance = writer.write(
+            context, uniforms, temperature, bounds, forced, watched=sequence[0]
         )
-        free = _free(forced, len(sequence), most)
-        text, _ = writer.write(context, uniforms, temperature, (max(least, 1), most), forced)
-        within = torch.arange(places, device=context.device) <= (text != END).sum(1, keepdim=True)
-        share = torch.where(free, chance + 1e-12, 0.0)
-        near = share * within
-        share = torch.where(near.sum(1, keepdim=True) > 0, near, share)
-        ends = share.cumsum(1)
-        place = torch.searchsorted(ends, uniforms[:, i % places : i % places + 1] * ends[:, -1:])
-        place = place[:, 0].clamp(max=most - len(sequence) - 0 * left)
+        share = torch.where(_free(forced, len(sequence), most), chance + 1e-12, 0.0)
+        # Within the text that was drawn, where that is possible.
+        reached = torch.arange(places, device=context.device) <= (text != END).sum(1, keepdim=True)
+        near = share * reached
+        ends = torch.where(near.sum(1, keepdim=True) > 0, near, share).cumsum(1)
+        crowded |= ends[:, -1] == 0
+        at = uniforms[:, i % places : i % places + 1] * ends[:, -1:]
+        place = torch.searchsorted(ends, at.contiguous())[:, 0].clamp(max=most - len(sequence))
         for k, symbol in enumerate(sequence):
-            forced[torch.arange(rows), place + k] = symbol
-    return writer.write(context, uniforms, temperature, (max(least, 1), most), forced)[0]
+            forced[everyone, place + k] = symbol
+    if bool(crowded.any()):  # what was placed before left no room: one after the other
+        packed = torch.tensor(sum(sequences, []), device=context.device)
+        forced[crowded] = torch.nn.functional.pad(packed, (0, places - len(packed)), value=-1)
+    return writer.write(context, uniforms, temperature, bounds, forced)[0]
 
 
 def _free(forced: Tensor, length: int, most: int) -> Tensor:
@@ -536,7 +543,9 @@ def _width_of(weights: int, symbols: int, o: TextGeneratorOptions, given: int) -
     """The width at which a `Writer` has about so many weights."""
     with torch.device("meta"):
         widths = range(8, 16384, 8)
-        return bisect_left(widths, weights, key=lambda w: _count(Writer(symbols, o, w, given))) * 8 + 8
+        return (
+            bisect_left(widths, weights, key=lambda w: _count(Writer(symbols, o, w, given))) * 8 + 8
+        )
 
 
 def _count(network: nn.Module) -> int:

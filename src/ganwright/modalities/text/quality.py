@@ -12,7 +12,10 @@ from ganwright.modalities.text import kneserney
 from ganwright.modalities.text.ngrams import TextRows, mixed, ngrams
 
 SIZES = (1, 2, 3, 4)
-UNSEEN, DISTINCT = 3, 2  # units of n-grams that are looked for in held-out texts, and that are counted
+UNSEEN, DISTINCT = (
+    3,
+    2,
+)  # units of n-grams that are looked for in held-out texts, and that are counted
 SMALL = 0.1  # what a precision without a match counts, over its n-grams
 COPIES_MOST = 2000  # texts in which copied runs are looked for
 LEAST = 20  # texts a side

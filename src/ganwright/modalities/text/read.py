@@ -144,7 +144,9 @@ class Cutter:
         while len(units) - start > self.length:
             end = start + self.length
             if self.spaced:
-                spaces = (i for i in range(end, start + self.length // 2, -1) if units[i - 1].isspace())
+                spaces = (
+                    i for i in range(end, start + self.length // 2, -1) if units[i - 1].isspace()
+                )
                 end = next(spaces, end)
             found.append(self.join(units[start:end]))
             start = end

@@ -62,7 +62,9 @@ def wanted(where: str | Mapping[str, Any], codec: TextCodec) -> Wanted:
             f"where: no text has from {least} to {most} {codec.units}; the model makes up to {codec.length}"
         )
     if (needed := sum(map(len, contains))) > most:
-        raise OptionError(f"where: what is to be contained takes {needed} {codec.units}, not {most}")
+        raise OptionError(
+            f"where: what is to be contained takes {needed} {codec.units}, not {most}"
+        )
     return Wanted(least, most, tuple(contains))
 
 

@@ -72,11 +72,13 @@ class ParquetWriter(Writing["TextCodec"]):
         columns: list[Any] = [samples]
         if self.classes:
             columns.append([None if i is None else self.classes[i] for i in labels])
-        self._file.write_table(pa.table(dict(zip(self._schema.names, columns, strict=True)), self._schema))
+        self._file.write_table(
+            pa.table(dict(zip(self._schema.names, columns, strict=True)), self._schema)
+        )
 
     def _end(self) -> None: ...
 
 
-WRITERS: Names[type[Writing["TextCodec"]]] = Names(
+WRITERS: Names[type[Writing[TextCodec]]] = Names(
     "format", {"txt": TxtWriter, "csv": CsvWriter, "parquet": ParquetWriter}
 )

@@ -23,6 +23,7 @@ from ganwright.data.clauses import (
     clause_of,
     clauses_in,
     from_mapping,
+    is_nothing,
     parsed,
     shown,
     split_outside_quotes,
