@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def train(
     resume: bool = False,
     observer: Observer | None = None,
     progress: bool | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Run:
     """Trains a model on `data` and returns the run.
 
@@ -44,8 +45,9 @@ def train(
     unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
     with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
     the training; `settings` maps dotted option paths to values. Scores on held-out examples select the
-    model in ``best/``. Raises a GanwrightError: OptionError, DataError, ModelError and RunError for
-    wrong input, Interrupted on Ctrl-C (resumable), Diverged when rolling back did not help.
+    model in ``best/``. `stopped`, asked after every round, ends the run as Ctrl-C does: the way to stop
+    one that trains in a thread. Raises a GanwrightError: OptionError, DataError, ModelError and RunError
+    for wrong input, Interrupted when stopped (resumable), Diverged when rolling back did not help.
 
     >>> import ganwright as gw
     >>> run = gw.train("digits", minutes=1)     # doctest: +SKIP
@@ -63,7 +65,7 @@ def train(
             return go_on(
                 data, folder, recipe=recipe, minutes=minutes, kimg=kimg, seed=seed, device=device,
                 settings={**(settings or {}), **starting(start)}, observer=observer or bar,
-                scoring=scoring,
+                scoring=scoring, stopped=stopped,
             )  # fmt: skip
     if out is not None:
         RunFolder(out).must_be_free()
@@ -73,7 +75,7 @@ def train(
     )  # fmt: skip
     folder = RunFolder(Path("runs") / prepared.data.name if out is None else out)
     with shown(progress if observer is None else False) as bar:
-        return begin(prepared, folder, observer=observer or bar, scoring=scoring)
+        return begin(prepared, folder, observer=observer or bar, scoring=scoring, stopped=stopped)
 
 
 def evaluate(

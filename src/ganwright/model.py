@@ -302,6 +302,7 @@ class Model:
                 save_file(weights_of(self.generator, self.discriminator), aside / WEIGHTS)
             except SafetensorError as error:  # a full disk, say
                 raise WorkError(f"'{path}' can't be written: {error}") from None
+            facts["checksum"] = _checksum(facts, aside / WEIGHTS)
             text = json.dumps(facts, indent=2, ensure_ascii=False)
             (aside / FACTS).write_text(text + "\n", encoding="utf-8")
 
@@ -309,7 +310,8 @@ class Model:
     def load(cls, path: str | os.PathLike[str], *, device: str = "cpu") -> Model:
         """Reads an artefact folder, or the one within a run folder: the best one, else the last.
 
-        Sizes and shapes are checked against `model.json` before any memory is taken for them.
+        Sizes and shapes are checked against `model.json` before any memory is taken for them, and both
+        files against their checksum.
         Raises ModelError when anything is missing, damaged or of a newer version.
         """
         folder = artefact(path)
@@ -320,6 +322,10 @@ class Model:
             raise ModelError(f"'{folder / FACTS}': 'spec' and 'codec' are of different sizes")
         net, generator, discriminator = _empty_nets(facts["net"], spec, folder / FACTS)
         _check_weights(folder / WEIGHTS, weights_of(generator, discriminator))
+        if facts.get("checksum") not in (None, _checksum(facts, folder / WEIGHTS)):
+            raise ModelError(
+                f"'{folder}' is damaged, or was changed by hand: its checksum is wrong"
+            )
         loaded = load_file(folder / WEIGHTS, device=device)
         for name, network in (("generator", generator), ("discriminator", discriminator)):
             own = {key.partition(".")[2]: t for key, t in loaded.items() if key.startswith(name)}
@@ -362,6 +368,18 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
     """A hash of the weights of the artefact at a path: 16 hexadecimal digits."""
     with (artefact(path) / WEIGHTS).open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=8)).hexdigest()
+
+
+def _checksum(facts: Mapping[str, Any], weights: Path) -> str:
+    """A hash of both files, whatever the layout of the JSON: 32 hexadecimal digits.
+
+    Versions before 0.4 wrote none.
+    """
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16))
+    rest = {key: value for key, value in facts.items() if key != "checksum"}
+    found.update(json.dumps(rest, sort_keys=True).encode())
+    return found.hexdigest()
 
 
 def weights_of(generator: nn.Module, discriminator: nn.Module) -> dict[str, Tensor]:

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganwright.base.errors import ModelError, OptionError, WorkError
+from ganwright.data.cache import cache_folder
 from ganwright.evaluate.features import FeatureOptions
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features.dinov2 import SIZES, Attention, DinoV2, dinov2
 from ganwright.modalities.images.features.inception import WEIGHTS, Inception, Mixed, inception
-from ganwright.modalities.images.features.weights import Published, cache_folder, fill, load_weights
+from ganwright.modalities.images.features.weights import Published, fill, load_weights
 
 CODEC = ImageCodec(height=8, width=8, channels=3)
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.uint8)

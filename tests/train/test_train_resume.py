@@ -283,6 +283,20 @@ def test_nothing_to_go_on_with(tiny: Any, tmp_path: Path, left: str) -> None:
         go_on(tiny, out)
 
 
+def test_killed_before_the_first_checkpoint(tiny: Any, whole: Any, tmp_path: Path) -> None:
+    """Once there is a recipe, --resume goes on; before that, the command is given again."""
+    expected, _ = whole("mlp")
+    out = tmp_path / "run"
+    (out / "samples").mkdir(parents=True)
+    (out / ".recipe.toml.77.tmp").write_text("name = ")
+    with pytest.raises(Interrupted):
+        tiny.run(out, "mlp", stopped=lambda: True)
+    for checkpoint in (out / "checkpoint").iterdir():
+        checkpoint.unlink()
+    run = go_on(tiny, out)
+    assert tiny.weights(run.path) == expected
+
+
 def test_ctrl_c_in_another_thread_does_not_break_a_run(tiny: Any, tmp_path: Path) -> None:
     worker = threading.Thread(target=lambda: tiny.run(tmp_path / "run"))
     worker.start()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def readable(paths: Sequence[str]) -> list[str]:
@@ -46,6 +47,13 @@ def as_stored(path: Path) -> Path:
         if path.name in shown:
             return parent / names[shown.index(path.name)]
     return path
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Opens a file to read. Raises OSError for a pipe or device, which may block or never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return path.open("rb")
 
 
 def _is_odd(name: str) -> bool:

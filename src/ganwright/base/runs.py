@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ganwright.base.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -50,6 +56,10 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
+def _is_content(path: Path) -> bool:
+    return not path.is_dir() and not (path.name.startswith(".") and path.suffix == ".tmp")
+
+
 def _flush(path: Path) -> None:
     """Asks the system to put the written files on the disk before the rename shows them."""
     for file in path.rglob("*") if path.is_dir() else [path]:
@@ -74,6 +84,11 @@ def _ends_line(handle: IO[bytes]) -> bool:
     return handle.read(1) == b"\n"
 
 
+def this_process() -> str:
+    """Number and machine, for other processes to name."""
+    return f"{os.getpid()} on {platform.node()}"
+
+
 class RunFolder:
     """The paths of one run and its log. Makes nothing until `create`."""
 
@@ -92,7 +107,8 @@ class RunFolder:
         try:
             there = self.path.exists()
             folder = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
-            taken = there and folder.is_dir() and any(folder.iterdir())
+            # A run that was killed while it was made leaves folders, or a file that is half-written.
+            taken = there and folder.is_dir() and any(map(_is_content, folder.rglob("*")))
         except OSError as error:  # no permission, a name too long
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
         if taken:
@@ -111,7 +127,7 @@ class RunFolder:
         """Makes the folder. Raises RunError when it holds anything, or can't be made."""
         self.must_be_free()
         try:
-            self.samples.mkdir(parents=True)
+            self.samples.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"run folder '{self.path}' can't be made: {error.strerror}") from None
 
@@ -119,6 +135,49 @@ class RunFolder:
         """Raises RunError unless the folder holds a run."""
         if not self.recipe.is_file():
             raise RunError(f"'{self.path}' is not a run folder: it has no recipe.toml")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder until the block or this process ends.
+
+        Raises RunError that names the process which holds it. The system drops the lock of a process that
+        dies. Where a file system knows no locks there is none.
+        """
+        with self._locking() as held:
+            if held is False:
+                raise RunError(
+                    f"run folder '{self.path}' is in use: {self._last_process()} trains in it; "
+                    "wait for it, or name another folder with --out"
+                )
+            yield
+
+    def owner(self) -> str | None:
+        """The process that trains in the folder right now, None where there is none."""
+        with self._locking() as held:
+            return self._last_process() if held is False else None
+
+    @contextmanager
+    def _locking(self) -> Iterator[bool | None]:
+        """Whether this process now has the folder to itself; None where there are no locks."""
+        if fcntl is None:
+            yield None
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        held: bool | None = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held = False
+        except OSError:
+            held = None
+        try:
+            yield held
+        finally:
+            os.close(handle)
+
+    def _last_process(self) -> str:
+        told = [str(e["process"]) for e in self.events() if "process" in e]
+        return f"process {told[-1]}" if told else "another process"
 
     def clear_aside(self) -> None:
         """Removes what a killed process left half-written, and puts back what it was replacing."""
@@ -137,6 +196,26 @@ class RunFolder:
             if handle.tell() and not _ends_line(handle):  # a power cut left half a line
                 handle.write(b"\n")
             handle.write(json.dumps(event).encode() + b"\n")
+
+    def rewind(self, seen: int) -> None:
+        """Makes the log that of a run which has just written its checkpoint at `seen`.
+
+        What a killed run logged after it is dropped: the resumed run will log it again.
+        """
+        events = self.events()
+        saved = [i for i, e in enumerate(events) if (e["event"], e["seen"]) == ("checkpoint", seen)]
+        if not saved:  # it was killed between the checkpoint and its line
+            last = events[-1] if events else {"seconds": 0.0}
+            told = {"seen": seen, "kimg": seen / 1000, "seconds": last["seconds"]}
+            self.append(**told, event="checkpoint")
+            return
+        kept = [
+            e
+            for i, e in enumerate(events)
+            if i <= saved[-1] or e["event"] in ("interrupted", "resume")
+        ]
+        if len(kept) < len(events):
+            write_text(self.log, "".join(json.dumps(e) + "\n" for e in kept))
 
     def events(self) -> list[dict[str, Any]]:
         """The log as a list; a half-written line (after a power cut) is left out."""

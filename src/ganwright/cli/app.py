@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +17,9 @@ from ganwright.base.errors import GanwrightError, message
 from ganwright.cli import (
     augment,
     compare,
+    crash,
     detect,
+    doctor,
     evaluate,
     fill,
     inspect,
@@ -51,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-VERBS = (train, sample, evaluate, compare, report, fill, augment, detect, inspect, recipes)
+VERBS = (train, sample, evaluate, compare, report, doctor, fill, augment, detect, inspect, recipes)
 for verb in VERBS:
     kind = getattr(verb, "COMMAND", None)
     app.command(verb.NAME, cls=kind, epilog=verb.EPILOG)(verb.command)
@@ -75,9 +79,24 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the `ganwright` command."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        # Paths that are not UTF-8 go out as they are.
-        sys.stdout.reconfigure(errors="surrogateescape")
+        # Paths that are not UTF-8 go out as they are; a terminal without UTF-8 shows "?" for an arrow.
+        known = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if known else "replace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Progress(sys.stderr.fileno(), "w", closefd=False)),
+            encoding=sys.stderr.encoding, errors="replace", line_buffering=True,
+        )  # fmt: skip
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+class _Progress(io.FileIO):
+    """stderr that may be closed at the other end, as by `2>&1 | head`: the work goes on."""
+
+    def write(self, text: Any) -> int:
+        with suppress(BrokenPipeError):
+            super().write(text)
+        return len(text)
 
 
 def run(arguments: list[str]) -> int:
@@ -92,14 +111,28 @@ def run(arguments: list[str]) -> int:
         text, code = explain(error, arguments)
         print(f"ganwright: error: {text}", file=sys.stderr)
         return code
-    except RuntimeError as error:
-        if debug or not any(words in str(error) for words in NO_MEMORY):
-            raise
-        print(f"ganwright: error: {explain(MemoryError())[0]}", file=sys.stderr)
-        return 1
     except (KeyboardInterrupt, typer.Abort):
         print("ganwright: error: interrupted", file=sys.stderr)
         return 130
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY):
+            text, _ = explain(MemoryError())
+        else:
+            text = _fault(error, arguments)
+        print(f"ganwright: error: {text}", file=sys.stderr)
+        return 1
+
+
+def _fault(error: Exception, arguments: Sequence[str]) -> str:
+    """One line for an error that nobody foresaw, and where its report is."""
+    path = crash.report(error, arguments)
+    where = "run it again with --debug" if path is None else f"the report is '{path}'"
+    return (
+        f"a fault in Ganwright, not yours: {type(error).__name__}: {_one_line(str(error))}; {where}; "
+        "files already written are intact"
+    )
 
 
 def explain(error: Exception, arguments: Sequence[str] = ()) -> tuple[str, int]:

@@ -8,6 +8,7 @@ second one's work is discarded.
 from __future__ import annotations
 
 import atexit
+import errno
 import hashlib
 import json
 import logging
@@ -80,8 +81,10 @@ def room_for(folder: Path) -> Iterator[None]:
 
 def folder_of(kind: str, identity: Any) -> Path:
     """A source's folder, created if needed; a temporary one, with a warning, where that fails."""
-    folder = _root() / "data" / key_of([_VERSION, kind, identity])
+    folder = cache_folder() / "data" / key_of([_VERSION, kind, identity])
     try:
+        if not folder.is_absolute():  # "~" stays as it is
+            raise OSError(errno.ENOENT, "there is no home folder")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
@@ -89,8 +92,10 @@ def folder_of(kind: str, identity: Any) -> Path:
         return _instead(folder, error)
 
 
-def _root() -> Path:
-    return Path(os.environ.get("GANWRIGHT_CACHE") or platformdirs.user_cache_dir("ganwright"))
+def cache_folder() -> Path:
+    """The user's cache: GANWRIGHT_CACHE, or where the system keeps such things."""
+    given = os.environ.get("GANWRIGHT_CACHE")
+    return Path(given).absolute() if given else Path(platformdirs.user_cache_dir("ganwright"))
 
 
 _temporary: list[Path] = []  # at most one per process
@@ -101,7 +106,7 @@ def _instead(folder: Path, error: OSError) -> Path:
         _temporary.append(Path(tempfile.mkdtemp(prefix="ganwright-cache-")))
         atexit.register(shutil.rmtree, _temporary[0], ignore_errors=True)
         text = "the cache '%s' can't be written (%s): decoding into '%s' this time"
-        _log.warning(text, _root(), error.strerror, _temporary[0])
+        _log.warning(text, cache_folder(), error.strerror, _temporary[0])
     here = _temporary[0] / folder.name
     here.mkdir(exist_ok=True)
     return here

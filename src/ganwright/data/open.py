@@ -128,6 +128,8 @@ def _path(text: str, finders: Sequence[Finding]) -> Path:
         there = path.exists()
     except OSError as error:
         raise DataError(f"'{text}' can't be read: {error.strerror}") from None
+    if there and not (path.is_file() or path.is_dir()):
+        raise DataError(f"'{text}' is neither a file nor a folder: pipes and devices can't be read")
     if there:
         return path
     names = [name for one in finders for name in one.NAMES]

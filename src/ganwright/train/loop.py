@@ -102,10 +102,11 @@ def train(
         trainer.seconds = time.monotonic() - began
         done = is_done(recipe, trainer.seen, trainer.seconds) or trainer.exhausted
 
+        ending = done and trainer.ended != trainer.seen  # not when a finished run is resumed
         stop, regular = stopped(), checkpoint.now(trainer.seen)
         reporting = report.now(trainer.seen) or (done and trainer.means.count > 0)
-        showing = snapshot.now(trainer.seen) or done
-        scoring = scorer is not None and (score.now(trainer.seen) or done)
+        showing = snapshot.now(trainer.seen) or ending
+        scoring = scorer is not None and (score.now(trainer.seen) or ending)
 
         kept = reporting or showing or scoring or regular or done or stop
         if kept and keeper.sets_back and not trainer.healthy():
@@ -118,18 +119,14 @@ def train(
             speed = trainer.seen / max(trainer.seconds, 1e-9)
             log("report", **trainer.means.take(), images_per_s=speed, **trainer.spent())
 
-        if showing and (shown := keeper.snapshot(trainer)) is not None:
-            path, spread = shown
-            observer.snapshot(path, trainer)
-            log("snapshot", variety=spread)
-            if spread < COLLAPSED:
-                log("guard", problem="collapse", variety=spread)
+        if showing:
+            _show(trainer, keeper, observer, log)
 
         if scorer is not None and scoring:
             _score(trainer, keeper, scorer, log)
             if o.patience is not None and trainer.stale >= o.patience and not done:
                 log("patience", scores_without_improvement=trainer.stale)
-                done = True
+                done = ending = True
 
         if regular and planned is not None and not trainer.rollbacks:  # those depend on past rates
             recipe, planned = at_speed(recipe, planned, trainer.seen, trainer.seconds)
@@ -138,7 +135,9 @@ def train(
                 keeper.recipe(recipe, trainer)  # first: a resume from this checkpoint needs it
                 log("plan", planned_kimg=planned)
 
-        if regular or done or stop:
+        if done:
+            trainer.ended = trainer.seen
+        if regular or ending or stop:
             save(regular=regular)
 
         if done:
@@ -158,6 +157,22 @@ def train(
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
     keeper.recipe(ended, trainer)
     log("done", **trainer.spent())
+
+
+def _show(trainer: Trainer, keeper: Keeper, observer: Observer, log: Callable[..., None]) -> None:
+    """Keeps samples to look at. Where they can't be written, training goes on without."""
+    try:
+        shown = keeper.snapshot(trainer)
+    except OSError as error:
+        log("guard", problem="snapshot", why=str(error))
+        return
+    if shown is None:
+        return
+    path, spread = shown
+    observer.snapshot(path, trainer)
+    log("snapshot", variety=spread)
+    if spread < COLLAPSED:
+        log("guard", problem="collapse", variety=spread)
 
 
 def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:

@@ -136,6 +136,11 @@ def notice(event: dict[str, Any]) -> str | None:
             f"floor {event['floor']:.2g}, coverage {event['coverage']:.2f}, "
             f"unique {event['unique']:.0%}{kept}"
         )
+    if event["event"] == "resume" and event["damaged"]:
+        return (
+            f"warning: damaged, so passed over: {', '.join(event['damaged'])}; going on from "
+            f"{event['kimg']:g} kimg"
+        )
     if event["event"] == "done" and "epsilon" in event:
         return (
             f"private: ε = {event['epsilon']:.3g} at δ = {event['delta']:.2g} for every training row; "
@@ -148,6 +153,8 @@ def notice(event: dict[str, Any]) -> str | None:
             f"warning: the samples vary {event['variety']:.0%} as much as the data: the generator may "
             "have collapsed"
         )
+    if event["event"] == "guard" and event["problem"] == "snapshot":
+        return f"warning: samples can't be written ({event['why']}); training goes on without them"
     if event["event"] == "guard" and "back_to" in event:
         return (
             f"warning: diverged at {event['diverged_at'] / 1000:g} kimg; rolled back to "

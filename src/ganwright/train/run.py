@@ -22,7 +22,7 @@ from ganwright._version import __version__
 from ganwright.base.errors import ModelError, OptionError, RunError, message
 from ganwright.base.options import Grouped, flatten, from_toml, in_full, override, to_toml
 from ganwright.base.paths import readable
-from ganwright.base.runs import RunFolder, write_text
+from ganwright.base.runs import RunFolder, this_process, write_text
 from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
@@ -226,21 +226,26 @@ def begin(
     *,
     observer: Observer | None = None,
     scoring: Scoring | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Run:
-    """Makes the run folder and trains. Raises RunError when the folder exists."""
+    """Makes the run folder and trains, until `stopped` says so at the latest.
+
+    Raises RunError when the folder exists.
+    """
     plan = prepared.plan
     trainer = Trainer(plan.recipe, prepared.data, plan.device)
     folder.create()
-    write_text(folder.recipe, to_toml(plan.recipe, heading=recipe_heading(trainer)))
-    folder.append(seen=0, kimg=0.0, seconds=0.0, event="start", **_circumstances(trainer, plan))
-    if prepared.source is not None and prepared.taken is not None:
-        source, found = prepared.source, prepared.taken
-        take(source, found, trainer)
-        folder.append(
-            seen=0, kimg=0.0, seconds=0.0, event="transfer", model=source.path,
-            fingerprint=source.fingerprint, taken=len(found.whole), part=found.part, new=found.new,
-        )  # fmt: skip
-    return _train(trainer, folder, observer, scoring, round(plan.expected_kimg, 3))
+    with folder.locked():
+        write_text(folder.recipe, to_toml(plan.recipe, heading=recipe_heading(trainer)))
+        folder.append(seen=0, kimg=0.0, seconds=0.0, event="start", **_circumstances(trainer, plan))
+        if prepared.source is not None and prepared.taken is not None:
+            source, found = prepared.source, prepared.taken
+            take(source, found, trainer)
+            folder.append(
+                seen=0, kimg=0.0, seconds=0.0, event="transfer", model=source.path,
+                fingerprint=source.fingerprint, taken=len(found.whole), part=found.part, new=found.new,
+            )  # fmt: skip
+        return _train(trainer, folder, observer, scoring, round(plan.expected_kimg, 3), stopped)
 
 
 def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
@@ -258,6 +263,7 @@ def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
         "ganwright": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "process": this_process(),
     }
 
 
@@ -273,6 +279,7 @@ def go_on(
     settings: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
     scoring: Scoring | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Run:
     """Continues a stopped run from its last checkpoint; only the budget may change.
 
@@ -285,15 +292,25 @@ def go_on(
     )
     resumed, planned = _lasting(resumed, folder)
     trainer = Trainer(resumed, opened, pick_device(device))
-    found, damaged = state.load(folder.checkpoint)
-    trainer.restore(found)
-    folder.clear_aside()
-    folder.append(
-        seen=trainer.seen, kimg=trainer.seen / 1000, seconds=round(trainer.seconds, 3),
-        event="resume", damaged=damaged, planned_kimg=planned,
-    )  # fmt: skip
-    write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
-    return _train(trainer, folder, observer, scoring, planned)
+    with folder.locked():
+        damaged: list[str] = []
+        if state.begun(folder.checkpoint):
+            found, damaged = state.load(folder.checkpoint)
+            trainer.restore(found)
+            folder.rewind(trainer.seen)
+        elif resumed.start.model is not None:  # killed before its first checkpoint
+            source = Source.find(resumed.start)
+            take(source, fit(source, resumed, opened), trainer)
+        folder.clear_aside()
+        event = {
+            "seen": trainer.seen, "kimg": trainer.seen / 1000, "seconds": round(trainer.seconds, 3),
+            "event": "resume", "damaged": damaged, "planned_kimg": planned, "process": this_process(),
+        }  # fmt: skip
+        folder.append(**event)
+        if observer is not None:
+            observer.report(event, trainer)
+        write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
+        return _train(trainer, folder, observer, scoring, planned, stopped)
 
 
 def _lasting(recipe: Recipe, folder: RunFolder) -> tuple[Recipe, float | None]:
@@ -387,6 +404,7 @@ def _train(
     observer: Observer | None,
     scoring: Scoring | None,
     planned: float | None,
+    stopped: Callable[[], bool] | None,
 ) -> Run:
     scorer = None
     if scoring is not None and trainer.recipe.train.score_features != "off":
@@ -394,8 +412,12 @@ def _train(
             trainer.data, trainer.recipe.train.score_features or trainer.data.codec.scored_by[0]
         )
     recipe = trainer.recipe
-    with _stop_signals() as stopped, on_threads(recipe.train.threads), room_for(recipe):
-        loop(trainer, OnDisk(folder), observer or Silent(), stopped, scorer, planned)
+    with _stop_signals() as signalled, on_threads(recipe.train.threads), room_for(recipe):
+
+        def stop() -> bool:
+            return signalled() or (stopped is not None and stopped())
+
+        loop(trainer, OnDisk(folder), observer or Silent(), stop, scorer, planned)
     return Run(folder.path)
 
 

@@ -1,7 +1,8 @@
 """Checkpoints: the state of named objects, in one file that holds no code.
 
 A checkpoint is a safetensors file: tensors by path, everything else as JSON in its header. It is
-written to a temporary name and renamed, and the last two are kept, so that one is always intact.
+written to a temporary name and renamed, and the last two are kept, so that one is always intact. A
+checksum over all of it tells a damaged one.
 
 A checkpoint written because the run was stopped is marked in its name. A resume continues from it, but a
 rollback takes a regular one: it must not depend on whether the run was interrupted before.
@@ -9,8 +10,9 @@ rollback takes a regular one: it must not depend on whether the run was interrup
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +63,19 @@ def save(folder: Path, seen: int, things: dict[str, Any], *, regular: bool = Tru
     name = f"{seen:012d}{'' if regular else '-stopped'}.safetensors"
     with replacing(folder / name) as aside:
         try:
-            save_file(tensors, aside, metadata={"tree": header})
+            save_file(
+                tensors, aside, metadata={"tree": header, "checksum": checksum(header, tensors)}
+            )
         except SafetensorError as error:  # a full disk, say
             raise WorkError(f"'{folder / name}' can't be written: {error}") from None
     stopped = [path for path in _files(folder, STOPPED) if path.name != name]
     for old in [*_files(folder, REGULAR)[KEPT:], *stopped]:
         old.unlink()
+
+
+def begun(folder: Path) -> bool:
+    """Whether there is a checkpoint, whole or damaged."""
+    return bool(_files(folder, REGULAR) or _files(folder, STOPPED))
 
 
 def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], list[str]]:
@@ -93,8 +102,21 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 def _read(path: Path) -> dict[str, Any]:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        tree: dict[str, Any] = unpack(json.loads(file.metadata()["tree"]), tensors)
+        facts = file.metadata()
+    # Versions before 0.4 wrote none.
+    if facts.get("checksum") not in (None, checksum(facts["tree"], tensors)):
+        raise ValueError("its checksum is wrong")
+    tree: dict[str, Any] = unpack(json.loads(facts["tree"]), tensors)
     return tree
+
+
+def checksum(header: str, tensors: Mapping[str, Tensor]) -> str:
+    """A hash of all that a checkpoint holds: 32 hexadecimal digits."""
+    found = hashlib.blake2b(header.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def finite(tensors: Iterator[Tensor] | list[Tensor]) -> bool:

@@ -43,7 +43,7 @@ from ganwright.train.batches import Order, chosen
 from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
-PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale")
+PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale", "ended")
 HALVING = 0.5  # of both learning rates, at each rollback
 
 
@@ -153,6 +153,7 @@ class Trainer:
         self.rollbacks = 0
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
+        self.ended = -1  # `seen` at which the last samples and score of a run were made
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Freezes D's first stages. Raises OptionError where that makes no sense."""

@@ -42,6 +42,7 @@ from ganwright.base.errors import DataError, ModelError, OptionError, message
 from ganwright.base.runs import replacing, write_json
 from ganwright.base.threads import on_threads
 from ganwright.data import Dataset
+from ganwright.data.cache import cache_folder
 from ganwright.evaluate.extractor import Extractor, Seen
 from ganwright.evaluate.fingerprint import fingerprint
 from ganwright.modalities.images.features.pictures import (
@@ -51,7 +52,7 @@ from ganwright.modalities.images.features.pictures import (
     planes,
     small_size,
 )
-from ganwright.modalities.images.features.weights import cache_folder, fill
+from ganwright.modalities.images.features.weights import fill
 
 VERSION = 1  # of the network and its training: raise it when either changes
 WIDTH = 128

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 
 from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.runs import replacing
+from ganwright.data.cache import cache_folder
 from ganwright.evaluate.fingerprint import COUNTERS
 
 _TIMEOUT_S = 60
@@ -33,11 +32,6 @@ class Published:
     @property
     def file(self) -> str:
         return self.url.rpartition("/")[2]
-
-
-def cache_folder() -> Path:
-    """The user's cache: GANWRIGHT_CACHE, or where the system keeps such things."""
-    return Path(os.environ.get("GANWRIGHT_CACHE") or platformdirs.user_cache_dir("ganwright"))
 
 
 def load_weights(

@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.base.paths import readable
+from ganwright.base.paths import open_regular, readable
 from ganwright.data.source import name_classes, natural, tally
 from ganwright.modalities.images.read.pictures import read_head, read_pixels
 from ganwright.modalities.images.read.sidecar import NAMES, Read, Sidecar, read_sidecar
@@ -227,7 +227,7 @@ def folder_source(path: Path, label: str | None = None) -> ImageSource:
     stats = dict(_walk(path))
     given = list(stats)
     raw = dict(zip(readable(given), given, strict=True))
-    found = arrange(list(raw), lambda name: (path / raw[name]).read_bytes(), label)
+    found = arrange(list(raw), lambda name: _content(path / raw[name]), label)
     (root,) = readable([str(path.resolve())])
     return ImageSource(
         name=root.rpartition("/")[2] or "pictures",
@@ -250,9 +250,14 @@ def files_opener(paths: Sequence[Path]) -> Callable[[], AbstractContextManager[F
 
     @contextmanager
     def opened() -> Iterator[FileReader]:
-        yield FileReader(lambda index: paths[index].open("rb"))
+        yield FileReader(lambda index: open_regular(paths[index]))
 
     return opened
+
+
+def _content(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
 
 
 def _walk(root: Path) -> Iterator[tuple[str, tuple[int, int]]]:

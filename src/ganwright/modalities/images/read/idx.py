@@ -12,7 +12,7 @@ from typing import IO, cast
 import numpy as np
 
 from ganwright.base.errors import DataError
-from ganwright.base.paths import file_identity
+from ganwright.base.paths import file_identity, open_regular
 from ganwright.modalities.images.read.arrays import Part, StoredArray, array_source
 from ganwright.modalities.images.read.source import ImageSource
 
@@ -66,9 +66,9 @@ def _labels_beside(images: Path) -> Path | None:
 
 
 def _idx_open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path) if packed else path.open("rb"))
+    return cast("IO[bytes]", gzip.open(path) if packed else open_regular(path))
 
 
 def _idx(path: Path) -> StoredArray:
@@ -78,7 +78,7 @@ def _idx(path: Path) -> StoredArray:
             shape = struct.unpack(f">{magic[3]}I", file.read(4 * magic[3]))
     except (OSError, EOFError, zlib.error, struct.error, IndexError) as error:
         raise DataError(f"'{path}' can't be read as idx: {error}") from None
-    with path.open("rb") as raw:
+    with open_regular(path) as raw:
         direct = None if raw.read(2) == b"\x1f\x8b" else path
     dtype = np.dtype(_IDX_TYPES[magic[2]])
     skip = 4 + 4 * magic[3]
