@@ -50,9 +50,9 @@ from ganwright.evaluate.compare import better_by_more_than_noise
 from ganwright.evaluate.evidence import FAKE, PROBABILITIES, REAL
 from ganwright.evaluate.features import Extractor, choose_extractor
 from ganwright.evaluate.judge import Looked, Reference, look, look_at, rows
+from ganwright.evaluate.learned import _parts
 from ganwright.evaluate.measures import estimates
 from ganwright.evaluate.subject import subject_of
-from ganwright.modalities.images.features.learned import _parts
 
 TESTED = (
     "fid", "fid_infinite", "kid", "inception_score", "precision", "recall", "density", "coverage",

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import ganwright as gw
-from ganwright.modalities.images.recipes import NARROW
+from ganwright.modalities.images.choice import NARROW
 
 SIDE, SCORES = 32, 20
 DECAY_FROM = 0.7

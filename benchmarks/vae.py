@@ -20,6 +20,7 @@ import argparse
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,20 @@ class VAE(nn.Module):
         return np.concatenate(parts)
 
 
-def train_vae(data: gw.Dataset, latent: int, likelihood: str, minutes: float, seed: int) -> VAE:
+def train_vae(
+    data: gw.Dataset,
+    latent: int,
+    likelihood: str,
+    minutes: float,
+    seed: int,
+    clock: Callable[[], float] = time.monotonic,
+) -> VAE:
     """Adam at a rate that falls to 0 as the time runs out."""
     torch.manual_seed(seed)
     model, rng = VAE(data, latent, likelihood), np.random.default_rng(seed)
     optimiser = torch.optim.Adam(model.parameters(), RATE)
-    began, seen = time.monotonic(), 0
-    while (spent := (time.monotonic() - began) / (60 * minutes)) < 1:
+    began, seen = clock(), 0
+    while (spent := (clock() - began) / (60 * minutes)) < 1:
         for group in optimiser.param_groups:
             group["lr"] = RATE * (1 - spent)
         stored, _ = data.batch(np.sort(rng.choice(data.train, BATCH, replace=False)))

@@ -215,7 +215,8 @@ def _prepare_all(
 ) -> dict[str, Prepared]:
     """The runs still to begin, prepared first, so that errors surface before any training.
 
-    Scores in training use the same features in all, or their curves would not be comparable.
+    All see the data in its own size, and scores in training use the same features: otherwise they would
+    not be comparable.
     """
     check_count(rules.n)
     ready: dict[str, Prepared] = {}
@@ -235,7 +236,7 @@ def _prepare_all(
             settings.setdefault("train.score_features", features)
         asked = rules.asked(entry) | {"settings": settings}
         try:
-            one = prepare(rules.data, **asked, device=rules.device)
+            one = prepare(rules.data, **asked, device=rules.device, resize=False)
         except OptionError as error:  # options without a flag come from the recipe
             raise (
                 error if str(error).startswith("--") else OptionError(f"{name}: {error}")

@@ -129,8 +129,9 @@ class Model:
     ) -> Any:
         """`n` samples in the data's own form.
 
-            Of pictures uint8 (n, height, width, channels); of a table a DataFrame with the columns,
-            order and types of the data; of counts a scipy CSR matrix, or a DataFrame where one came in.
+            Of pictures uint8 (n, height, width, channels); of sounds (waves, rate), waves float32
+            (n, length) in [-1, 1]; of a table a DataFrame with the columns, order and types of the data; of
+            counts a scipy CSR matrix, or a DataFrame where one came in.
 
             Sample i depends on (seed, i) alone, not on `n`. `label` is a class by name (str) or by its
             place in `spec.classes` (int), or one for each sample; None draws classes with the shares of

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ganwright as gw
-from ganwright.modalities.images.recipes import FEW_IMAGES
+from ganwright.modalities.images.choice import FEW_IMAGES
 from ganwright.train import plan, prepare
 from ganwright.train.choose import choose
 from ganwright.train.plan import Trials
@@ -77,6 +77,14 @@ def test_small_grey_pictures_get_a_weaker_penalty(
     assert f"γ = {gamma:g}: in 5 minutes it sees 72 kimg here" in reasons[0]
 
 
+def test_large_images_get_an_automatic_gamma(tmp_path: Path, speed: Any) -> None:
+    speed(1000.0)
+    recipe, reasons = chosen(pictures(tmp_path, 30, 33, 3), 5)
+    assert recipe.game.gamma.auto and "an automatic γ" in reasons[0]
+    recipe, _ = chosen(pictures(tmp_path, 30, 32, 3), 5)
+    assert not recipe.game.gamma.auto
+
+
 def test_a_budget_in_examples_is_not_measured(
     many: gw.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,18 +98,6 @@ def test_a_large_picture_and_no_time_is_told(tmp_path: Path, speed: Any) -> None
     recipe, reasons = chosen(pictures(tmp_path, 30, 64, 3), 1, "cpu")
     assert recipe.name == "relativistic"
     assert "try more minutes, or --set data.size=32" in reasons[0]
-
-
-@pytest.mark.parametrize(
-    ("minutes", "size"),
-    [(10.0, "s"), (60.0, "m"), (600.0, "l"), (None, "s")],
-    ids=["ten", "an hour", "ten hours", "kimg"],
-)
-def test_a_gpu_gets_the_residual_nets(many: gw.Dataset, minutes: float | None, size: str) -> None:
-    recipe, reasons = chosen(many, minutes, "cuda")
-    assert recipe.name == "r3gan"
-    assert recipe.generator.size == recipe.discriminator.size == size
-    assert f"size {size}" in reasons[0]
 
 
 def test_few_pictures_are_changed_before_they_are_judged(tmp_path: Path, speed: Any) -> None:

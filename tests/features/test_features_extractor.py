@@ -133,7 +133,8 @@ def test_unknown_names_and_misplaced_weights() -> None:
     with pytest.raises(OptionError, match="features: 'columns' is not for data of kind image"):
         choose_extractor("columns", data)
     assert {name for one in modalities() for name in features_of(one).EXTRACTORS} == {
-        "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns", "counts"
+        "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns", "counts",
+        "heard", "spectra",
     }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from scipy.ndimage import gaussian_filter
 from ganwright.base.errors import DataError, OptionError
 from ganwright.data import Dataset
 from ganwright.evaluate.distances import fid
-from ganwright.modalities.images.features.learned import _parts, learned, moved, vicreg
+from ganwright.evaluate.learned import _parts, vicreg
+from ganwright.modalities.images.features.learned import learned, moved
 
 RNG = np.random.default_rng(0)
 
@@ -121,7 +122,7 @@ def test_kept_and_found_again(
     weights, facts = sorted(own_cache.iterdir(), key=lambda p: p.suffix, reverse=True)
     assert (weights.suffix, facts.suffix) == (".safetensors", ".json")
     assert json.loads(facts.read_text())["facts"]["steps"] == 2
-    monkeypatch.setattr(sys.modules[learned.__module__], "_train", None)  # would fail
+    monkeypatch.setattr(sys.modules[vicreg.__module__], "_train", None)  # would fail
     again = learned(few, steps=2)
     assert again.hash == first.hash and again.about == first.about
     assert np.array_equal(again.see(few.rows[:5]).features, first.see(few.rows[:5]).features)

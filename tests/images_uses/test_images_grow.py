@@ -16,9 +16,10 @@ import ganwright as gw
 from ganwright.base.errors import OptionError
 from ganwright.cli.app import run as command
 from ganwright.data import Dataset
-from ganwright.modalities.images.features import learned
+from ganwright.evaluate import learned
+from ganwright.evaluate.filters import Filters
+from ganwright.modalities.images.features import features_for
 from ganwright.modalities.images.grow import folder
-from ganwright.modalities.images.grow.filters import Filters
 from ganwright.model import Model, Samples
 from ganwright.train import plan
 
@@ -79,7 +80,7 @@ def digits() -> Dataset:
 
 @pytest.fixture(scope="session")
 def filters(digits: Dataset) -> Filters:
-    return Filters(digits)
+    return Filters(digits, features=features_for(digits), plain="pixels", things="images")
 
 
 def of(data: Dataset, part: np.ndarray, label: int) -> np.ndarray:

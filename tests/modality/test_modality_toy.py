@@ -69,7 +69,7 @@ def test_without_it_its_data_and_models_are_one_line(place: Path) -> None:
     bare = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for words, told in (
         (["inspect", "sines.waves"], "is not a known kind of data"),
-        (["sample", "run"], "'codec' has kind 'wave'; known: image"),
+        (["sample", "run"], "'codec' has kind 'wave'; known: audio, image"),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "ganwright", *words], cwd=place, env=bare,

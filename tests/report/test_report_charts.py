@@ -12,9 +12,9 @@ from PIL import Image
 
 from ganwright.evaluate import Card, Entry
 from ganwright.evaluate.verdict import LEVELS
-from ganwright.modalities.images.look.inline import inline
 from ganwright.report import charts
 from ganwright.report.facts import number, spaced
+from ganwright.report.inline import inline
 from ganwright.report.page import row
 from ganwright.report.words import lead
 

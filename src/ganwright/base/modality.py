@@ -1,7 +1,7 @@
 """The registry of modalities: name → package, whose parts are loaded on first use.
 
-A modality is a kind of data: images, tables, texts, counts. The core never imports one; it asks for a part by
-name, and the package that asks defines, as a protocol, what it expects of that part.
+A modality is a kind of data: sounds, images, tables, texts, counts. The core never imports one; it asks
+for a part by name, and the package that asks defines, as a protocol, what it expects of that part.
 
 | part | what it holds | who asks |
 |---|---|---|
@@ -13,6 +13,7 @@ name, and the package that asks defines, as a protocol, what it expects of that 
 | `writers` | `WRITERS` and `format_for`: samples to files | data |
 | `nets` | optional: `GENERATORS`, `DISCRIMINATORS`, options that build nets | model |
 | `recipes` | `RECIPES`, and `choose`: which suits this data | train |
+| `expect` | optional: `levels`, `variants`: what training was measured to reach, in which sizes | train |
 | `augment` | optional: `Options`, `Views`, what D sees of few examples | train |
 | `features` | `EXTRACTORS`, and `usual`: what examples are to a measure | evaluate |
 | `judge` | `baseline`, `OTHERS`, `plain`, `fits` | evaluate |
@@ -40,6 +41,7 @@ from ganwright.base.names import Names
 GROUP = "ganwright.modalities"
 # In the order in which they are asked whether they can read given data.
 PACKAGES = {
+    "audio": "ganwright.modalities.audio",
     "image": "ganwright.modalities.images",
     "text": "ganwright.modalities.text",
     "counts": "ganwright.modalities.counts",

@@ -73,9 +73,14 @@ class Grouped:
     def owner(cls, name: str) -> str | None:
         """The one group of our own modalities that has an option of that name, if exactly one has.
 
-        Other packages don't count: installing one must not break old recipes.
+        Other packages don't count, nor groups that say `in_full`: they came later, and must not break
+        old recipes.
         """
-        own = ((g, one) for g, one in cls.groups.items() if g in PACKAGES)
+        own = (
+            (g, one)
+            for g, one in cls.groups.items()
+            if g in PACKAGES and not getattr(one, "in_full", False)
+        )
         having = [g for g, one in own if name in one.__pydantic_fields__]  # type: ignore[attr-defined]
         return having[0] if len(having) == 1 else None
 

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from ganwright.data import Dataset
+    from ganwright.train.choose import Outlook
 
 SKIPPED_NAMED = 10  # files that can't be read; `ganwright inspect` names them all
 NAME = "train"
@@ -104,6 +105,7 @@ def command(
             print(line, file=sys.stderr)
         if dry_run:
             print(prepared.plan)
+            print(table(prepared.outlook()), end="")
             return
         folder = RunFolder(out or runs.default_out(data))
         with watch() as observer:
@@ -120,3 +122,15 @@ def told(data: Dataset) -> list[str]:
     more = [f"  and {len(found) - SKIPPED_NAMED:,} more"] if len(found) > SKIPPED_NAMED else []
     count = f"warning: skipped {len(found):,} of {len(found) + len(data):,} examples, which can't be used"
     return [count, *names, *more]
+
+
+def table(rows: list[Outlook]) -> str:
+    """What the budget buys at each size; empty where there is no choice of sizes."""
+    if not rows:
+        return ""
+    head = f"{'size':>9}  {'examples/s':>10}  {'kimg':>8}  {'each seen':>9}  then expect"
+    lines = [
+        f"{row.size:>9}  {row.images_per_s:10,.0f}  {row.kimg:8,.1f}  {row.times:8,.1f}×  {row.looks}"
+        for row in rows
+    ]
+    return "\n".join(["", head, *lines, ""])

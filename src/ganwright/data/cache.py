@@ -20,8 +20,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import platformdirs
 
 from ganwright.base.errors import ModelError, WorkError
@@ -116,3 +117,19 @@ def key_of(tree: Any) -> str:
     """A hash of plain JSON."""
     text = json.dumps(tree, ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
+    """The head of a .npy; NumPy leaves room in it for the number of rows to grow."""
+    file.seek(0)
+    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": descr, "fortran_order": False, "shape": shape}
+    )
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz, read whole."""
+    # Opened here, because NumPy leaves a damaged file open.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

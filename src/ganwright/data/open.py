@@ -42,7 +42,8 @@ def open_data(
 ) -> Dataset:
     """Opens data for training: read once into a cache, split by content.
 
-    `source` is a built-in name (``digits``), a folder or zip of images, a .npy or .npz, idx
+    `source` is a folder or zip of sounds, or a long recording (docs/sound.md); or a built-in name
+    (``digits``), a folder or zip of images, a .npy or .npz, idx
     files or a .csv that lists images; or a table: .csv, .tsv and .txt (also .gz, .bz2, .xz,
     .zst), .parquet, .arrow, .feather, a DataFrame of pandas or polars, or a pyarrow Table; or
     counts: a sparse .npz of scipy or its matrix, a wide .csv or frame of whole numbers that are

@@ -15,6 +15,10 @@ class NotHere(DataError):
     """A modality reads this kind of thing, but found nothing of its own in it; others may."""
 
 
+class Unreadable(Exception):
+    """An example that can't be used; its message is the reason, in a few words."""
+
+
 class Source(Protocol):
     """What a modality's `find` returns; only that modality reads it."""
 

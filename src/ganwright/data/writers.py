@@ -6,11 +6,13 @@ under its name when the block ends well.
 
 from __future__ import annotations
 
+import csv
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import IO, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -143,6 +145,83 @@ class Writing(Generic[C]):
 
     def _end(self) -> None:
         raise NotImplementedError
+
+
+class FolderWriter(Writing[C]):
+    """A folder with a file for each sample, 000000 and so on, and samples.csv (file, label, seed)."""
+
+    suffix: ClassVar[str]
+
+    def _save(self, sample: Any, path: Path) -> None:
+        """Writes one sample."""
+        raise NotImplementedError
+
+    def _check(self) -> None:
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            return
+        if self.path.exists() or self.path.is_symlink():
+            raise UsageError(f"--out: '{self.path}' exists and is not an empty folder")
+
+    def _begin(self, aside: Path) -> None:
+        aside.mkdir()
+        self._folder = aside
+        self._digits = max(6, len(str(max(0, self.count - 1))))
+        file = self._stack.enter_context(
+            (aside / "samples.csv").open("w", newline="", encoding="utf-8")
+        )
+        self._table = csv.writer(file)
+        self._table.writerow(["file", "label", "seed"])
+
+    def _add(self, samples: Any, labels: list[int | None], seeds: np.ndarray) -> None:
+        for i, sample in enumerate(samples):
+            name = f"{self.written + i:0{self._digits}}{self.suffix}"
+            self._save(sample, self._folder / name)
+            label = labels[i]
+            self._table.writerow([name, "" if label is None else self._name(label), int(seeds[i])])
+
+    def _name(self, label: int) -> str:
+        return self.classes[label] if self.classes else str(label)
+
+    def _end(self) -> None:
+        pass
+
+
+class ArrayWriter(Writing[C]):
+    """One .npz: `samples` (n, …), and where there are classes `labels` (n,) int64, places in `classes`,
+    the names.
+    """
+
+    def _form(self) -> tuple[tuple[int, ...], str]:
+        """The shape and type of one sample."""
+        raise NotImplementedError
+
+    def _begin(self, aside: Path) -> None:
+        self._archive = self._stack.enter_context(zipfile.ZipFile(aside, "w", allowZip64=True))
+        self._member = self._stack.enter_context(self._entry("samples"))
+        self._labels: list[int | None] = []
+        shape, dtype = self._form()
+        descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+        header = {"descr": descr, "fortran_order": False, "shape": (self.count, *shape)}
+        np.lib.format.write_array_header_1_0(self._member, header)
+
+    def _entry(self, name: str) -> IO[bytes]:
+        return self._archive.open(f"{name}.npy", "w", force_zip64=True)
+
+    def _write(self, name: str, array: np.ndarray) -> None:
+        """Adds an array, after the samples."""
+        with self._entry(name) as file:
+            np.lib.format.write_array(file, array, allow_pickle=False)
+
+    def _add(self, samples: Any, labels: list[int | None], seeds: np.ndarray) -> None:
+        self._member.write(np.ascontiguousarray(samples, self._form()[1]).tobytes())
+        self._labels += labels
+
+    def _end(self) -> None:
+        self._member.close()
+        if self._labels and None not in self._labels:
+            self._write("labels", np.array(self._labels, np.int64))
+            if self.classes:
+                self._write("classes", np.array(self.classes, np.str_))
 
 
 @contextmanager

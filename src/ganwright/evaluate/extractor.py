@@ -81,3 +81,22 @@ class Extractor:
             if not np.isfinite(seen.features).all():
                 raise DataError(f"features: '{self.name}' gave NaN or infinite values")
             yield seen
+
+
+def in_batches(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """The rows of all parts in batches of `size`; the last may be smaller."""
+    left: np.ndarray | None = None
+    for part in parts:
+        start = 0
+        if left is not None and len(left):
+            start = size - len(left)
+            left = np.concatenate([left, part[:start]])
+            if len(left) < size:
+                continue
+            yield left
+        whole = start + max(0, len(part) - start) // size * size
+        for at in range(start, whole, size):
+            yield part[at : at + size]
+        left = part[whole:]
+    if left is not None and len(left):
+        yield left

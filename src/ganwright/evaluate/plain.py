@@ -40,3 +40,22 @@ def overlap_with(data: Dataset, digests: np.ndarray) -> Callable[[np.ndarray], f
         return float(np.isin(own, marks(there)).mean())
 
     return overlap
+
+
+def classes_of(own: Dataset, data: Dataset) -> np.ndarray | None:
+    """The samples' labels as numbers of the data's classes, where all are of those."""
+    if own.labels is None or not set(own.spec.classes) <= set(data.spec.classes):
+        return None
+    numbers = np.array([data.spec.classes.index(name) for name in own.spec.classes])
+    return numbers[own.labels]
+
+
+def skipped_samples(own: Dataset) -> Iterator[str]:
+    """What is said of samples that can't be read."""
+    if own.skipped:
+        first = own.skipped[0]
+        total = len(own) + len(own.skipped)
+        yield (
+            f"{len(own.skipped):,} of {total:,} samples can't be used and are left out; the first: "
+            f"{first.name} {first.reason}"
+        )

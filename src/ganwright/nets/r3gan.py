@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from ganwright.base.errors import OptionError
 from ganwright.base.options import Field, options
@@ -83,6 +84,10 @@ class R3GANOptions:
     )
     group: int = Field(
         default=16, ge=1, le=65536, description="channels in a group of the 3×3 convolutions"
+    )
+    recompute: bool = Field(
+        default=False,
+        description="each stage is computed again for its gradient instead of kept, to save memory",
     )
 
 
@@ -253,9 +258,17 @@ class Stage(nn.Module):
         super().__init__()
         blocks = [Block(at.channels, o.group, depth) for _ in range(at.blocks)]
         self.layers = nn.Sequential(*enter, *blocks, *leave)
-        self.exact = at.exact
+        self.exact, self.recompute = at.exact, o.recompute
 
     def forward(self, x: Tensor) -> Tensor:
+        # The penalty without double backpropagation watches a pass by such a mode, and keeps what it sees.
+        watched = torch._C._is_torch_function_mode_enabled()
+        if self.recompute and torch.is_grad_enabled() and not watched:
+            made: Tensor = checkpoint(self._through, x, use_reentrant=False)
+            return made
+        return self._through(x)
+
+    def _through(self, x: Tensor) -> Tensor:
         if self.exact:
             with exactly(x):
                 x = self.layers(x.to(next(self.parameters()).dtype))

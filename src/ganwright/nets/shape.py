@@ -1,4 +1,4 @@
-"""What convolutional nets need to know about image sizes."""
+"""What convolutional nets need to know about the sizes of grids: images, spectrograms."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ganwright.base.spec import Spec
 
 
 def picture(spec: Spec, owner: str, *, least: int = 1) -> tuple[int, int, int]:
-    """(channels, height, width) of a spec. Raises OptionError where a net of pictures doesn't fit."""
-    if spec.axes != ("channel", "height", "width"):
+    """(channels, height, width) of a spec with three axes. Raises OptionError for any other."""
+    if len(spec.axes) != 3:
         raise OptionError(f"{owner}: needs pictures, got {spec.things}")
     channels, height, width = spec.shape
     if min(height, width) < least:

@@ -91,6 +91,7 @@ def all_warnings(facts: Facts, found: Findings, look: Look) -> list[str]:
             f"at {collapses} of {len(facts.snapshots)} snapshots the samples varied far less than the data "
             f"(as little as {least:.0%}): the generator collapsed there"
         )
+    warnings += [str(event["warning"]) for event in facts.of("done")[-1:] if "warning" in event]
     if facts.of("patience"):
         warnings.append("training stopped early: the scores had stopped improving")
     if found.data is not None and (skipped := found.data.skipped):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.model import Model
+from ganwright.train.choose import shortfall
 from ganwright.train.guard import COLLAPSED
 from ganwright.train.keeper import Keeper
 from ganwright.train.plan import at_speed
@@ -156,7 +157,9 @@ def train(
     # A run ended by the clock becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
     keeper.recipe(ended, trainer)
-    log("done", **trainer.spent())
+    fresh = recipe.start.model is None
+    lacks = shortfall(trainer.data, trainer.seen, trainer.seconds) if fresh else {}
+    log("done", **trainer.spent(), **lacks)
 
 
 def _show(trainer: Trainer, keeper: Keeper, observer: Observer, log: Callable[..., None]) -> None:

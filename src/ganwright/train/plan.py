@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -20,14 +23,16 @@ from ganwright.data import DataOptions, Dataset
 from ganwright.game import OptimiserOptions
 from ganwright.nets import count_parameters
 from ganwright.train.ram import peak_of, room_for
-from ganwright.train.recipes import Recipe, StartOptions, TrainOptions
+from ganwright.train.recipes import Precision, Recipe, StartOptions, TrainOptions
 from ganwright.train.trainer import Trainer, precision_on
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 MEASURED_S = 0.5
+FASTER = 1.1  # times, for float32 to be taken where the hardware has bfloat16: less is chance
 REPORTS, SNAPSHOTS, CHECKPOINTS, SCORES = 100, 20, 10, 20  # in one budget
-# A score makes a thousand samples, which costs as much as training on some hundred examples. Once in
-# 5 kimg keeps it under a tenth of the time.
+SCORE_SHARE = 0.1  # of the time, for scores; a run by the clock times one before it begins
+# Without a clock the interval must not depend on one. On a CPU a score costs as much as training on some
+# hundred examples, so that once in 5 kimg keeps it under that share.
 LEAST_SCORE_KIMG = 5.0
 LONG_S = 600.0  # a run this long justifies a minute of training features to score by
 REPORT_S, SNAPSHOT_S, CHECKPOINT_S = 30.0, 600.0, 300.0  # but never further apart than this
@@ -96,29 +101,73 @@ class Trial:
     """A trainer that plays a few rounds to be measured; the run itself starts afresh."""
 
     def __init__(self, recipe: Recipe, data: Dataset, device: str) -> None:
-        self.plays = _plays(recipe, device)
+        self.plays = _plays(recipe)
         with room_for(recipe):
             self.trainer = Trainer(recipe, data, device)
-        self._speeds: dict[int, float] = {}
+        self._speeds: dict[tuple[int, Precision], float] = {}
+
+    @cached_property
+    def precision(self) -> Precision:
+        """What the recipe asks for. For "auto" on a CPU the fastest: a flag of the hardware may deceive.
+
+        float32 is tried where the flag says bfloat16, and taken only where it is clearly faster. Without
+        the flag bfloat16 is emulated.
+        """
+        recipe, device = self.trainer.recipe, self.trainer.device.type
+        usual = precision_on(recipe.train.precision, device)
+        if recipe.train.precision != "auto" or usual == "float32" or device != "cpu":
+            return usual
+        threads = torch.get_num_threads()
+        faster = self._measured(threads, "float32") > FASTER * self._measured(threads, usual)
+        return "float32" if faster else usual
 
     def speed(self, threads: int) -> float:
         """Real examples per second on so many threads."""
-        if threads not in self._speeds:
-            with on_threads(threads), room_for(self.trainer.recipe):
-                self._speeds[threads] = measure(self.trainer)
-        return self._speeds[threads]
+        return self._measured(threads, self.precision)
+
+    def peak(self, threads: int) -> int:
+        """The peak memory of a round's tensors, in bytes."""
+        with self._playing(threads, self.precision):
+            return peak_of(self.trainer)
+
+    def _measured(self, threads: int, precision: Precision) -> float:
+        if (threads, precision) not in self._speeds:
+            with self._playing(threads, precision):
+                self._speeds[threads, precision] = measure(self.trainer)
+        return self._speeds[threads, precision]
+
+    @contextmanager
+    def _playing(self, threads: int, precision: Precision) -> Iterator[None]:
+        recipe = self.trainer.recipe
+        self.trainer.recipe = replace(recipe, train=replace(recipe.train, precision=precision))
+        with on_threads(threads), room_for(recipe):
+            yield
+        self.trainer.recipe = recipe
 
 
 class Trials:
-    """Trials of recipes on some data and a device, each made once."""
+    """Trials of recipes on some data and a device, each made once.
 
-    def __init__(self, data: Dataset, device: str) -> None:
+    `asked` are the options of the data as the user gave them: what they leave open may be chosen.
+    """
+
+    def __init__(self, data: Dataset, device: str, asked: DataOptions | None = None) -> None:
         self.data, self.device = data, device
+        self.asked = data.options if asked is None else asked
         self._made: list[Trial] = []
+        self._others: dict[tuple[int, ...], Trials] = {}
+
+    def on(self, data: Dataset) -> Trials:
+        """Trials of the data in this size, which is then no longer open."""
+        if data.spec.shape not in self._others:
+            self._others[data.spec.shape] = other = Trials(data, self.device)
+            if data is self.data:
+                other._made = self._made
+        return self._others[data.spec.shape]
 
     def of(self, recipe: Recipe) -> Trial:
         """The trial of that recipe, or of one with equal rounds."""
-        plays = _plays(recipe, self.device)
+        plays = _plays(recipe)
         for trial in self._made:
             if trial.plays == plays:
                 return trial
@@ -135,28 +184,31 @@ class Trials:
         counts = {usual, 1} if self.device == "cpu" else {usual}
         return {count: self.of(recipe).speed(count) for count in counts}
 
+    def speed(self, recipe: Recipe) -> float:
+        """Examples per second on the best number of threads."""
+        return max(self.speeds(recipe).values())
 
-def _plays(recipe: Recipe, device: str) -> Recipe:
+
+def _plays(recipe: Recipe) -> Recipe:
     """The recipe without anything that doesn't affect the speed and memory of a round."""
     o = recipe.train
     kept = TrainOptions(
-        batch=o.batch,
-        microbatch=o.microbatch,
-        precision=precision_on(o.precision, device),
-        freeze_d=o.freeze_d,
+        batch=o.batch, microbatch=o.microbatch, precision=o.precision, freeze_d=o.freeze_d
     )
     return replace(recipe, name="", data=DataOptions(), start=StartOptions(), train=kept)
 
 
 def make_plan(recipe: Recipe, trials: Trials) -> Plan:
     """Measures a few rounds and sets the intervals by their speed; writes nothing."""
+    if recipe.train.minutes is None:  # without a clock nothing is chosen by trial
+        flagged = precision_on(recipe.train.precision, trials.device)
+        recipe = replace(recipe, train=replace(recipe.train, precision=flagged))
     recipe = with_threads(recipe, trials)
     threads = recipe.train.threads
     assert threads is not None
     trial = trials.of(recipe)
-    speed, trainer = trial.speed(threads), trial.trainer
-    with on_threads(threads), room_for(recipe):
-        peak = peak_of(trainer)
+    recipe = replace(recipe, train=replace(recipe.train, precision=trial.precision))
+    speed, trainer, peak = trial.speed(threads), trial.trainer, trial.peak(threads)
     state = trainer.state()
     del state["progress"]
     plan = Plan(
@@ -265,14 +317,28 @@ def with_intervals(
         report_kimg=interval(o.report_kimg, REPORTS, REPORT_S),
         snapshot_kimg=interval(o.snapshot_kimg, SNAPSHOTS, SNAPSHOT_S),
         checkpoint_kimg=interval(o.checkpoint_kimg, CHECKPOINTS, CHECKPOINT_S),
-        score_kimg=max(
-            interval(o.score_kimg, SCORES, SNAPSHOT_S), o.score_kimg or LEAST_SCORE_KIMG
-        ),
+        score_kimg=o.score_kimg
+        if o.minutes is not None  # set by `with_scores`, once a score has been timed
+        else max(interval(o.score_kimg, SCORES, SNAPSHOT_S), o.score_kimg or LEAST_SCORE_KIMG),
         score_features=o.score_features
         # Rounded: ten minutes times a speed, divided by that speed, may fall just short of ten minutes.
         or scored_by[round(kimg * 1000 / images_per_s, 3) >= LONG_S],
     )
     return replace(recipe, train=fixed)
+
+
+def with_scores(recipe: Recipe, kimg: float, images_per_s: float, score_s: float) -> Recipe:
+    """The recipe with the interval of scores filled in where it is open; one takes `score_s` seconds.
+
+    All together take at most a tenth of the time; of a very short run only the end is scored.
+    """
+    o = recipe.train
+    if o.score_kimg is not None:
+        return recipe
+    seconds = kimg * 1000 / images_per_s
+    times = min(max(SCORES, seconds / SNAPSHOT_S), SCORE_SHARE * seconds / max(score_s, 1e-9))
+    rounds = math.ceil(kimg * 1000 / max(times, 1) / o.batch)
+    return replace(recipe, train=replace(o, score_kimg=rounds * o.batch / 1000))
 
 
 def _wait(device: torch.device) -> None:

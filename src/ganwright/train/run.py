@@ -9,6 +9,7 @@ import os
 import platform
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,14 +28,14 @@ from ganwright.base.threads import on_threads
 from ganwright.data import DataOptions, Dataset, open_data
 from ganwright.model import Model
 from ganwright.train import state
-from ganwright.train.choose import choose, expected
+from ganwright.train.choose import Outlook, choose, expected, outlook
 from ganwright.train.keeper import OnDisk, recipe_heading
 from ganwright.train.loop import Observer, Scorer, Silent, is_done
 from ganwright.train.loop import train as loop
-from ganwright.train.plan import Plan, Trials, make_plan, pick_device, with_decay
+from ganwright.train.plan import Plan, Trials, make_plan, pick_device, with_decay, with_scores
 from ganwright.train.ram import room_for
 from ganwright.train.recipes import RECIPES, Recipe, StartOptions, TrainOptions
-from ganwright.train.trainer import Trainer, precision_on
+from ganwright.train.trainer import Trainer
 from ganwright.train.transfer import Fit, Source, fit, take
 
 DEFAULT_MINUTES = 10.0
@@ -92,6 +93,7 @@ class Prepared:
     data: Dataset
     plan: Plan
     reasons: tuple[str, ...]
+    outlook: Callable[[], list[Outlook]]  # what the budget buys by size, measured when called
     source: Source | None = None  # the model it starts from
     taken: Fit | None = None
 
@@ -106,9 +108,11 @@ def prepare(
     seed: int | None = None,
     device: str = "auto",
     settings: Mapping[str, Any] | None = None,
+    resize: bool = True,
 ) -> Prepared:
     """Opens the data, resolves the recipe and measures it; writes nothing but the data's cache.
 
+    With `resize`, a chosen recipe may take the data in a smaller size, if the settings leave it open.
     Raises OptionError, UnknownName, DataError or ModelError.
     """
     settings = dict(settings or {}) | starting(start_from)
@@ -124,7 +128,7 @@ def prepare(
     if about_data:
         start = override(start, _within("data", about_data), owner="--set data")
     opened = open_data(data, options=start)
-    trials = Trials(opened, place)
+    first, trials = opened, Trials(opened, place, start if resize else None)
     asked = {**settings, **given}
     reasons: tuple[str, ...] = ()
     if base is None:
@@ -133,11 +137,12 @@ def prepare(
         checked = override(TrainOptions(), _within("train", clock), owner="--set train")
         ahead = checked.minutes or (DEFAULT_MINUTES if checked.kimg is None else None)
         base, reasons = choose(opened, minutes=ahead, trials=trials)
+        if base.data != DataOptions():
+            opened = open_data(data, options=base.data)
+            trials = Trials(opened, place)
     _refuse_others(base, asked, opened)
     resolved = override(base, {k: v for k, v in asked.items() if k not in about_data})
     resolved = _with_budget(replace(resolved, data=opened.options), asked)
-    precision = precision_on(resolved.train.precision, place)
-    resolved = override(resolved, {"train.precision": precision})
     if resolved.game.privacy.on and resolved.train.score_features is None:
         # Scores look at held-out rows, which the noise doesn't protect.
         resolved = override(resolved, {"train.score_features": "off"})
@@ -152,7 +157,16 @@ def prepare(
     plan = make_plan(resolved, trials)
     if recipe is None and source is None:
         reasons = (*reasons, expected(plan, opened))
-    return Prepared(data=opened, plan=plan, reasons=reasons, source=source, taken=taken)
+    alone = None if recipe is None else plan.recipe
+    return Prepared(
+        data=opened,
+        plan=plan,
+        reasons=reasons,
+        # Trials of its own: those made so far hold memory that the run needs.
+        outlook=lambda: [] if source else outlook(alone, plan.recipe.train, Trials(first, place)),
+        source=source,
+        taken=taken,
+    )
 
 
 def _refuse_others(recipe: Recipe, settings: Mapping[str, Any], data: Dataset) -> None:
@@ -234,6 +248,14 @@ def begin(
     """
     plan = prepared.plan
     trainer = Trainer(plan.recipe, prepared.data, plan.device)
+    folder.must_be_free()
+    scorer = _scorer(trainer, scoring)
+    with on_threads(plan.recipe.train.threads), room_for(plan.recipe):
+        cost = 0.0 if scorer is None or plan.recipe.train.score_kimg else _cost(scorer, trainer)
+    plan = replace(
+        plan, recipe=with_scores(plan.recipe, plan.expected_kimg, plan.images_per_s, cost)
+    )
+    trainer.recipe = plan.recipe
     folder.create()
     with folder.locked():
         write_text(folder.recipe, to_toml(plan.recipe, heading=recipe_heading(trainer)))
@@ -245,7 +267,22 @@ def begin(
                 seen=0, kimg=0.0, seconds=0.0, event="transfer", model=source.path,
                 fingerprint=source.fingerprint, taken=len(found.whole), part=found.part, new=found.new,
             )  # fmt: skip
-        return _train(trainer, folder, observer, scoring, round(plan.expected_kimg, 3), stopped)
+        return _train(trainer, folder, observer, scorer, round(plan.expected_kimg, 3), stopped)
+
+
+def _scorer(trainer: Trainer, scoring: Scoring | None) -> Scorer | None:
+    """The scorer of a run, if it is to have one."""
+    features = trainer.recipe.train.score_features
+    if scoring is None or features == "off":
+        return None
+    return scoring(trainer.data, features or trainer.data.codec.scored_by[0])
+
+
+def _cost(scorer: Scorer, trainer: Trainer) -> float:
+    """Seconds that a score takes."""
+    began = time.perf_counter()
+    scorer(trainer.model())
+    return time.perf_counter() - began
 
 
 def _circumstances(trainer: Trainer, plan: Plan) -> dict[str, Any]:
@@ -310,7 +347,7 @@ def go_on(
         if observer is not None:
             observer.report(event, trainer)
         write_text(folder.recipe, to_toml(resumed, heading=recipe_heading(trainer)))
-        return _train(trainer, folder, observer, scoring, planned, stopped)
+        return _train(trainer, folder, observer, _scorer(trainer, scoring), planned, stopped)
 
 
 def _lasting(recipe: Recipe, folder: RunFolder) -> tuple[Recipe, float | None]:
@@ -402,15 +439,10 @@ def _train(
     trainer: Trainer,
     folder: RunFolder,
     observer: Observer | None,
-    scoring: Scoring | None,
+    scorer: Scorer | None,
     planned: float | None,
     stopped: Callable[[], bool] | None,
 ) -> Run:
-    scorer = None
-    if scoring is not None and trainer.recipe.train.score_features != "off":
-        scorer = scoring(
-            trainer.data, trainer.recipe.train.score_features or trainer.data.codec.scored_by[0]
-        )
     recipe = trainer.recipe
     with _stop_signals() as signalled, on_threads(recipe.train.threads), room_for(recipe):
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -300,12 +300,6 @@ class Trainer:
         for name, value in progress.items():
             setattr(self, name, value)
 
-    @cached_property
-    def _said(self) -> dict[str, Any]:
-        """The recipe as stored in a model."""
-        said: dict[str, Any] = tree(self.recipe)
-        return said
-
     def model(self) -> Model:
         """The current model: the averaged generator and the discriminator."""
         data = self.data
@@ -319,7 +313,7 @@ class Trainer:
             net=self.recipe.net(),
             generator=self.average.network,
             discriminator=self.game.discriminator,
-            recipe=self._said,
+            recipe=tree(self.recipe),
             data={
                 "name": data.name,
                 "fingerprint": data.fingerprint,

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def survey(source: ImageSource) -> Survey:
     """Reads the headers of all examples, or what an earlier call found."""
     path = cache.folder_of(source.kind, source.identity) / "survey.npz"
     with suppress(*cache.DAMAGED):
-        found = Survey(**_load(path))
+        found = Survey(**cache.load_npz(path))
         if len(found.heights) == source.count:
             return found
     with decoding(), source.opened() as reader:
@@ -127,7 +127,7 @@ def _decode(source: ImageSource, found: Survey, plan: Plan, aside: Path) -> None
     kept, hashes, extremes, least, bad, reasons = [], [], [], [], [], []
     shape = (plan.height, plan.width, plan.channels)
     with decoding(), source.opened() as reader, (aside / "rows.npy").open("wb") as file:
-        _write_header(file, (0, *shape), plan.dtype)
+        cache.write_header(file, (0, *shape), plan.dtype)
         example = _example(reader, plan)
         for index, result in zip(
             todo, _in_order(lambda i: _attempt(example, i), todo), strict=True
@@ -142,7 +142,7 @@ def _decode(source: ImageSource, found: Survey, plan: Plan, aside: Path) -> None
             hashes.append(content)
             extremes.append((row.min(), row.max()))
             least.append(channels)
-        _write_header(file, (len(kept), *shape), plan.dtype)
+        cache.write_header(file, (len(kept), *shape), plan.dtype)
     np.savez(
         aside / "index.npz",
         kept=np.array(kept, np.int64),
@@ -164,15 +164,6 @@ def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, in
     return example
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
-    """The head of a .npy; NumPy leaves room in it for the number of rows to grow."""
-    file.seek(0)
-    descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
-    np.lib.format.write_array_header_1_0(
-        file, {"descr": descr, "fortran_order": False, "shape": shape}
-    )
-
-
 def _in_order(function: Callable[[int], T], items: Iterable[int]) -> Iterator[T]:
     """Results in the order of `items`, from a few threads, a bounded number ahead."""
     numbers, workers = [int(i) for i in items], _threads()
@@ -189,15 +180,9 @@ def _threads() -> int:
     return max(1, int(wish)) if wish.isdigit() else min(16, os.cpu_count() or 1)
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    # Opened here, because NumPy leaves a damaged file open.
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
 def _open(folder: Path, plan: Plan) -> Rows:
     """Raises one of DAMAGED when the folder is not there or not whole."""
-    index = _load(folder / "index.npz")
+    index = cache.load_npz(folder / "index.npz")
     shape = (len(index["kept"]), plan.height, plan.width, plan.channels)
     if shape[0] == 0:  # an empty array can't be mapped
         return Rows(np.empty(shape, plan.dtype), **index)

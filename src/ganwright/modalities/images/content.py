@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ganwright.modalities.images.pixels import WHITE, has_alpha
 
-UNBALANCED = 10.0  # times the smallest class
 _FEW = 0.05  # share of images whose special features aren't adopted for all, or are worth a note
 
 
@@ -56,28 +53,3 @@ def range_of(extremes: np.ndarray, dtype: str) -> tuple[float, float, str]:
         return 0.0, white, ""
     note = f"values lie in {low:,.0f} … {high:,.0f} of 0 … {white:,.0f}: learned in their own range"
     return low, high, note
-
-
-def class_counts(
-    labels: np.ndarray | None, classes: tuple[str, ...], indices: np.ndarray
-) -> dict[str, int]:
-    """How many of the examples at `indices` are of each class."""
-    if labels is None:
-        return {}
-    counts = np.bincount(labels[indices], minlength=len(classes))
-    return {name: int(n) for name, n in zip(classes, counts, strict=True)}
-
-
-def class_doubts(counts: Mapping[str, int]) -> list[str]:
-    """What looks wrong about classes with these counts."""
-    if not counts:
-        return []
-    few, many, total = min(counts.values()), max(counts.values()), sum(counts.values())
-    doubts = []
-    if many > UNBALANCED * few:
-        doubts.append(f"unbalanced: the largest class has {many / few:.0f} times the smallest")
-    if len(counts) > total / 5:
-        doubts.append(
-            f"{len(counts):,} classes for {total:,} examples: are they? data.labels=false ignores them"
-        )
-    return doubts

@@ -10,18 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from ganwright.base.errors import DataError
+from ganwright.data.classes import class_counts, class_doubts, trained_classes
 from ganwright.data.dataset import Dataset, Skipped
 from ganwright.data.options import DataOptions
-from ganwright.data.split import Split, split
+from ganwright.data.split import split
 from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.content import (
-    channels_of,
-    class_counts,
-    class_doubts,
-    is_narrow,
-    range_of,
-)
+from ganwright.modalities.images.content import channels_of, is_narrow, range_of
 from ganwright.modalities.images.options import ImageOptions
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
 from ganwright.modalities.images.spec import AXES, ImageSpec
@@ -46,7 +41,9 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
     if official is not None and official.all() == official.any():  # one part could not be read
         official = None
     parts = split(rows.hashes, options.holdout, official)
-    labels, classes, parts, shortage = _trained_classes(labels, classes, parts, rows.hashes)
+    labels, classes, parts, shortage = trained_classes(
+        labels, classes, parts, rows.hashes, thing="picture"
+    )
     low, high, ranged = range_of(rows.extremes[parts.train], plan.dtype)
     codec = _codec(plan, low, high)
     rules += [_reduced(survey), ranged]
@@ -189,45 +186,6 @@ def _labels(
     gone = [source.classes[i] for i in np.setdiff1d(source.labels, used)]
     lost = f"classes without a picture that can be read are left out: {', '.join(gone[:5])}"
     return labels.astype(np.int64), tuple(source.classes[i] for i in used), lost if gone else ""
-
-
-def _trained_classes(
-    labels: np.ndarray | None, classes: tuple[str, ...], parts: Split, hashes: np.ndarray
-) -> tuple[np.ndarray | None, tuple[str, ...], Split, str]:
-    """Every class has a picture to train on: one is taken from those held out by content.
-
-    The data's own test part stays as it is; of it, pictures of classes without any training are
-    left out, and their classes with them.
-    """
-    if labels is None:
-        return None, (), parts, ""
-    counts = np.bincount(labels[parts.train], minlength=len(classes))
-    lacking = np.flatnonzero(counts == 0)
-    if not len(lacking):
-        return labels, classes, parts, ""
-    named = ", ".join(classes[i] for i in lacking[:5]) + (", …" if len(lacking) > 5 else "")
-    heldout, dropped = parts.heldout, parts.dropped
-    if not parts.official:
-        moved = [_largest(heldout[labels[heldout] == i], hashes) for i in lacking]
-        back = np.isin(hashes, hashes[np.array(moved)]) & np.isin(np.arange(len(hashes)), heldout)
-        train = np.sort(np.append(parts.train, np.flatnonzero(back)))
-        heldout = heldout[~back[heldout]]
-        note = (
-            f"all pictures of some classes would be held out, so one of each is trained on: {named}"
-        )
-        return labels, classes, replace(parts, train=train, heldout=heldout), note
-    gone = np.isin(labels[heldout], lacking)
-    dropped = np.sort(np.append(dropped, heldout[gone]))
-    used = np.unique(labels[parts.train])
-    place = np.zeros(len(classes), np.int64)  # dropped examples no longer have a class
-    place[used] = np.arange(len(used))
-    note = f"classes without a training picture are left out: {named}"
-    left = replace(parts, heldout=heldout[~gone], dropped=dropped)
-    return place[labels], tuple(classes[i] for i in used), left, note
-
-
-def _largest(indices: np.ndarray, hashes: np.ndarray) -> int:
-    return int(indices[np.argmax(hashes[indices])])
 
 
 def _codec(plan: cache.Plan, low: float, high: float) -> ImageCodec:

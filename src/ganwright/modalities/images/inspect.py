@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ganwright.data.classes import class_counts, class_doubts
 from ganwright.data.dataset import Dataset
 from ganwright.data.duplicates import Equals, equals
 from ganwright.data.inspect import Inspection, general
 from ganwright.data.options import DataOptions
 from ganwright.data.source import tally
 from ganwright.modalities.images import cache
-from ganwright.modalities.images.content import class_counts, class_doubts
 from ganwright.modalities.images.dataset import dataset
 from ganwright.modalities.images.duplicates import Near, chunks, near, shares_of
 from ganwright.modalities.images.options import ImageOptions

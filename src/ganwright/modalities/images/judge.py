@@ -12,7 +12,7 @@ import numpy as np
 from ganwright.base.errors import DataError
 from ganwright.data import Dataset, open_data
 from ganwright.evaluate.gaussian import gaussian
-from ganwright.evaluate.plain import Maker, Plain
+from ganwright.evaluate.plain import Maker, Plain, classes_of, skipped_samples
 from ganwright.modalities.images.options import ImageOptions
 
 baseline = gaussian
@@ -36,7 +36,7 @@ def plain(path: str | os.PathLike[str], data: Dataset) -> Plain:
     return Plain(
         n=len(own),
         examples=own.examples,
-        asked=_classes_of(own, data),
+        asked=classes_of(own, data),
         overlap=lambda indices: float(np.isin(own.hashes, data.hashes[indices]).mean()),
         notes=tuple(notes),
         doubts=tuple(_doubts(own, data)),
@@ -61,22 +61,8 @@ def _like(path: str | os.PathLike[str], data: Dataset) -> tuple[Dataset, list[st
     return own, [rule]
 
 
-def _classes_of(own: Dataset, data: Dataset) -> np.ndarray | None:
-    """The samples' labels as numbers of the data's classes, where all are of those."""
-    if own.labels is None or not set(own.spec.classes) <= set(data.spec.classes):
-        return None
-    numbers = np.array([data.spec.classes.index(name) for name in own.spec.classes])
-    return numbers[own.labels]
-
-
 def _doubts(own: Dataset, data: Dataset) -> Iterator[str]:
-    if own.skipped:
-        first = own.skipped[0]
-        total = len(own) + len(own.skipped)
-        yield (
-            f"{len(own.skipped):,} of {total:,} samples can't be used and are left out; the first: "
-            f"{first.name} {first.reason}"
-        )
+    yield from skipped_samples(own)
     low, high = data.codec.low, data.codec.high
     room = 0.05 * (high - low)
     if own.codec.low < low - room or own.codec.high > high + room:

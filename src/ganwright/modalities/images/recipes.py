@@ -1,24 +1,21 @@
-"""Recipes for images, and which of them suits the data, the device and the time there is.
-
-What of the choice is measured stands in docs/choosing.md; the comments say where a number is a guess.
-"""
+"""Recipes for images. Which of them suits the data, the device and the time is in `choice`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
-import numpy as np
-
-from ganwright.base.options import override
-from ganwright.data import Dataset
 from ganwright.game import (
+    AugmentOptions,
     GameOptions,
+    GammaOptions,
     LabelOptions,
     LatentOptions,
     OptimiserOptions,
     PenaltyOptions,
 )
+from ganwright.modalities.images.choice import choose
 from ganwright.nets import (
     DCGANDiscriminatorOptions,
     DCGANGeneratorOptions,
@@ -30,34 +27,9 @@ from ganwright.nets import (
     R3GANDiscriminatorOptions,
     R3GANGeneratorOptions,
 )
-from ganwright.train.plan import Trials
 from ganwright.train.recipes import Recipe, Row, TrainOptions
 
-LEAST_SIDE = 4  # pixels that a convolutional net needs
-# With fewer examples seen, a convolutional recipe shows blobs, and a small dense one shapes.
-LEAST_KIMG = 20.0
-# What the wide nets would see in the time: with less, narrow ones are taken. They were far ahead for as
-# long as both were measured, to 50 kimg of the wide ones; where those catch up is a guess.
-WIDE_KIMG = 1000.0
-NARROW = {
-    "generator.width": 32,
-    "discriminator.width": 32,
-    "generator_optimiser.rate": 2e-3,
-    "discriminator_optimiser.rate": 2e-3,
-}
-# On images of few numbers these nets need a weaker penalty: at γ = 1 their discriminator could no longer
-# tell real digits of MNIST from generated ones after some 500 kimg, and the generator got worse. Flowers of
-# 3,072 numbers gained nothing by it; where between the two it should change is a guess.
-SMALL, WEAK = 32 * 32, {"game.penalty.r1": 0.3, "game.penalty.r2": 0.3}
-LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in an image: the most that the small dense recipe learns
-# Fewer different images than these are learned by heart in the end unless they are changed. 200 flowers
-# gained 41 % of their FID by it in 300 kimg, 500 digits neither gained nor lost, very small ones gained
-# nothing; where between those and the tens of thousands it stops to pay is a guess.
-FEW_IMAGES, LEAST_SIDE_CHANGED = 1000, 16
-FEW = {"game.augment.mode": "scheduled", "game.augment.p_kimg": 20.0}
-# On a GPU the paper's nets are within reach; the sizes by the minutes of the run are a guess.
-GPU_SIZES = ((240.0, "l"), (30.0, "m"), (0.0, "s"))
-
+__all__ = ["RECIPES", "choose"]
 
 # Above the tutorials' 2e-4: the generator's average takes out the noise that it brings.
 ADAM = OptimiserOptions(rate=5e-4)
@@ -203,6 +175,56 @@ def _r3gan() -> Recipe:
     )
 
 
+class Published(NamedTuple):
+    """R3GAN's settings for one size (Huang et al. 2024, table 9)."""
+
+    batch: int
+    gamma: float  # falls to a tenth
+    p: float  # of augmentation, in the end
+
+
+BURN_IN_KIMG = 20_000.0  # in which all its schedules reach their ends
+# 64 and 256 are those of FFHQ. The authors don't give 128: it is the geometric mean of its neighbours.
+PUBLISHED = {
+    64: Published(batch=256, gamma=2, p=0.3),
+    128: Published(batch=256, gamma=17, p=0.3),
+    256: Published(batch=256, gamma=150, p=0.3),
+}
+
+
+def _published(side: int) -> Recipe:
+    """R3GAN as published: its widest nets and schedules of 20 million examples, for GPUs and days."""
+    its = PUBLISHED[side]
+    adam = OptimiserOptions(
+        rate=2e-4, final_rate=5e-5, decay_kimg=BURN_IN_KIMG, beta1=0.0, beta2=0.9, final_beta2=0.99
+    )
+    return Recipe(
+        name=f"r3gan-{side}",
+        latent=LatentOptions(dim=64),
+        generator=R3GANGeneratorOptions(size="l"),
+        discriminator=R3GANDiscriminatorOptions(size="l"),
+        game=GameOptions(
+            loss="relativistic-paired",
+            penalty=PenaltyOptions(r1=its.gamma, r2=its.gamma),
+            gamma=GammaOptions(final=0.1, decay_kimg=BURN_IN_KIMG),
+            augment=AugmentOptions(mode="scheduled", p=its.p, p_kimg=BURN_IN_KIMG),
+        ),
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+        train=TrainOptions(
+            batch=its.batch, average_kimg=500, average_ramp=1, average_rise_kimg=BURN_IN_KIMG
+        ),
+    )
+
+
+def _published_row(side: int, source: str) -> Row:
+    return Row(
+        make=partial(_published, side),
+        summary=f"r3gan at 768 channels, batch {PUBLISHED[side].batch}, schedules of 20,000 kimg, {source}",
+        mended="named presets of its own data sets only, and γ of other sizes was for the user to find",
+    )
+
+
 RECIPES: dict[str, Row] = {
     "mlp": Row(
         make=_mlp,
@@ -268,81 +290,7 @@ RECIPES: dict[str, Row] = {
         summary="residual nets without normalisation, relativistic paired loss, R1 and R2",
         mended="ran on compiled kernels of one maker's cards only, in sizes of powers of two",
     ),
+    "r3gan-64": _published_row(64, "as published for 64×64"),
+    "r3gan-128": _published_row(128, "γ between those published for 64×64 and 256×256"),
+    "r3gan-256": _published_row(256, "as published for 256×256"),
 }
-
-
-def choose(
-    data: Dataset, *, minutes: float | None, trials: Trials
-) -> tuple[Recipe, tuple[str, ...]]:
-    """A recipe for these images and this budget, and the reasons in whole sentences."""
-    cheap = RECIPES["mlp-small"].make()
-    channels, *sides = data.spec.shape
-    size = "×".join(map(str, [*sides, channels]))
-    if min(sides) < LEAST_SIDE:
-        why = f"recipe {cheap.name}: sides below {LEAST_SIDE} pixels leave a convolution nothing to do"
-        return cheap, (why,)
-    more, few = _for_few(data)
-    if trials.device == "cuda" and min(sides) >= 8:
-        recipe, why = _for_gpu(minutes, size)
-        recipe = override(recipe, more)
-    else:
-        recipe, why = _for_time(data, minutes, trials, size, more)
-    return recipe, (why, few) if few else (why,)
-
-
-def _for_gpu(minutes: float | None, size: str) -> tuple[Recipe, str]:
-    scale = next(name for least, name in GPU_SIZES if (minutes or 0) >= least)
-    sizes = {"generator.size": scale, "discriminator.size": scale}
-    recipe = override(RECIPES["r3gan"].make(), sizes)
-    return recipe, (
-        f"recipe r3gan, size {scale}: residual nets for {size} images, which a GPU has the power for"
-    )
-
-
-def _for_time(
-    data: Dataset, minutes: float | None, trials: Trials, size: str, more: dict[str, Any]
-) -> tuple[Recipe, str]:
-    """The convolutional recipe, as wide as the time allows, with `more` settings."""
-    wide = override(RECIPES["relativistic"].make(), more)
-    because = (
-        f"recipe {wide.name}: {size} images suit convolutions, and of those recipes it kept all of the "
-        "data's variety and took the fewest examples"
-    )
-    if minutes is None:
-        return wide, because
-
-    def reach(recipe: Recipe) -> float:
-        return max(trials.speeds(recipe).values()) * 60 * minutes / 1000
-
-    narrow = override(wide, NARROW | (WEAK if data.spec.size <= SMALL else {}))
-    closer = reach(narrow)
-    if closer >= WIDE_KIMG and reach(wide) >= WIDE_KIMG:  # wide nets are the slower ones
-        return wide, because
-    if closer >= LEAST_KIMG:
-        return narrow, (
-            f"recipe {wide.name}, narrow, at twice the rate and γ = {narrow.game.penalty.r1:g}: in "
-            f"{minutes:g} minutes it sees {closer:.0f} kimg here; nets of twice the width pay from "
-            f"{WIDE_KIMG:g} of theirs on"
-        )
-    if data.spec.size > LARGEST_FOR_DENSE:
-        return narrow, (
-            f"recipe {wide.name}, narrow, but the time is short: in {minutes:g} minutes it would see "
-            f"{closer:.1f} kimg here, and shapes take {LEAST_KIMG:g}; try more minutes, or "
-            "--set data.size=32"
-        )
-    cheap = override(RECIPES["mlp-small"].make(), more)
-    return cheap, (
-        f"recipe {cheap.name}: in {minutes:g} minutes a convolutional one would see "
-        f"{closer:.1f} kimg here, and needs {LEAST_KIMG:g}"
-    )
-
-
-def _for_few(data: Dataset) -> tuple[dict[str, Any], str]:
-    """Augmentation where the images are few, and what is said of it."""
-    different = len(np.unique(data.hashes[data.train]))
-    if different >= FEW_IMAGES or min(data.spec.shape[1:]) < LEAST_SIDE_CHANGED:
-        return {}, ""
-    return FEW, (
-        f"augmentation on: {different:,} different images, and fewer than {FEW_IMAGES:,} are learned by "
-        "heart in a long run (--set game.augment.mode=off to leave them as they are)"
-    )

@@ -7,9 +7,8 @@ from functools import partial
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.evaluate.learned import LEAST_EXAMPLES, LEAST_PER_CLASS, LEAST_TO_LEARN
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
-
-LEAST_TO_LEARN = 500  # training images needed to learn features better than pixels
 
 
 def _learned(data: Dataset, options: FeatureOptions) -> Extractor:
@@ -61,3 +60,10 @@ def usual(data: Dataset) -> str:
     """``learned`` for at least 500 training images of at least 4 pixels per side, else ``pixels``."""
     large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
     return "learned" if large and len(data.train) >= LEAST_TO_LEARN else "pixels"
+
+
+def features_for(data: Dataset) -> str:
+    """Learned ones where they come with a classifier, else what is usual."""
+    enough = len(data.train) >= max(LEAST_EXAMPLES, LEAST_PER_CLASS * len(data.spec.classes))
+    large = min(data.codec.height, data.codec.width) >= LEAST_SIDE
+    return "learned" if data.labels is not None and enough and large else usual(data)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ganwright.base.errors import DataError
+from ganwright.evaluate.extractor import in_batches
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.pixels import WHITE
 
@@ -45,21 +46,7 @@ def checked(pictures: np.ndarray, codec: ImageCodec) -> np.ndarray:
 
 def batches(parts: Iterable[np.ndarray], codec: ImageCodec, size: int) -> Iterator[np.ndarray]:
     """The pictures of all parts in batches of `size`; the last may be smaller."""
-    left = np.empty((0, codec.height, codec.width, codec.channels), codec.dtype)
-    for part in parts:
-        pictures, start = checked(part, codec), 0
-        if len(left):
-            start = size - len(left)
-            left = np.concatenate([left, pictures[:start]])
-            if len(left) < size:
-                continue
-            yield left
-        whole = start + (len(pictures) - start) // size * size
-        for at in range(start, whole, size):
-            yield pictures[at : at + size]
-        left = pictures[whole:]
-    if len(left):
-        yield left
+    return in_batches((checked(part, codec) for part in parts), size)
 
 
 def rgb_rule(codec: ImageCodec) -> str:

@@ -9,14 +9,15 @@ from typing import Any, cast
 import numpy as np
 
 from ganwright.base import seeds
-from ganwright.base.errors import DataError, OptionError, UsageError, WorkError, message
+from ganwright.base.errors import DataError, OptionError, UsageError, message
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset
 from ganwright.data.open import dataset_of, find_source
+from ganwright.evaluate.filters import Filters, K, told
 from ganwright.modalities.images import cache
 from ganwright.modalities.images.codec import ImageCodec
+from ganwright.modalities.images.features import features_for
 from ganwright.modalities.images.grow import folder
-from ganwright.modalities.images.grow.filters import Filters, K, reasons, told
 from ganwright.modalities.images.judge import fits
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
@@ -24,7 +25,6 @@ from ganwright.model import Model
 THINGS = "images"
 LABEL = "label"  # what images are balanced by: they have no other column
 LEAST_TRAINED = K + 1  # of a class
-DRAWS, LEAST_DRAWS = 20, 400  # at most, for each image asked for; and for a class
 NAMED = 5  # images that can't be read, in words
 
 
@@ -91,11 +91,13 @@ class Growth:
         if not wanted:
             self.notes += self._about_originals()
             return {}
-        filters = Filters(self.data)
+        filters = Filters(
+            self.data, features=features_for(self.data), plain="pixels", things=THINGS
+        )
         given, lines = dict(self.counts(None)), []
         for name, count in wanted:
             own = seeds.derive(seed, "augment", name)
-            images, drawn, dropped = self._drawn(filters, name, count, own)
+            images, drawn, dropped = filters.drawn(self.model, name, count, own)
             self.new[name], self.dropped[name] = images, dropped
             lines.append(told(name, given[name], count, drawn, dropped))
         held, shares = filters.calibration([self._label(name) for name, _ in wanted])
@@ -138,34 +140,6 @@ class Growth:
             raise OptionError(
                 f"augment: {what} {own} training images; the filters take {LEAST_TRAINED}"
             )
-
-    def _drawn(
-        self, filters: Filters, name: str, count: int, seed: int
-    ) -> tuple[np.ndarray, int, dict[str, int]]:
-        """`count` images that pass, how many were drawn for them, and how many each filter dropped."""
-        most, label = max(LEAST_DRAWS, DRAWS * count), self._label(name)
-        kept: list[np.ndarray] = []
-        drawn, left, dropped = 0, count, dict[str, int]()
-        for images, passes in self._judged(filters, most, name, label, seed):
-            good = np.flatnonzero(np.logical_and.reduce(list(passes.values())))[:left]
-            end = int(good[-1]) + 1 if len(good) == left else len(images)
-            kept.append(images[good])
-            drawn, left = drawn + end, left - len(good)
-            for reason, ok in passes.items():
-                dropped[reason] = dropped.get(reason, 0) + int((~ok[:end]).sum())
-            if not left:
-                return np.concatenate(kept), drawn, dropped
-        what, passed = f"class '{name}'" if name else "the data", count - left
-        raise WorkError(
-            f"{what} can't be grown: of {drawn:,} images drawn {passed:,} pass and {count:,} were asked "
-            f"for{reasons(drawn - passed, dropped)}. Nothing was written; a longer training may help"
-        )
-
-    def _judged(
-        self, filters: Filters, most: int, name: str, label: int | None, seed: int
-    ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        for block in self.model.stream(most, seed=seed, label=name or None):
-            yield block.examples, filters.passes(block.examples, label)
 
     def _about_originals(self) -> Iterator[str]:
         """What is to be known of the data, beside what was made."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from ganwright.base.errors import UsageError, WorkError
 from ganwright.base.runs import replacing
+from ganwright.data.folders import Places, check_new
 from ganwright.modalities.images.read.folders import FileReader
 from ganwright.modalities.images.read.pictures import decoding
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource, Unreadable
@@ -22,42 +22,10 @@ TABLE, NOTE = "samples.csv", "samples.txt"
 
 def check(out: Path, source: ImageSource) -> None:
     """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UsageError(f"--out: '{out}' exists and is not an empty folder")
-    above = next(p for p in (out, *out.absolute().parents) if p.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: '{out}' can't be made: nothing may be written in '{above}'")
+    check_new(out)
     own, data = out.resolve(), Path(source.path).resolve()
     if source.kind == "folder" and (own == data or data in own.parents):
         raise UsageError(f"--out: '{out}' lies within the data; name a folder beside it")
-
-
-class Folder:
-    """Names for files in the folders of classes, none twice, whatever letters a class has."""
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        numbered = [f"class-{i}" for i in range(len(classes))]
-        while set(numbered) & set(classes):
-            numbered = [f"{name}_" for name in numbered]
-        self.folders = {
-            name: name if _is_safe(name) else number
-            for name, number in zip(classes, numbered, strict=True)
-        }
-        self.taken: set[str] = set()
-
-    def place(self, label: str, name: str) -> str:
-        """A path for the file `name` of a class, relative to the folder."""
-        path, folder = PurePosixPath(name), PurePosixPath(self.folders.get(label, ""))
-        found, number = folder / path.name, 1
-        while str(found).lower() in self.taken:  # some file systems know no capitals
-            number += 1
-            found = folder / f"{path.stem}-{number}{path.suffix}"
-        self.taken.add(str(found).lower())
-        return str(found)
-
-
-def _is_safe(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and not set(name) & set('/\\:*?"<>|\0')
 
 
 def write(
@@ -73,7 +41,7 @@ def write(
 
     Files are copied as they are; of arrays each image becomes a PNG.
     """
-    folder, files = Folder(classes), source.kind in PICTURE_FILES
+    folder, files = Places(classes), source.kind in PICTURE_FILES
     with replacing(out) as aside:
         for own in {"", *folder.folders.values()}:
             (aside / own).mkdir(parents=True, exist_ok=True)

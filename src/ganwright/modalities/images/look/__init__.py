@@ -14,12 +14,12 @@ from ganwright.evaluate import Card
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
 from ganwright.modalities.images.look import gallery
-from ganwright.modalities.images.look.inline import Inline
 from ganwright.model import Model
 from ganwright.report import charts
 from ganwright.report.charts import Chart
 from ganwright.report.curves import class_shares
 from ganwright.report.facts import Facts, spaced
+from ganwright.report.inline import Inline
 from ganwright.report.look import Findings, Look, Say, Shown, SideBySide
 from ganwright.report.templates import template
 

@@ -18,8 +18,8 @@ from ganwright.evaluate import FeatureMatrix
 from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.neighbours import nearest
 from ganwright.modalities.images.codec import ImageCodec
-from ganwright.modalities.images.look.inline import Inline, inline, read
 from ganwright.model import Model
+from ganwright.report.inline import Inline, inline, read
 
 GRID_SIDE = 8
 KB = 1000

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ganwright.data.source import Unreadable
+
 SUFFIXES = frozenset(
     [
         ".png",
@@ -34,10 +36,6 @@ SUFFIXES = frozenset(
     ]
 )
 PICTURE_FILES = ("folder", "zip", "csv")  # kinds of source that are files of one image each
-
-
-class Unreadable(Exception):
-    """An example that can't be used; its message is the reason, in a few words."""
 
 
 @dataclass(frozen=True)

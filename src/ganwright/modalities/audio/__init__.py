@@ -1,0 +1,1 @@
+"""Sounds: recordings read, learned as spectrograms, and written as .wav."""
