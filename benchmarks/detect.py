@@ -1,29 +1,35 @@
-"""Finding odd images: MNIST, one digit normal and nine odd, beside the plain detectors.
+"""Finding odd images: one class normal and the others odd, or one class odd, beside plain detectors.
 
-    python benchmarks/detect.py MNIST_FOLDER [--digits 8 2] [--kimg 50] [--out detect-runs]
-    python benchmarks/detect.py MNIST_FOLDER --digits 8 --reconstruct 1200
+    python benchmarks/detect.py MNIST_FOLDER [--classes 8 2] [--kimg 50] [--out detect-runs]
+    python benchmarks/detect.py MNIST_FOLDER --odd                      one class odd, the others normal
+    python benchmarks/detect.py CIFAR.zip --known 2500 --tested 300     of 60 sheets, named test/3_cat_0.webp
 
-Of each digit a run learns the training images (those held out calibrate); all 10,000 test images are
-scored. The others have the same images to learn from:
-    pixels      5 nearest neighbours, isolation forest, one-class SVM (ν = 0.1)
-    D           the same features of the discriminator as ours: neighbours, isolation forest
-    features    learned from the same images: neighbours of whitened features, isolation forest
+Of each class a run learns its training images, without labels (those held out calibrate), `--known` of
+them; the test images are scored, `--tested` of each class. The others have the same images to learn from:
+    pixels             5 nearest neighbours, isolation forest, one-class SVM (ν = 0.1)
+    D                  the features of the discriminator: neighbours, isolation forest
+    features           learned from the same images: neighbours, isolation forest, and what `detect`
+                       takes of them: the distance to the mean in units of the spread, of colour
+                       images the surprise of a network that tells turns
 With --reconstruct, f-AnoGAN too: an encoder learned for so many steps of 64 with both nets frozen
 (izi_f, κ = 1; latents on the sphere where they lie). Intervals of differences are DeLong's, 95 %. At
 the end, squares of 5×5 pixels are planted in normal test images: how well each heat map finds them.
+Scores of each image are kept in `--out`, so a run that was cut off goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import io
 import time
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.svm import OneClassSVM
@@ -32,9 +38,12 @@ from torch.nn import functional
 
 import ganwright as gw
 from ganwright.base.runs import RunFolder
+from ganwright.evaluate import learned
+from ganwright.evaluate.conformal import p_values
 from ganwright.modalities.images import detect as part
+from ganwright.modalities.images.features.turns import Turns
 from ganwright.model import Model
-from ganwright.uses.detect import own_data, p_values
+from ganwright.uses.detect import own_data
 
 SETTINGS = {
     "generator.width": 32,
@@ -42,45 +51,55 @@ SETTINGS = {
     "generator_optimiser.rate": 2e-3,
     "discriminator_optimiser.rate": 2e-3,
     "train.threads": 1,
+    "train.score_features": "off",  # the last model, as for an estimator
 }
-OURS = "ours"
+OURS, NORMAL = "ours", "held out"
 SIDE, PLANTED = 5, 100
+LEVELS = (0.01, 0.05, 0.1)
+Found = dict[str, np.ndarray]
 
 
 def main() -> None:
     o = options()
-    images, labels = mnist(o.mnist, "train")
-    tested, truth = mnist(o.mnist, "t10k")
-    found: dict[int, dict[str, np.ndarray]] = {}
-    for digit in o.digits:
-        own = images[labels == digit]
-        began = time.perf_counter()
-        detector, model = ours(o, digit, own)
-        score = detector.look(tested)
-        spent = time.perf_counter() - began
-        normal = truth == digit
-        table = {OURS: score.score, **each_view(detector, tested), **baselines(detector, tested)}
-        rebuild = None
-        if o.reconstruct:
-            rebuild = encoder(model, detector.known, o.reconstruct)
-            table["f-AnoGAN"] = f_anogan(model, rebuild, tested)
-        found[digit] = table
-        p = p_values(detector.normal, score.score[normal])
-        alarms = ", ".join(f"{(p <= level).mean():.3f} at {level}" for level in (0.01, 0.05, 0.1))
-        aurocs = ", ".join(f"{k} {roc_auc_score(~normal, v):.4f}" for k, v in table.items())
-        print(f"{digit}: {aurocs}", flush=True)
-        print(f"   false alarms of {normal.sum()} normal: {alarms}; {spent:.0f} s", flush=True)
-        places(detector, model, tested[normal][:PLANTED], rebuild)
-    summary(found, truth)
+    learned.STEPS = o.steps
+    read = cifar if o.data.suffix == ".zip" else mnist
+    images, labels = read(o.data, "train")
+    tested, truth = read(o.data, "test")
+    if o.tested:
+        some = [np.flatnonzero(truth == c)[: o.tested] for c in range(10)]
+        tested, truth = (a[np.concatenate(some)] for a in (tested, truth))
+    found: dict[int, Found] = {}
+    for c in o.classes:
+        odd = (truth == c) if o.odd else (truth != c)
+        normal = np.flatnonzero((labels == c) != o.odd)
+        own = images[normal[:: -(-len(normal) // o.known)] if o.known else normal]
+        kept = o.out / f"{c}.npz"
+        if not kept.is_file():
+            o.out.mkdir(parents=True, exist_ok=True)
+            save(kept, scores(o, c, own, tested, odd))
+        with np.load(kept) as file:
+            found[c] = dict(file)
+        said(c, found[c], odd)
+    summary(found, truth, odd=o.odd)
+
+
+def save(path: Path, found: Found) -> None:
+    arrays: dict[str, Any] = dict(found)
+    np.savez(path, **arrays)
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("mnist", type=Path)
-    parser.add_argument("--digits", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--odd", action="store_true", help="the class is odd, the others normal")
+    parser.add_argument("--classes", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--known", type=int, help="training images at most")
+    parser.add_argument("--tested", type=int, help="test images of each class")
     parser.add_argument("--kimg", type=float, default=50.0)
+    parser.add_argument("--steps", type=int, default=learned.STEPS, help="to learn features by")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--reconstruct", type=int, default=0, metavar="STEPS")
     parser.add_argument("--out", type=Path, default=Path("detect-runs"))
     return parser.parse_args()
@@ -88,21 +107,64 @@ def options() -> argparse.Namespace:
 
 def mnist(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 28, 28, 1) uint8 and labels (n,)."""
+    files = [
+        f"{part.replace('test', 't10k')}-{n}.gz" for n in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    ]
     read = [
-        np.frombuffer(gzip.decompress((folder / f"{part}-{name}.gz").read_bytes()), np.uint8)
-        for name in ("images-idx3-ubyte", "labels-idx1-ubyte")
+        np.frombuffer(gzip.decompress((folder / name).read_bytes()), np.uint8) for name in files
     ]
     return read[0][16:].reshape(-1, 28, 28, 1), read[1][8:]
 
 
-def ours(o: argparse.Namespace, digit: int, own: np.ndarray) -> tuple[part.Detector, Model]:
+def cifar(path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, 32, 32, 3) uint8 and labels (n,), from sheets of 25×40 images of one class."""
+    images, labels = [], []
+    with zipfile.ZipFile(path) as archive:
+        for name in sorted(n for n in archive.namelist() if n.startswith(part) and "webp" in n):
+            sheet = np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"))
+            cut = sheet.reshape(25, 32, 40, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)
+            images.append(cut)
+            labels.append(np.full(len(cut), int(Path(name).name[0])))
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def scores(
+    o: argparse.Namespace, c: int, own: np.ndarray, tested: np.ndarray, odd: np.ndarray
+) -> Found:
+    """How odd the test images (n,) are by each detector, and the held-out ones by ours."""
+    began = time.perf_counter()
+    detector, model = ours(o, c, own)
+    found = {OURS: detector.look(tested).score, NORMAL: detector.normal}
+    spent = time.perf_counter() - began
+    found |= each_view(detector, tested) | baselines(detector, tested)
+    rebuild = None
+    if o.reconstruct:
+        rebuild = encoder(model, detector.known, o.reconstruct)
+        found["f-AnoGAN"] = f_anogan(model, rebuild, tested)
+    places(detector, model, tested[~odd][:PLANTED], rebuild)
+    print(
+        f"   {spent:.0f} s to train and score, {time.perf_counter() - began:.0f} s in all",
+        flush=True,
+    )
+    return found
+
+
+def said(c: int, found: Found, odd: np.ndarray) -> None:
+    p = p_values(found[NORMAL], found[OURS][~odd])
+    alarms = ", ".join(f"{(p <= level).mean():.3f} at {level}" for level in LEVELS)
+    print(
+        f"{c}: AUROC {roc_auc_score(odd, found[OURS]):.4f}; false alarms of {len(p)} normal: {alarms}"
+    )
+
+
+def ours(o: argparse.Namespace, c: int, own: np.ndarray) -> tuple[part.Detector, Model]:
     """Trained unless the run is there."""
-    data, run = o.out / "data" / f"{digit}.npz", o.out / str(digit)
-    if not (RunFolder(run).best / "model.json").is_file():
+    data, run = o.out / "data" / f"{c}.npz", o.out / f"run-{c}"
+    if not (RunFolder(run).path / "model" / "model.json").is_file():
         data.parent.mkdir(parents=True, exist_ok=True)
         np.savez(data, images=own)
         gw.train(
-            data, out=run, recipe="relativistic", kimg=o.kimg, seed=0, settings=SETTINGS,
+            data, out=run, recipe="relativistic", kimg=o.kimg, seed=o.seed, settings=SETTINGS,
             progress=False,
         )  # fmt: skip
     model = gw.load(run)
@@ -112,19 +174,19 @@ def ours(o: argparse.Namespace, digit: int, own: np.ndarray) -> tuple[part.Detec
 # --- what else there is ---------------------------------------------------------------------------
 
 
-def each_view(detector: part.Detector, tested: np.ndarray) -> dict[str, np.ndarray]:
-    """Each of our two distances alone."""
+def views(detector: part.Detector) -> dict[str, part.View | Turns]:
+    return {"D": detector.by_discriminator, "features": detector.by_features}
+
+
+def each_view(detector: part.Detector, tested: np.ndarray) -> Found:
+    """Each of our distances alone."""
     return {
-        "D: ours alone": apart(detector.by_discriminator, tested, part.NEAREST),
-        "features: ours alone": apart(detector.by_features, tested, 1),
+        f"{name}: ours alone": np.concatenate([view.oddness(b) for b in blocks(tested)])
+        for name, view in views(detector).items()
     }
 
 
-def apart(view: part.View, tested: np.ndarray, count: int) -> np.ndarray:
-    return neighbours(view.points, seen(view.see, tested), count)
-
-
-def baselines(detector: part.Detector, tested: np.ndarray) -> dict[str, np.ndarray]:
+def baselines(detector: part.Detector, tested: np.ndarray) -> Found:
     known = detector.known
     x, y = (torch.tensor(a.reshape(len(a), -1)).float() / 255 for a in (known, tested))
     machine = OneClassSVM(nu=0.1, gamma="scale").fit(x)
@@ -133,16 +195,16 @@ def baselines(detector: part.Detector, tested: np.ndarray) -> dict[str, np.ndarr
         "pixels: isolation forest": forest(x, y),
         "pixels: one-class SVM": -machine.decision_function(y),
     }
-    for name, view in (("D", detector.by_discriminator), ("features", detector.by_features)):
-        x, y = seen(view.see, known), seen(view.see, tested)
-        if name == "features":  # of D it is one of our own two distances
+    for name, view in views(detector).items():
+        x, y = (torch.cat([view.see(b) for b in blocks(a)]) for a in (known, tested))
+        if name != "D":  # of D it is one of our own distances
             table[f"{name}: neighbours"] = neighbours(x, y)
         table[f"{name}: isolation forest"] = forest(x, y)
     return table
 
 
-def seen(see: Callable[[np.ndarray], Tensor], images: np.ndarray) -> Tensor:
-    return torch.cat([see(block) for block in np.array_split(images, -(-len(images) // 256))])
+def blocks(images: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(images, -(-len(images) // 256))
 
 
 def neighbours(known: Tensor, tested: Tensor, count: int = 5) -> np.ndarray:
@@ -236,20 +298,26 @@ def places(
 # --- in sum ---------------------------------------------------------------------------------------
 
 
-def summary(found: dict[int, dict[str, np.ndarray]], truth: np.ndarray) -> None:
-    digits = list(found)
-    print(f"\n| {'detector':24} | {' | '.join(map(str, digits))} | mean | ours − it |")
-    print("|---" * (len(digits) + 3) + "|")
-    for name in found[digits[0]]:
-        scores = [roc_auc_score(truth != d, found[d][name]) for d in digits]
-        cells = " | ".join([*(f"{s:.3f}" for s in scores), f"{np.mean(scores):.4f}"])
+def summary(found: dict[int, Found], truth: np.ndarray, *, odd: bool) -> None:
+    classes = list(found)
+    sides = {c: (truth == c) if odd else (truth != c) for c in classes}
+    print(f"\n| {'detector':24} | {' | '.join(map(str, classes))} | mean | ours − it |")
+    print("|---" * (len(classes) + 3) + "|")
+    for name in found[classes[0]]:
+        if name == NORMAL:
+            continue
+        aurocs = [roc_auc_score(sides[c], found[c][name]) for c in classes]
+        cells = " | ".join([*(f"{s:.3f}" for s in aurocs), f"{np.mean(aurocs):.4f}"])
         if name == OURS:
             print(f"| {name:24} | {cells} | |")
             continue
-        own = [difference(found[d][OURS], found[d][name], truth != d) for d in digits]
+        own = [difference(found[c][OURS], found[c][name], sides[c]) for c in classes]
         mean = np.mean([d for d, _ in own])
         half = 1.96 * np.sqrt(sum(variance for _, variance in own)) / len(own)
         print(f"| {name:24} | {cells} | {mean:+.4f} ± {half:.4f} |")
+    p = [p_values(f[NORMAL], f[OURS][~sides[c]]) for c, f in found.items()]
+    alarms = ", ".join(f"{(np.concatenate(p) <= a).mean():.3f} at {a}" for a in LEVELS)
+    print(f"\nfalse alarms of {sum(map(len, p)):,} normal images: {alarms}")
 
 
 def difference(a: np.ndarray, b: np.ndarray, odd: np.ndarray) -> tuple[float, float]:

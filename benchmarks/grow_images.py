@@ -2,6 +2,7 @@
 
     python benchmarks/grow_images.py --digits MNIST_FOLDER [--counts 50 100] [--seeds 5]
     python benchmarks/grow_images.py --flowers FLOWERS.zip [--counts 50 100] [--seeds 5]
+    python benchmarks/grow_images.py --digits MNIST_FOLDER --counts 100 --rare 12 [--seeds 5]
 
 For each seed that many training images a class are drawn and written to a folder. `ganwright train` sees
 this folder alone, and `ganwright augment` grows it by `--times` as many new images of each class. A small
@@ -10,10 +11,13 @@ convolutional network is then trained for the same number of steps on
 (a) the images as they are; (b) with shifts (of up to an eighth of a side; flowers are mirrored, too);
 (c) with random operations as in RandAugment: each of shift, scale, stretch, fractional shift, colour and
 cutout (and of flowers flip and rotation) with a chance of a half; (d) the grown folder as it is;
-(e) the grown folder with (b)
+(e) the grown folder with (b); (f) the grown folder with (c)
 
 and its error is measured on the held-out images of the whole set. `ratio` is the error over that of (b)
-of the same seed. Intervals are 95 %, Student's t over seeds; those of ratios are of their logarithms.
+of the same seed. With `--rare` one class, another for each seed, has so few images only, and `augment
+--balance` grows it up to the others. All classes are then drawn equally often, so the rare one's images are
+repeated where they are not grown, and the error is that of its test images; the other classes' stands in the
+comments. Intervals are 95 %, Student's t over seeds; those of ratios are of their logarithms.
 """
 
 from __future__ import annotations
@@ -87,15 +91,19 @@ def classifier(channels: int, side: int, classes: int) -> nn.Module:
 Labelled = tuple[Tensor, Tensor]  # images as the nets see them, and their classes
 
 
-def error(train: Labelled, test: Labelled, change: Change, steps: int, seed: int) -> float:
-    """The share of test images that a network trained on `train` gets wrong."""
+def error(train: Labelled, test: Labelled, change: Change, steps: int, seed: int) -> np.ndarray:
+    """Of each class, the share of test images that a network trained on `train` gets wrong.
+
+    It sees all classes equally often.
+    """
     torch.manual_seed(seed)
     x, y = train
     net = classifier(x.shape[1], x.shape[2], int(test[1].max()) + 1)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    weights = 1 / torch.bincount(y)[y].double()
     for _ in range(steps):
-        some = torch.randint(len(x), (64,))
+        some = torch.multinomial(weights, 64, replacement=True)
         loss = functional.cross_entropy(net(change(x[some])), y[some])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -104,7 +112,8 @@ def error(train: Labelled, test: Labelled, change: Change, steps: int, seed: int
     net.eval()
     with torch.inference_mode():
         found = torch.cat([net(block).argmax(1) for block in test[0].split(500)])
-    return float((found != test[1]).double().mean())
+    wrong = (found != test[1]).double().numpy()
+    return np.array([wrong[test[1].numpy() == c].mean() for c in range(int(test[1].max()) + 1)])
 
 
 def labelled(data: gw.Dataset, indices: np.ndarray, classes: tuple[str, ...]) -> Labelled:
@@ -115,14 +124,15 @@ def labelled(data: gw.Dataset, indices: np.ndarray, classes: tuple[str, ...]) ->
     return data.codec.encode(stored).contiguous(), place[labels]
 
 
-def few_of(data: gw.Dataset, count: int, seed: int, folder: Path) -> None:
-    """Writes `count` training images of each class."""
+def few_of(data: gw.Dataset, count: int, seed: int, folder: Path, rare: int | None) -> None:
+    """Writes `count` training images of each class, and `rare` of the one that is rare."""
     assert data.labels is not None
     rng = np.random.default_rng(seed)
     for label, name in enumerate(data.spec.classes):
         (folder / name).mkdir(parents=True)
         own = data.train[data.labels[data.train] == label]
-        for i in rng.permutation(own)[:count]:
+        wanted = rare if rare and label == seed % len(data.spec.classes) else count
+        for i in rng.permutation(own)[:wanted]:
             Image.fromarray(data[int(i)].squeeze()).save(folder / name / f"{i}.png")
 
 
@@ -132,12 +142,13 @@ def errors(data: gw.Dataset, count: int, seed: int, o: argparse.Namespace) -> di
     simple, several = changes(data.spec, mirror=data.codec.channels == 3)
     with tempfile.TemporaryDirectory() as place:
         few, grown = Path(place, "few"), Path(place, "grown")
-        few_of(data, count, seed, few)
+        few_of(data, count, seed, few, o.rare)
         run = gw.train(
             few, recipe="relativistic", kimg=o.kimg, seed=seed, out=Path(place, "run"),
             settings=SETTINGS, progress=False,
         )  # fmt: skip
-        told = gw.augment(run, few, n=o.times * count * len(classes), seed=seed, out=grown)
+        more = {"balance": "label"} if o.rare else {"n": o.times * count * len(classes)}
+        told = gw.augment(run, few, seed=seed, out=grown, **more)
         trained = time.perf_counter() - began
         small, large = (gw.open_data(f, holdout=0.0) for f in (few, grown))
         real = labelled(small, np.arange(len(small)), classes)
@@ -149,9 +160,15 @@ def errors(data: gw.Dataset, count: int, seed: int, o: argparse.Namespace) -> di
         "(c) random operations": (real, several),
         "(d) grown": (both, unchanged),
         OURS: (both, simple),
+        "(f) grown, with (c)": (both, several),
     }
-    found = {way: error(own, test, change, o.steps, seed) for way, (own, change) in ways.items()}
-    cells = ", ".join(f"{way} {value:.2%}" for way, value in found.items())
+    each = {way: error(own, test, change, o.steps, seed) for way, (own, change) in ways.items()}
+    of = np.arange(len(classes)) == seed % len(classes) if o.rare else np.ones(len(classes), bool)
+    found = {way: float(errors[of].mean()) for way, errors in each.items()}
+    others = {
+        way: f", others {errors[~of].mean():.2%}" if o.rare else "" for way, errors in each.items()
+    }
+    cells = ", ".join(f"{way} {value:.2%}{others[way]}" for way, value in found.items())
     lost = {
         name: sum(d.get(name, 0) for d in told.dropped.values())
         for name in ("agreement", "density", "memorisation")
@@ -167,6 +184,7 @@ def errors(data: gw.Dataset, count: int, seed: int, o: argparse.Namespace) -> di
 def study(name: str, data: gw.Dataset, count: int, o: argparse.Namespace) -> None:
     """The rows of one set and count, and the verdict."""
     runs = [errors(data, count, seed, o) for seed in range(o.seeds)]
+    name = f"{name}, one class of {o.rare}" if o.rare else name
     print(f"| {name}, {count} a class, {o.seeds} seeds | error | ratio to (b) |\n|---|---|---|")
     width = stats.t.ppf(0.975, max(1, o.seeds - 1))
     for way in runs[0]:
@@ -185,6 +203,7 @@ def main() -> None:
     parser.add_argument("--digits", help="MNIST's folder")
     parser.add_argument("--flowers", help="a folder or zip of pictures, a folder a class")
     parser.add_argument("--counts", type=int, nargs="+", default=[50, 100], help="images a class")
+    parser.add_argument("--rare", type=int, help="images of one class, which is balanced")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--kimg", type=float, default=60, help="of the model that makes images")
     parser.add_argument("--times", type=int, default=2, help="new images for each original")

@@ -91,10 +91,12 @@ def textbook(recipe: Recipe, data: gw.Dataset, folder: Path) -> Iterator[int]:
             yield len(real)
 
 
-def port(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
+def port(recipe: Recipe, data: gw.Dataset, device: str = "cpu") -> Iterator[int]:
     """R3GAN's step, line by line; gives the size of each batch after its step."""
     net, o, half = recipe.net(), recipe.generator_optimiser, recipe.game.penalty.r1 / 2
-    generator, discriminator = net.build_generator(data.spec), net.build_discriminator(data.spec)
+    generator, discriminator = (
+        build(data.spec).to(device) for build in (net.build_generator, net.build_discriminator)
+    )
     average = copy.deepcopy(generator)
     betas = (o.beta1, o.beta2)
     g_optimiser = torch.optim.Adam(generator.parameters(), lr=o.rate, betas=betas)
@@ -103,7 +105,10 @@ def port(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
 
     def reals() -> tuple[Tensor, Tensor | None]:
         stored, labels = data.batch(rng.choice(data.train, size))
-        return data.codec.encode(stored), labels
+        return data.codec.encode(stored).to(device), None if labels is None else labels.to(device)
+
+    def noise() -> Tensor:
+        return torch.randn(size, recipe.latent.dim, device=device)
 
     def penalty(logits: Tensor, x: Tensor) -> Tensor:
         (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
@@ -112,7 +117,7 @@ def port(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
     while True:
         real, labels = reals()
         with torch.no_grad():
-            fake = generator(torch.randn(size, recipe.latent.dim), labels)
+            fake = generator(noise(), labels)
         real, fake = real.requires_grad_(), fake.requires_grad_()
         told, of_fakes = discriminator(real, labels), discriminator(fake, labels)
         slopes = penalty(told, real) + penalty(of_fakes, fake)
@@ -121,7 +126,7 @@ def port(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
         d_optimiser.step()
         discriminator.requires_grad_(False)
         real, labels = reals()
-        fake = generator(torch.randn(size, recipe.latent.dim), labels)
+        fake = generator(noise(), labels)
         told, of_fakes = discriminator(real, labels), discriminator(fake, labels)
         g_optimiser.zero_grad()
         nn.functional.softplus(told - of_fakes).mean().backward()
@@ -133,48 +138,75 @@ def port(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
         yield size
 
 
-def ours(recipe: Recipe, data: gw.Dataset) -> Iterator[int]:
+def ours(recipe: Recipe, data: gw.Dataset, device: str = "cpu") -> Iterator[int]:
     """Our rounds."""
-    trainer = Trainer(recipe, data, "cpu")
+    trainer = Trainer(recipe, data, device)
     while True:
         before = trainer.seen
         trainer.round()
         yield trainer.seen - before
 
 
-def speed(steps: Iterator[int], seconds: float) -> float:
+def speed(steps: Iterator[int], seconds: float, device: str = "cpu") -> float:
     """Examples per second."""
-    next(steps)
-    began, count = time.perf_counter(), 0
-    while (spent := time.perf_counter() - began) < seconds:
-        count += next(steps)
-    return count / spent
+    wait: Callable[[], None] = (lambda: None) if device == "cpu" else torch.cuda.synchronize
+    for _ in range(1 if device == "cpu" else 4):
+        next(steps)
+    wait()
+    began, count, number = time.perf_counter(), 0, 0
+    while time.perf_counter() - began < seconds:
+        count, number = count + next(steps), number + 1
+        if number % 16 == 0:  # otherwise the queue would grow past the clock
+            wait()
+    wait()
+    return count / (time.perf_counter() - began)
 
 
-def convolution_peak(kind: torch.dtype, seconds: float = 1.0) -> float:
-    """FLOP/s of a large convolution: what this machine can do at best."""
-    layer = nn.Conv2d(128, 128, 3, padding=1).to(kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = torch.randn(64, 128, 32, 32).to(kind, memory_format=torch.channels_last)
-    flops = 2 * 64 * 32 * 32 * 128 * 128 * 9
-    with torch.inference_mode():
-        layer(x)
-        began, count = time.perf_counter(), 0
-        while (spent := time.perf_counter() - began) < seconds:
-            layer(x)
-            count += 1
-    return flops * count / spent
+def convolution_peak(kind: torch.dtype, seconds: float = 1.0, device: str = "cpu") -> float:
+    """FLOP/s of a large convolution: what this device can do at best."""
+    batch, width = (64, 128) if device == "cpu" else (256, 256)
+    layer = nn.Conv2d(width, width, 3, padding=1).to(device)
+    layer = layer.to(kind, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.randn(batch, width, 32, 32, device=device)
+    x = x.to(kind, memory_format=torch.channels_last)
+    flops = 2 * batch * 32 * 32 * width * width * 9
+
+    def calls() -> Iterator[int]:
+        with torch.inference_mode():
+            while True:
+                layer(x)
+                yield flops
+
+    return speed(calls(), seconds, device)
 
 
 class Counter(TorchDispatchMode):
-    """Counts the FLOP of convolutions and products, forward and backward."""
+    """Counts the FLOP of convolutions and products, forward and backward.
+
+    Convolutions by a count of our own: torch's takes the gradient of a grouped one's weight for that of a
+    dense one, `groups` times as much as is done.
+    """
 
     total = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if (flops := flop_registry.get(func._overloadpacket)) is not None:
+        if func is torch.ops.aten.convolution_backward.default:
+            slopes, x, weight, transposed, mask = args[0], args[1], args[2], args[7], args[10]
+            self.total += convolved(x, weight, slopes, transposed) * (mask[0] + mask[1])
+        elif func is torch.ops.aten.convolution.default:
+            self.total += convolved(args[0], args[1], out, args[6])
+        elif (flops := flop_registry.get(func._overloadpacket)) is not None:
             self.total += flops(*args, **(kwargs or {}), out_val=out)
         return out
+
+
+def convolved(x: Tensor, weight: Tensor, out: Tensor, transposed: bool) -> int:
+    """FLOP of a convolution of `x` to `out`; either gradient takes as many.
+
+    Each place of the smaller map meets the weights of one of its channels.
+    """
+    return 2 * (x if transposed else out).numel() * weight[0].numel()
 
 
 def work(steps: Iterator[int]) -> float:

@@ -40,7 +40,8 @@ def train(
 ) -> Run:
     """Trains a model on `data` and returns the run.
 
-    `data` is a built-in name, a path, or a table in memory (pandas, polars, Arrow); `recipe` a name or
+    `data` is a built-in name, a path, or in memory a table (pandas, polars, Arrow), an array of images
+    n×H×W(×C), or a pair of it and its labels; `recipe` a name or
     a TOML file (None chooses one); `out` the run folder (default ``runs/<data>``), which must not exist
     unless `resume` continues it. `start_from`, a run or a model's folder, gives the weights to begin
     with, and the recipe where none is named. `minutes` and `kimg` (thousand real examples shown) bound
@@ -58,7 +59,7 @@ def train(
     if resume:
         if out is None and not isinstance(data, str | os.PathLike):
             raise OptionError(
-                "out: a table in memory has no name to derive a run folder from; give the folder"
+                "out: data in memory has no name to derive a run folder from; give the folder"
             )
         folder = RunFolder(default_out(data) if out is None else out)
         with shown(progress if observer is None else False) as bar:
@@ -156,8 +157,10 @@ def augment(
     With `balance`, a column, or "label" for the classes of images, classes grow to `ratio` of the
     largest; otherwise `n` examples are added. `mark` names the column that tells what is synthetic.
 
-    Kinds of tables as for `fill`; the same kind comes back. Images are written to the folder `out`,
-    a file of a table to the file `out`: then a `Grown` comes back, with what was made and dropped.
+    Kinds of tables as for `fill`; the same kind comes back. An array of images, or a pair of it and its
+    labels, comes back as (images, labels, which are new). Images in files are written to `out`, a folder
+    or an .npz, a file of a table to the file `out`: then a `Grown` comes back, with what was made and
+    dropped.
     Raises OptionError, DataError, ModelError, and WorkError for a class that can't be grown.
 
     >>> import ganwright as gw
@@ -180,7 +183,7 @@ def detect(
     """How odd each row of a table or each image is: a pandas DataFrame with score and p_value.
 
     For rows (a file or frame) `columns` names those that make it odd, at most so many; for images (a
-    folder, zip, .npy or .npz; the index has their names) `heatmap` is a file in the new folder
+    folder, zip, .npy or .npz; the index has their names; or an array) `heatmap` is a file in the new folder
     `heatmaps` that shows where. p-values compare with `normal`, examples known to be so that the model
     was not trained on (None: what a run held out, or, for rows, some that the model makes). Raises
     OptionError, DataError, ModelError.

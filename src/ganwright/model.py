@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from ganwright import nets
 from ganwright.base import seeds
+from ganwright.base.ahead import ahead
 from ganwright.base.errors import ModelError, OptionError, WorkError, message
 from ganwright.base.modality import parts
 from ganwright.base.options import Field, build, options, tree
@@ -39,8 +40,10 @@ WEIGHTS, FACTS = "model.safetensors", "model.json"
 LIKELIHOOD = "surprise"  # purpose of its seeds: another word would hide other parts
 SHOWN = 32  # samples in a notebook
 LARGEST_FACTS = 32 << 20  # bytes of model.json; anything larger is no model
-# Samples are made in blocks that begin at multiples of the generator's `block`, whatever the caller asks
-# for, so that the same sample always results from the same arithmetic, bit for bit.
+NUMBERS = 2**22  # in the examples that a GPU makes together, about
+WORKERS = 4  # blocks that are drawn, made and decoded at once on a GPU
+# Samples are made in blocks that begin at multiples of `Model.block`, whatever the caller asks for, so that
+# the same sample always results from the same arithmetic, bit for bit.
 Where = str | Mapping[str, Any]
 _TYPES = {torch.float32: "F32", torch.int64: "I64"}  # all types of our nets' tensors
 
@@ -187,8 +190,9 @@ class Model:
         allowed: Allowed | None,
         by: str | None,
     ) -> Iterator[Samples]:
-        places_seed, block = seeds.derive(seed, "sample", "place"), self.generator.block
-        for start in range(0, n, block):
+        places_seed, block = seeds.derive(seed, "sample", "place"), self.block
+
+        def samples(start: int) -> Samples:
             count = min(block, n - start)
             labels = self.labels(seed, start, block) if fixed is None else fixed[start:][:block]
             if labels is not None and len(labels) < block:
@@ -196,7 +200,11 @@ class Model:
             made = self.make(seed, start, block, labels, truncation, allowed, by)[:count]
             places = seeds.uniforms(places_seed, start, count, self.codec.uniforms)
             examples = self.codec.decode(made, places, allowed, start=start)
-            yield Samples(start, examples, None if labels is None else labels[:count])
+            return Samples(start, examples, None if labels is None else labels[:count])
+
+        # A GPU would wait while latents are drawn and examples decoded.
+        workers = 0 if self.device.type == "cpu" else WORKERS
+        return ahead(samples, range(0, n, block), workers)
 
     @torch.inference_mode()
     def make(
@@ -251,6 +259,14 @@ class Model:
     def device(self) -> torch.device:
         """Where the generator is."""
         return next(self.generator.parameters()).device
+
+    @property
+    def block(self) -> int:
+        """How many samples are made together: more on a GPU, as many as it makes at once without effort."""
+        own: int = self.generator.block
+        if self.device.type == "cpu":
+            return own
+        return own * max(1, NUMBERS // (own * self.spec.size))
 
     def labels(self, seed: int, start: int, count: int) -> np.ndarray | None:
         """Labels `start` … `start + count` of a seed, with the shares of the data; int64."""

@@ -15,8 +15,10 @@ import torch
 import ganwright as gw
 from ganwright.base.spec import Spec
 from ganwright.cli.app import run as command
+from ganwright.data.open import find_source
 from ganwright.evaluate.filters import Filters
 from ganwright.modalities.audio.augment import Options, Views
+from ganwright.modalities.audio.grow import Growth
 from ganwright.modalities.audio.measures import Heard, audible
 from ganwright.model import weights_of
 
@@ -112,6 +114,15 @@ def test_classes_are_balanced(
         (tmp_path / "grown" / path).read_bytes() == content for path, content in before.items()
     )
     assert len(gw.open_data(tmp_path / "grown", holdout=0.0)) == 120
+
+
+def test_what_is_held_out_by_name_stays_out(run: Path, tmp_path: Path) -> None:
+    """A grown folder is to train on: what a pattern holds out is not copied into it."""
+    folder = fill(tmp_path / "named", 30, lambda kind, who, i: f"{kind}_{who}_{i}.wav")
+    data = gw.open_data(folder, audio={"label": "{label}_{who}_{i}", "hold_out": "who=ann"})
+    grown = Growth(gw.load(run), find_source(folder, data.options), data)
+    assert grown.n == len(data.train) == 40 and sum(n for _, n in grown.counts("label")) == 40
+    assert "(20) is left out" in grown.notes[0]
 
 
 def test_filters_drop_copies_and_noise(run: Path, folders: Path) -> None:

@@ -351,7 +351,7 @@ def bad_inputs(at: Path) -> dict[str, tuple[str, str]]:
         "half": ("half.csv", "'b.png' has no label"),
         "markdown": (
             "notes.md",
-            "is not a known kind of data; allowed: .*a folder or zip of pictures",
+            "is not a known kind of data; allowed: a folder or zip of",
         ),
         "picture": ("one/a.png", "is a single picture: give the folder it is in"),
     }

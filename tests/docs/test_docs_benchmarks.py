@@ -38,6 +38,7 @@ for name in {[f.stem for f in FILES]!r}:
 TINY = {  # those that need no data but what comes along
     "modes": "ring --seeds 1 --plain 0 --kimg 1",
     "architecture": "--out imports.svg",
+    "gpu": "--device cpu --tiny --parts checks",
     "convolutions": "--side 4 --batch 2 --seconds 0.001",
 }
 

@@ -35,6 +35,7 @@ from ganwright.evaluate.measures import measures_of
 from ganwright.evaluate.twosample import delong
 from ganwright.modalities.counts.quality import CountRows
 from ganwright.modalities.counts.sparse import Counts
+from ganwright.modalities.images.features.identity import Faces
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.judge.cells import Cells, Layout
 
@@ -253,8 +254,18 @@ def words(n: int = 400) -> CountRows:
 COUNTED = dict.fromkeys(("real_rows", "fake_rows", "training_rows"), words())
 
 
+def faces(seed: int, n: int = 60) -> Faces:
+    directions = np.random.default_rng(seed).normal(size=(n, 4)).astype(np.float32)
+    return Faces(directions / np.linalg.norm(directions, axis=1, keepdims=True), 0.9, 2.0)
+
+
+NAMED = {"training_rows": faces(0), "held_rows": faces(1), "fake_rows": faces(2)}
+
+
 def evidence_of(name: str) -> dict[str, Any]:
-    """What a measure is given: rows of a table, or of counts."""
+    """What a measure is given: rows of a table, or of counts, or faces."""
+    if MEASURES[name].identities:
+        return NAMED
     return EVIDENCE | (COUNTED if name not in measures_of("table") else {})
 
 

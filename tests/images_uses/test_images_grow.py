@@ -16,10 +16,10 @@ import ganwright as gw
 from ganwright.base.errors import OptionError
 from ganwright.cli.app import run as command
 from ganwright.data import Dataset
+from ganwright.data.folders import Places
 from ganwright.evaluate import learned
 from ganwright.evaluate.filters import Filters
 from ganwright.modalities.images.features import features_for
-from ganwright.modalities.images.grow import folder
 from ganwright.model import Model, Samples
 from ganwright.train import plan
 
@@ -284,7 +284,7 @@ def test_only_what_passes_is_kept(
 
 
 def test_names_are_never_twice_and_always_safe() -> None:
-    own = folder.Folder(["cat", "a/b", "..", "class-1"])
+    own = Places(["cat", "a/b", "..", "class-1"])
     assert own.place("cat", "x/1.png") == "cat/1.png"
     assert own.place("cat", "y/1.PNG") == "cat/1-2.PNG"
     assert own.place("a/b", "1.png") == "class-1_/1.png"

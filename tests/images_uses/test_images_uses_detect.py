@@ -87,6 +87,9 @@ def test_the_verb_finds_them_and_shows_where(run: Any, capsys: Capture) -> None:
         assert heat.shape == (30, 30)
         own = np.asarray(Image.fromarray(place).resize((30, 30)))
         assert own.ravel()[heat.argmax()]
+    page = Path("where/index.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 48 and page.index("000.png") < page.index("047.png")
+    assert "p-value" not in page and page.count("<img ") == 96 and 'src="data:image' in page
     assert command(["detect", str(run.path), "new", "--json", "-"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {one["file"] for one in told["oddest"][:8]} == {f"{i:03d}.png" for i in range(8)}

@@ -52,7 +52,7 @@ def command(
         Path | None,
         typer.Option(
             help="A .csv, .tsv or .parquet file [DATA-augmented.csv, here]; of images a folder "
-            "[DATA-augmented, here]."
+            "[DATA-augmented, here] or an .npz."
         ),
     ] = None,
     mark: Annotated[

@@ -35,7 +35,8 @@ class Dataset:
 
     `rows` (n, …) are read-only and on disk, as the modality stores them: indexed by an array of numbers
     they give an array. `codec` is the modality's. `labels` (n,) int64 are numbers into
-    ``spec.classes``, or None.
+    ``spec.classes``, or None; `identities` (n,) int64 are numbers of whom or what examples are of,
+    where that is told.
     `train`, `heldout` and `dropped` are int64 indices; together they are all of them. `hashes` (n,)
     uint64 are of the content. `options` are resolved:
     opening with them gives the same data again. `notes` are the rules that were applied.
@@ -58,6 +59,7 @@ class Dataset:
     options: DataOptions
     notes: tuple[str, ...]
     name_of: Callable[[int], str]
+    identities: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -44,8 +44,9 @@ def open_data(
 
     `source` is a folder or zip of sounds, or a long recording (docs/sound.md); or a built-in name
     (``digits``), a folder or zip of images, a .npy or .npz, idx
-    files or a .csv that lists images; or a table: .csv, .tsv and .txt (also .gz, .bz2, .xz,
-    .zst), .parquet, .arrow, .feather, a DataFrame of pandas or polars, or a pyarrow Table; or
+    files or a .csv that lists images, an array n×H×W(×C) or a pair of it and its labels; or a
+    table: .csv, .tsv and .txt (also .gz, .bz2, .xz, .zst), .parquet, .arrow, .feather, a DataFrame
+    of pandas or polars, or a pyarrow Table; or
     counts: a sparse .npz of scipy or its matrix, a wide .csv or frame of whole numbers that are
     mostly 0, a folder of .txt; ``form="counts"`` takes others for counts, a .txt with a document
     a line, too, and ``form="table"`` none.

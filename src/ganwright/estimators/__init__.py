@@ -2,8 +2,8 @@
 
 TableGAN            rows like those it was fitted on, under any conditions
 GANImputer          fills missing values, in one table or several
-GANSampler          balances classes; in pipelines of imbalanced-learn
-GANOutlierDetector  finds unusual rows, with p-values and the columns responsible
+GANSampler          balances classes, of rows or images; in pipelines of imbalanced-learn
+GANOutlierDetector  finds unusual rows, with p-values and the columns responsible, or images
 DataNote            the warning about something noticed in the data
 """
 

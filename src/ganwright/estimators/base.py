@@ -1,4 +1,4 @@
-"""What all estimators share: X as a frame of named columns and back, and fitting in memory."""
+"""What all estimators share: X as a frame of named columns and back, or as images; fitting in memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
+from ganwright.estimators.pictures import opened
+
 if TYPE_CHECKING:
     from ganwright.data import Dataset
+    from ganwright.modalities.images.read.source import ImageSource
     from ganwright.modalities.tables.dataset import TableDataset
     from ganwright.model import Model
 
@@ -58,7 +61,7 @@ class RowEstimator(BaseEstimator):
     dotted path (``{"generator.width": 128}``); `device` is auto, cpu, cuda or mps. The same
     `random_state` gives the same model on a CPU, unless `minutes` end the training. `progress` shows
     progress: None in a terminal or a notebook, True anywhere, False nowhere. What the command line
-    would note about the data is a warning, and in `notes_`.
+    would note about the data is a warning, and in `notes_`. Of images `kinds` says nothing.
     """
 
     passes: float | None
@@ -155,19 +158,25 @@ class RowEstimator(BaseEstimator):
         warn(self.notes_)
         return data
 
-    def _train(self, data: Dataset, seed: int, stop_by: np.ndarray | None = None) -> Model:
+    def _open_pictures(self, X: Any, labels: Any = None) -> tuple[ImageSource, Dataset]:
+        """The images to fit on, and their data set."""
+        source, data = opened(X, labels)
+        self.notes_ = data.notes
+        return source, data
+
+    def _train(self, data: Dataset, seed: int, **more: Any) -> Model:
+        """`more` as `train_in_memory` takes it."""
         from ganwright.train.in_memory import train_in_memory
         from ganwright.train.plan import pick_device
 
+        own: dict[str, Any] = {"passes": self.passes, "minutes": self.minutes} | more
         return train_in_memory(
             data,
-            passes=self.passes,
-            minutes=self.minutes,
             seed=seed,
             device=pick_device(self.device),
             settings=dict(self.settings or {}),
             progress=self.progress,
-            stop_by=stop_by,
+            **own,
         )
 
 

@@ -1,4 +1,4 @@
-"""GANSampler: more rows of the rare classes, in the interface of imbalanced-learn."""
+"""GANSampler: more rows or images of the rare classes, in the interface of imbalanced-learn."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from ganwright.estimators.base import CONSTRAINTS, RowEstimator, collected, is_frame, own_names
+from ganwright.estimators.pictures import are_pictures, grown, training
 
 try:  # its pipelines and checks recognise samplers by their base class
     from imblearn.over_sampling.base import BaseOverSampler as _Sampler
@@ -34,7 +35,9 @@ class GANSampler(RowEstimator, _Sampler):
     `sampling_strategy` as in imbalanced-learn: "auto" ("not majority") brings every class to the
     largest, "minority" the smallest only; a mapping gives the rows that each class is to have; a number
     in (0, 1], for two classes, the share of the majority that the minority is to reach; a function
-    makes the mapping from y. New rows are appended. Frames of mixed types, missing values and
+    makes the mapping from y. X may be images, too: an array n×H×W or n×H×W×C, or a list of Pillow's
+    images; those that `ganwright augment` would drop are not added, and WorkError says where too many
+    are. New rows are appended. Frames of mixed types, missing values and
     categories work as they are. See `RowEstimator` for the other parameters.
 
     >>> from ganwright.estimators import GANSampler
@@ -81,23 +84,28 @@ class GANSampler(RowEstimator, _Sampler):
     def fit(self, X: Any, y: Any, **params: Any) -> GANSampler:
         """Checks X and y and finds `sampling_strategy_`; `fit_resample` does the work."""
         self._validate_params()
-        self._frame(X, reset=True)
+        if not are_pictures(X):
+            self._frame(X, reset=True)
         self.sampling_strategy_ = wanted(self.sampling_strategy, flat_target(y))
         return self
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
-        """X and y with new rows below them, in their own kinds: frames, series, arrays, lists."""
+        """X and y with new rows, or images, below them, in their own kinds: frames, series, arrays, lists."""
         self._validate_params()
         labels = flat_target(y)
         other = type(y).__module__.startswith(("polars", "pyarrow"))
         check_classification_targets(labels if other else y)
-        frame = self._frame(X, reset=True)
+        pictures = are_pictures(X)
+        frame = X if pictures else self._frame(X, reset=True)
         if len(frame) != len(labels):
             raise ValueError(
                 "Found input variables with inconsistent numbers of samples: "
                 f"{[len(frame), len(labels)]}"
             )
         self.sampling_strategy_ = wanted(self.sampling_strategy, labels)
+        if pictures:
+            whole, new = self._resample_pictures(X, labels)
+            return whole, _labels(y, labels, new)
         made, new = self._fit_resample(X, labels, frame)
         return _stacked(X, frame, made), _labels(y, labels, new)
 
@@ -123,6 +131,25 @@ class GANSampler(RowEstimator, _Sampler):
                 made.append(rows.drop(columns=target))
                 new.append(np.repeat(classes[at : at + 1], count))
         return made, np.concatenate(new)
+
+    def _resample_pictures(self, X: Any, labels: np.ndarray) -> tuple[Any, np.ndarray]:
+        """X with new images behind it, and their labels."""
+        from ganwright.evaluate.scorer import scoring
+        from ganwright.modalities.images.read.memory import stacked
+
+        classes, places = np.unique(labels, return_inverse=True)
+        asked = [(at, self.sampling_strategy_.get(c, 0)) for at, c in enumerate(classes.tolist())]
+        asked = [(at, count) for at, count in asked if count]
+        if not asked:
+            return X, labels[:0]
+        # Numbers of one width: their order as text is that of the classes.
+        source, data = self._open_pictures(X, [f"class {i:06d}" for i in places])
+        more, seed = training(data, self.passes, self.minutes), self._seed()
+        model = self._train(data, seed, scorer=scoring(data, "pixels"), **more)
+        names = [(data.spec.classes[at], count) for at, count in asked]
+        made = grown(model, source, data, names, seed).new
+        new = np.concatenate([made[name] for name, _ in names])
+        return stacked(X, new), np.concatenate([np.repeat(classes[at], n) for at, n in asked])
 
 
 def flat_target(y: Any) -> np.ndarray:

@@ -14,8 +14,9 @@ CLASSES = "fake_classes", "real_classes"  # counts per class
 ASKED = "asked"  # the class each fake was asked for
 PIXELS = "pixels"  # the fakes themselves, (n, …), or digests of them
 TRAINING_PIXELS = "training_pixels"  # and the training examples
-# Examples in the form of the modality's own measures (`Seen.cells`): real, fake, training.
+# Examples in the form of the modality's own measures (`Seen.cells`): real, fake, training; unseen real.
 REAL_ROWS, FAKE_ROWS, TRAINING_ROWS = "real_rows", "fake_rows", "training_rows"
+HELD_ROWS = "held_rows"
 
 Evidence = Mapping[str, Any]
 Found = dict[str, Estimate]  # the intervals found so far, by measure

@@ -17,7 +17,7 @@ import json
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +51,24 @@ _CHECKED_MOST = 2000  # examples of the inner validation part, and for the scale
 _log = logging.getLogger("ganwright")
 
 
+class Task(ABC):
+    """What a network is learned by instead of classes or views; `outputs` are the logits that it has."""
+
+    outputs: int = 1
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The training indices in two: to learn from, and to check on; None: as usual."""
+        return None
+
+    @abstractmethod
+    def loss(self, network: Network, index: np.ndarray) -> Tensor:
+        """Of the training examples at `index`."""
+
+    def facts(self, see: Callable[[np.ndarray], Tensor], checked: np.ndarray) -> dict[str, Any]:
+        """What is found on the part to check on; `see` gives the features of examples at indices."""
+        return {}
+
+
 class Sight(ABC):
     """How a modality's examples are shown to a network: as grids (b, channels, height, width).
 
@@ -64,6 +82,10 @@ class Sight(ABC):
     things: ClassVar[str]
     instead: ClassVar[str]
     sharpest: ClassVar[float] = -2.0
+
+    def task(self, data: Dataset) -> Task | None:
+        """What it learns by instead of the data's classes, or views; None: those."""
+        return None
 
     @property
     @abstractmethod
@@ -153,7 +175,7 @@ def learned(
     job = _job(data, sight, STEPS if steps is None else steps, seed)
     network, facts = _cached(job) or _train_and_keep(job)
     tensors = network.state_dict()
-    kind = "supervised" if job.classes else "self-supervised"
+    kind = "supervised" if job.classes else sight.name if job.task else "self-supervised"
     codec = data.codec
     return Extractor(
         name=sight.name,
@@ -161,14 +183,14 @@ def learned(
         width=WIDTH,
         codec=codec,
         batches=partial(sight.batches, size=_SEEN_AT_ONCE),
-        see_batch=_See(network.to(device), sight, device, bool(job.classes)),
+        see_batch=See(network.to(device), sight, device, bool(job.classes)),
         classes=job.classes,
         about={"rule": sight.rule, "kind": kind, "data": data.fingerprint, **facts},
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _See:
+class See:
     """What the network says of stored examples."""
 
     network: Network
@@ -196,10 +218,12 @@ class _Job:
     steps: int
     seed: int
     classes: tuple[str, ...]
+    task: Task | None
     key: str
 
     def network(self) -> Network:
-        return Network(*self.sight.shape, outputs=max(1, len(self.classes)))
+        outputs = max(1, len(self.classes)) if self.task is None else self.task.outputs
+        return Network(*self.sight.shape, outputs=outputs)
 
 
 def _job(data: Dataset, sight: Sight, steps: int, seed: int) -> _Job:
@@ -210,10 +234,11 @@ def _job(data: Dataset, sight: Sight, steps: int, seed: int) -> _Job:
         problem = f"needs at least {LEAST_EXAMPLES} training {sight.things}; got {len(data.train)}"
         raise DataError(message(owner, f"{problem}: use '{sight.instead}'"))
     enough = len(data.train) >= LEAST_PER_CLASS * len(data.spec.classes)
-    classes = data.spec.classes if data.labels is not None and enough else ()
+    task = sight.task(data)
+    classes = data.spec.classes if data.labels is not None and enough and task is None else ()
     settings = [VERSION, torch.__version__, data.fingerprint, data.codec.to_json(), steps, seed]
     key = fingerprint([*settings, classes, sight.name, sight.rule])
-    return _Job(data, sight, steps, seed, classes, key)
+    return _Job(data, sight, steps, seed, classes, task, key)
 
 
 # --- the cache ----------------------------------------------------------------------------------
@@ -267,10 +292,10 @@ def _train_and_keep(job: _Job) -> tuple[Network, dict[str, Any]]:
 
 def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     data = job.data
-    inner, checked = _parts(data)
+    inner, checked = (job.task and job.task.parts()) or _parts(data)
     with _own_randomness(seeds.derive(job.seed, "learned", data.fingerprint)):
         network = job.network().train()
-        expander = nn.Identity() if job.classes else _expander()
+        expander = nn.Identity() if job.classes or job.task else _expander()
         modules = nn.ModuleList([network, expander])
         optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=job.steps)
@@ -287,6 +312,8 @@ def _train(job: _Job) -> tuple[Network, dict[str, Any]]:
     facts: dict[str, Any] = {"steps": job.steps, "seed": job.seed, "trained_on": len(inner)}
     if job.classes:
         facts |= _calibrate(network, job, checked)
+    if job.task:
+        facts |= job.task.facts(partial(_see_all, network, job), checked)
     return network, facts
 
 
@@ -327,6 +354,8 @@ def _batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
 
 
 def _loss(job: _Job, network: Network, expander: nn.Module, index: np.ndarray) -> Tensor:
+    if job.task:
+        return job.task.loss(network, index)
     x = job.sight.look(job.data.rows[index])
     if not job.classes:
         return vicreg(

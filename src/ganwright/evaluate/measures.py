@@ -91,6 +91,7 @@ class Measure:
     memory: bool = False  # about samples and training data: its floor is of unseen examples
     costly: bool = False  # its floor is computed from one draw
     quick: bool = False  # also measured during training
+    identities: bool = False  # only of data that says whose its examples are
     tells: Callable[[Any], str] | None = None  # a note from the whole result, for the card
     verdict: Callable[[Any], str] | None = None  # a sentence of the verdict, from the card's entry
 
@@ -335,13 +336,14 @@ def _part(one: Modality) -> MeasuresPart | None:
     return cast(MeasuresPart, one.part("measures")) if one.has("measures") else None
 
 
-def measures_of(name: str) -> Names[Measure]:
-    """The measures of a modality's data: the general ones, then its own."""
+def measures_of(name: str, *, identities: bool = False) -> Names[Measure]:
+    """The measures of a modality's data, with `identities` or without: the general ones, then its own."""
     part = _part(modality(name))
     if part is None:
         return Names("measure", GENERAL)
     general = {name: row for name, row in GENERAL.items() if name not in part.UNFIT}
-    return Names("measure", {**general, **part.MEASURES})
+    own = {name: row for name, row in part.MEASURES.items() if identities or not row.identities}
+    return Names("measure", {**general, **own})
 
 
 def _every() -> Names[Measure]:

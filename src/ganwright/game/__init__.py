@@ -6,12 +6,20 @@ from ganwright.game.average import Average
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.latents import LATENTS, LatentOptions, Truncate
 from ganwright.game.losses import LOSSES, LabelOptions, Loss, Targets
-from ganwright.game.optimisers import OPTIMISERS, OptimiserOptions, optimiser, set_beta2, set_rate
+from ganwright.game.numbers import Held
+from ganwright.game.optimisers import (
+    OPTIMISERS,
+    OptimiserOptions,
+    optimiser,
+    set_beta2,
+    set_rate,
+    stays_apart,
+)
 from ganwright.game.penalties import PENALTIES, Penalty, squared_gradient
 from ganwright.game.privacy import Accountant, PrivacyOptions, PrivacyState
 from ganwright.game.private import PrivateGame
-from ganwright.game.regularisers import RegulariserOptions
-from ganwright.game.round import Batch, Game, GameOptions, PenaltyOptions, Result
+from ganwright.game.regularisers import Anchors, RegulariserOptions
+from ganwright.game.round import Batch, Game, GameOptions, Kind, PenaltyOptions, Result
 from ganwright.game.rules import check
 
 __all__ = [
@@ -21,6 +29,7 @@ __all__ = [
     "PENALTIES",
     "Accountant",
     "AccumulatingGame",
+    "Anchors",
     "Augment",
     "AugmentOptions",
     "Average",
@@ -29,6 +38,8 @@ __all__ = [
     "GameOptions",
     "Gamma",
     "GammaOptions",
+    "Held",
+    "Kind",
     "LabelOptions",
     "LatentOptions",
     "Loss",
@@ -47,4 +58,5 @@ __all__ = [
     "set_beta2",
     "set_rate",
     "squared_gradient",
+    "stays_apart",
 ]

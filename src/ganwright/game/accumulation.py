@@ -39,7 +39,7 @@ class AccumulatingGame(Game):
         o = self.options
         for _ in range(o.discriminator_steps):
             batch = reals()
-            if self._rests(seen, len(batch.examples)):
+            if self.rests(seen, len(batch.examples)):
                 return self._over(batch, lambda part, _: self._likelihood_step(part))
             latents = self.latents(len(batch.examples))
             told = self._over(batch, partial(self._told, latents=latents, seen=seen))

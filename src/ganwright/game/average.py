@@ -23,13 +23,22 @@ class Average:
     def __init__(self, network: nn.Module) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
-    @torch.no_grad()
     def update(self, network: nn.Module, examples: int, half_life: float) -> None:
         """Moves towards `network` by `examples` more; a half-life of 0 copies it."""
-        share = 1 - decay(examples, half_life)
+        self.follow(network, 1 - decay(examples, half_life))
+
+    @torch.no_grad()
+    def follow(self, network: nn.Module, share: float | Tensor) -> None:
+        """Goes the `share` of the way to `network`."""
         mine, other = tensors(self.network), tensors(network)
         floats = [i for i, tensor in enumerate(mine) if tensor.is_floating_point()]
-        torch._foreach_lerp_([mine[i] for i in floats], [other[i] for i in floats], share)
+        ours, theirs = [mine[i] for i in floats], [other[i] for i in floats]
+        if isinstance(share, Tensor):  # which torch's own would read, and so wait for
+            way = torch._foreach_sub(theirs, ours)
+            torch._foreach_mul_(way, share)
+            torch._foreach_add_(ours, way)
+        else:
+            torch._foreach_lerp_(ours, theirs, share)
         for i, tensor in enumerate(mine):
             if not tensor.is_floating_point():  # batch counters, for instance
                 tensor.copy_(other[i])

@@ -85,10 +85,10 @@ class Gamma:
             error = (steepness.to(self.log) / self.options.steepness).clamp(0.1, 10).log()
             moved = self.log + self.options.speed * count / 1000 * error
             away = math.log(REACH)
-            self.log = moved.clamp(self.start - away, self.start + away)
+            self.log.copy_(moved.clamp(self.start - away, self.start + away))
 
     def state_dict(self) -> dict[str, Any]:
         return {"log": self.log.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.log = state["log"].to(self.log.device)
+        self.log.copy_(state["log"])

@@ -6,13 +6,14 @@ and sampling repeats exactly. Every distribution is the image of independent uni
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from scipy.special import ndtr, ndtri
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganwright.base import seeds
 from ganwright.base.errors import OptionError, message
@@ -91,6 +92,19 @@ class LatentOptions:
         """Latents `start` … `start + count` of `seed`: float32 (count, dim) on the CPU."""
         uniform = seeds.uniforms(seed, start, count, self.dim)
         return torch.from_numpy(LATENTS[self.kind](uniform).astype(np.float32))
+
+    def draw_on(self, device: torch.device | str, count: int) -> Tensor:
+        """`count` latents of the same distribution, drawn by torch's generator on `device`."""
+        shape = (count, self.dim)
+        if self.kind == "truncated-normal":
+            return nn.init.trunc_normal_(torch.empty(shape, device=device), a=-CUT, b=CUT)
+        if self.kind in ("uniform", "bernoulli"):
+            flat = 2 * torch.rand(shape, device=device) - 1
+            return flat if self.kind == "uniform" else 1 - 2 * (flat < 0).float()
+        z = torch.randn(shape, device=device)
+        if self.kind == "hypersphere":
+            z = z * (math.sqrt(self.dim) / z.norm(dim=1, keepdim=True))
+        return z
 
     def check_truncation(self, truncation: float, how: str = "shrink") -> None:
         """Raises OptionError for a truncation out of range, or one that this latent doesn't support."""

@@ -27,7 +27,7 @@ class PrivateGame(Game):
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round; `reals` gives rows that were each drawn with the same probability, maybe none."""
-        o, noise = self.options, self.options.noise_at(seen)
+        o, noise = self.options, self._noise(seen)
         fakes: Made | None = None
         for step in range(o.discriminator_steps):
             nothing = self._nothing()
@@ -51,7 +51,7 @@ class PrivateGame(Game):
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o = self.options
         with frozen(self.discriminator):
-            fake = self._judge(noisy(made.examples, o.noise_at(seen)), batch.condition)
+            fake = self._judge(noisy(made.examples, self._noise(seen)), batch.condition)
         value = self._generator_loss(fake, fake, seen)
         whole = o.adversarial * value
         if o.privacy.shares and self.shares is not None:
@@ -66,7 +66,9 @@ class PrivateGame(Game):
         condition = self.generator.start(self.rows, None)  # type: ignore[operator]
         return Batch(torch.empty(self.rows, 0), condition)
 
-    def _private_step(self, real: Batch, nothing: Batch, fakes: Tensor, noise: float) -> Result:
+    def _private_step(
+        self, real: Batch, nothing: Batch, fakes: Tensor, noise: float | Tensor
+    ) -> Result:
         """The discriminator's step. Its statistics of real rows are not reported, as they have no noise."""
         o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
         weights = list(network.parameters())

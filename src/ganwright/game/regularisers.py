@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -62,20 +63,27 @@ class Anchors:
 
     real: Tensor | None = None
     fake: Tensor | None = None
+    device: torch.device | str = "cpu"
 
     def follow(self, real: Scalar, fake: Scalar) -> None:
         """Moves towards the mean logits of a batch; starts at those of the first."""
         if self.real is None or self.fake is None:
-            self.real, self.fake = real, fake
-        else:  # after a resume they come from the CPU
-            self.real = self.real.to(real.device).lerp(real, FOLLOW)
-            self.fake = self.fake.to(fake.device).lerp(fake, FOLLOW)
+            self.real, self.fake = real.clone(), fake.clone()
+        else:
+            self.real.lerp_(real, FOLLOW)
+            self.fake.lerp_(fake, FOLLOW)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"real": self.real, "fake": self.fake}
+        return {
+            name: None if value is None else value.clone()
+            for name, value in (("real", self.real), ("fake", self.fake))
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.real, self.fake = state["real"], state["fake"]
+        self.real, self.fake = (
+            None if value is None else value.to(self.device, copy=True)
+            for value in (state["real"], state["fake"])
+        )
 
 
 def lecam(real: Logits, fake: Logits, past_real: Scalar, past_fake: Scalar) -> Scalar:

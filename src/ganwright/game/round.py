@@ -19,6 +19,7 @@ from ganwright.game.augment import Augment, AugmentOptions, sureness
 from ganwright.game.control import Gamma, GammaOptions
 from ganwright.game.fused import Affine, fits, judged_with_gradient
 from ganwright.game.losses import LOSSES, LabelOptions
+from ganwright.game.numbers import Number, plain
 from ganwright.game.penalties import PENALTIES, clip_weights, squared_gradient
 from ganwright.game.privacy import PrivacyOptions
 from ganwright.game.regularisers import Anchors, RegulariserOptions, best, consistency, lecam
@@ -126,6 +127,15 @@ class Result(NamedTuple):
     steepness: Tensor | None = None
 
 
+class Kind(NamedTuple):
+    """What is decided before a round, and is the same in all rounds of a kind."""
+
+    rests: bool  # the discriminator
+    noise: bool  # on examples
+    lecam: bool
+    best: bool  # whether G learns from the best fakes alone
+
+
 class Made(NamedTuple):
     """A generator's output (batch, *shape), and −log p of the true values (batch,) if it gives that."""
 
@@ -140,7 +150,8 @@ class Game:
     `latents(n)` gives (n, dim) on the players' device; `precision()` is the context that forward
     passes run in (autocast, or nothing). Before the discriminator judges examples, real or fake, in
     either player's step, `augment` changes them, each time anew; gradients are those of D(T(x)) at x.
-    `moved` changes examples so little that D should say the same of them.
+    `moved` changes examples so little that D should say the same of them. `number` says what stands for
+    a number that changes from round to round.
     """
 
     options: GameOptions
@@ -157,6 +168,7 @@ class Game:
     fused: bool | None = (
         None  # whether penalties work without double backpropagation; None: untried
     )
+    number: Number = plain
 
     def round(self, reals: Callable[[], Batch], seen: int) -> Result:
         """One round, `seen` examples into training; `reals` gives the next real batch.
@@ -167,7 +179,7 @@ class Game:
         fakes: Made | None = None
         for step in range(self.options.discriminator_steps):
             batch = reals()
-            if self._rests(seen, len(batch.examples)):
+            if self.rests(seen, len(batch.examples)):
                 return self._likelihood_step(batch)
             last = step == self.options.discriminator_steps - 1
             keep = last and self.options.share_fakes
@@ -195,11 +207,40 @@ class Game:
         if told.steepness is not None:
             self.gamma.follow(told.steepness, count)
 
-    def _rests(self, seen: int, batch: int) -> bool:
+    def rests(self, seen: int, batch: int) -> bool:
         """Whether the discriminator sits out this round."""
         o = self.options
         number = seen // (batch * o.discriminator_steps)
         return o.adversarial == 0 or number % o.adversarial_every != 0
+
+    def kind(self, seen: int, batch: int) -> Kind | None:
+        """The kind of the round after `seen` examples; None where it is one of its own.
+
+        All that Python decides in a round is here: rounds of one kind make the same calls.
+        """
+        o, begun = self.options.remedies, self.anchors.real is not None
+        share = o.share_at(seen)
+        if (o.lecam and not begun) or share != o.top_k:
+            return None
+        return Kind(
+            rests=self.rests(seen, batch),
+            noise=self.options.noise_at(seen) > 0,
+            lecam=o.lecam_at(seen) > 0,
+            best=share < 1,
+        )
+
+    def numbers(self, seen: int) -> dict[str, float]:
+        """The numbers of the round after `seen` examples, by the names that it asks for them."""
+        return {"noise": self.options.noise_at(seen), "gamma": self.gamma.options.share(seen)}
+
+    def _noise(self, seen: int) -> float | Tensor:
+        deviation = self.options.noise_at(seen)
+        return self.number("noise", deviation) if deviation > 0 else 0.0
+
+    def _gamma(self, seen: int) -> float | Tensor:
+        """What scales the weights of R1 and R2."""
+        scale = self.gamma.scale(seen)
+        return scale if isinstance(scale, Tensor) else self.number("gamma", scale)
 
     def _likelihood_step(self, batch: Batch) -> Result:
         """The generator learns from the likelihood alone."""
@@ -249,7 +290,7 @@ class Game:
     def _discriminator_step(self, batch: Batch, fakes: Tensor, seen: int) -> Result:
         o, network, loss = self.options, self.discriminator, LOSSES[self.options.loss]
         rows = [(PENALTIES[name], weight) for name, weight in o.penalty.weights().items()]
-        noise = o.noise_at(seen)
+        noise = self._noise(seen)
         real_x, fake_x = noisy(batch.examples, noise), noisy(fakes, noise)
         real, fake, squares, views = self._judge_both(
             real_x, fake_x, batch.condition, {row.at for row, _ in rows}
@@ -264,7 +305,7 @@ class Game:
                 penalty = penalty + weight * row.value(squared).mean()
             else:  # R1 and R2, whose weights γ scales together
                 steep = steep + weight * row.value(squares[row.at]).mean()
-        scale = self.gamma.scale(seen) if squares else None
+        scale = self._gamma(seen) if squares else None
         penalty = penalty if scale is None else penalty + scale * steep
         steady = self._consistency(real_x, real, fake_x, fake, batch.condition, views)
         whole = value + penalty
@@ -352,7 +393,7 @@ class Game:
 
     def _generator_step(self, batch: Batch, made: Made, seen: int) -> Result:
         o, loss = self.options, LOSSES[self.options.loss]
-        noise = o.noise_at(seen)
+        noise = self._noise(seen)
         with frozen(self.discriminator):
             fake = self._judge(noisy(made.examples, noise), batch.condition)
             real = fake
@@ -421,6 +462,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-def noisy(x: Tensor, deviation: float) -> Tensor:
+def noisy(x: Tensor, deviation: float | Tensor) -> Tensor:
     """Instance noise (Sønderby et al. 2017): x + N(0, deviation²)."""
-    return x + deviation * torch.randn_like(x) if deviation > 0 else x
+    off = not isinstance(deviation, Tensor) and deviation <= 0
+    return x if off else x + deviation * torch.randn_like(x)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 @cache
 def has_bfloat16(device: str) -> bool:
-    """Whether a kind of device supports bfloat16."""
+    """Whether a kind of device computes in bfloat16."""
     if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 

@@ -264,7 +264,10 @@ class Stage(nn.Module):
         # The penalty without double backpropagation watches a pass by such a mode, and keeps what it sees.
         watched = torch._C._is_torch_function_mode_enabled()
         if self.recompute and torch.is_grad_enabled() and not watched:
-            made: Tensor = checkpoint(self._through, x, use_reentrant=False)
+            # Nothing is drawn here, and the generator's state can't be read while a round is captured.
+            made: Tensor = checkpoint(
+                self._through, x, use_reentrant=False, preserve_rng_state=False
+            )
             return made
         return self._through(x)
 

@@ -19,7 +19,7 @@ from ganwright.base.options import override
 from ganwright.data import Dataset
 from ganwright.model import Model
 from ganwright.train.choose import choose
-from ganwright.train.loop import Silent, train
+from ganwright.train.loop import Scorer, Silent, train
 from ganwright.train.plan import Trials
 from ganwright.train.progress import shown
 from ganwright.train.recipes import Recipe
@@ -43,25 +43,31 @@ def train_in_memory(
     settings: dict[str, Any] | None = None,
     progress: bool | None = None,
     stop_by: np.ndarray | None = None,
+    recipe: Recipe | None = None,
+    scorer: Scorer | None = None,
 ) -> Model:
-    """Trains a model of rows; the same seed gives the same model unless `minutes` end it.
+    """Trains a model of examples; the same seed gives the same model unless `minutes` end it.
 
-    It trains for `passes` over the rows, or `minutes`; None is a default by their number. `stop_by` are
-    held-out rows (default: all of them): the model with the lowest negative log-likelihood is kept, and
-    training ends when no better one comes. `progress` says whether it is shown; None: in a terminal or
-    a notebook. Raises Diverged.
+    It trains for `passes` over the data, or `minutes`; None is a default by the number of examples.
+    `recipe` is what to train with (None: chosen by the data). The best model by held-out examples is
+    kept, and training ends when no better one comes: by the likelihood of `stop_by` (default: all that
+    are held out), or, where the generator gives none, by `scorer`; without one the last model is kept.
+    `progress` says whether it is shown; None: in a terminal or a notebook. Raises Diverged.
     """
-    recipe = override(choose(data, minutes=None, trials=Trials(data, device))[0], settings or {})
+    if recipe is None:
+        recipe = choose(data, minutes=None, trials=Trials(data, device))[0]
+    recipe = override(recipe, settings or {})
     recipe = replace(
         _with_budget(recipe, len(data.train), passes, minutes, seed), data=data.options
     )
-    held = _held(data, data.heldout if stop_by is None else stop_by)
     # The caller's global random state stays untouched.
     with torch.random.fork_rng(), shown(progress) as observer:
         trainer, kept = Trainer(recipe, data, device), InMemory()
-        train(trainer, kept, observer or Silent(), lambda: False, held)
+        if trainer.average.network.gives_likelihood:
+            scorer = _held(data, data.heldout if stop_by is None else stop_by)
+        train(trainer, kept, observer or Silent(), lambda: False, scorer)
         if not trainer.healthy():
-            raise Diverged("training diverged; a lower learning rate or more rows may help")
+            raise Diverged("training diverged; a lower learning rate or more data may help")
         return kept.model(trainer)
 
 

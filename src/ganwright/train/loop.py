@@ -152,6 +152,8 @@ def train(
             )
 
         trainer.means.add(trainer.round())
+        if trainer.captured is not None and (why := trainer.captured.reason()) is not None:
+            log("uncaptured", why=why)
         observer.step(trainer, time.monotonic() - began)
 
     # A run ended by the clock becomes repeatable: the recipe now says where it stopped.

@@ -193,7 +193,11 @@ def _plays(recipe: Recipe) -> Recipe:
     """The recipe without anything that doesn't affect the speed and memory of a round."""
     o = recipe.train
     kept = TrainOptions(
-        batch=o.batch, microbatch=o.microbatch, precision=o.precision, freeze_d=o.freeze_d
+        batch=o.batch,
+        microbatch=o.microbatch,
+        precision=o.precision,
+        freeze_d=o.freeze_d,
+        capture=o.capture,
     )
     return replace(recipe, name="", data=DataOptions(), start=StartOptions(), train=kept)
 

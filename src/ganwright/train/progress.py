@@ -146,6 +146,8 @@ def notice(event: dict[str, Any]) -> str | None:
             f"private: ε = {event['epsilon']:.3g} at δ = {event['delta']:.2g} for every training row; "
             "not covered: column ranges, bins, category sets and the shares of single columns"
         )
+    if event["event"] == "uncaptured":
+        return f"rounds are played call by call, which is slower for small nets: {event['why']}"
     if event["event"] == "done" and "warning" in event:
         return f"warning: {event['warning']}"
     if event["event"] == "patience":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -65,7 +66,8 @@ def peak_of(trainer: Trainer) -> int:
     weights = [weight for network in networks for weight in network.parameters()]
     slopes = [weight.grad for weight in weights if weight.grad is not None]
     state = [item for item in tree_iter(trainer.state()) if isinstance(item, Tensor)]
-    return peak_bytes(trainer.round, trainer.device, (*state, *slopes))
+    play = partial(trainer.round, captured=False)  # a captured one takes its memory beforehand
+    return peak_bytes(play, trainer.device, (*state, *slopes))
 
 
 def peak_bytes(
@@ -93,10 +95,14 @@ def room_for(recipe: Recipe) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         o = recipe.train
-        smaller = max(1, (o.microbatch or o.batch) // 2)
+        at_once = o.microbatch or o.batch
+        advice = (
+            f"the same step in smaller microbatches may: --set train.microbatch={at_once // 2}"
+            if at_once > 1
+            else "a narrower net may, or smaller examples"
+        )
         raise OptionError(
             f"train.batch: a step of {o.batch} examples"
             + (f" in microbatches of {o.microbatch}" if o.microbatch else "")
-            + " doesn't fit the device's memory; the same step in smaller microbatches may: "
-            f"--set train.microbatch={smaller}"
+            + f" doesn't fit the device's memory; {advice}"
         ) from None

@@ -55,6 +55,10 @@ class TrainOptions:
         default="auto",
         description="of the forward passes; auto: bfloat16 where the hardware has it",
     )
+    capture: Literal["auto", "off"] = Field(
+        default="auto",
+        description="auto: on a GPU, play rounds as CUDA graphs where they can be captured",
+    )
     threads: int | None = Field(
         default=None, ge=1, le=1024, description="of the CPU; none: by OMP_NUM_THREADS, or by trial"
     )

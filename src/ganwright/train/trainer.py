@@ -24,11 +24,14 @@ from ganwright.data import Dataset
 from ganwright.game import (
     Accountant,
     AccumulatingGame,
+    Anchors,
     Augment,
     Average,
     Batch,
     Game,
     Gamma,
+    Held,
+    OptimiserOptions,
     PrivacyState,
     PrivateGame,
     Result,
@@ -36,10 +39,17 @@ from ganwright.game import (
     optimiser,
     set_beta2,
     set_rate,
+    stays_apart,
 )
+from ganwright.game.average import decay
+from ganwright.game.numbers import plain
 from ganwright.model import Model
 from ganwright.nets import freeze, stages_of
+from ganwright.nets.bfloat16 import has_bfloat16
 from ganwright.train.batches import Order, chosen
+from ganwright.train.capture import MOST_LABELS, Captured, Graphs, Recorder
+from ganwright.train.feed import Feed, feed
+from ganwright.train.moving import Counts, Means, moving, restore
 from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
@@ -50,60 +60,39 @@ HALVING = 0.5  # of both learning rates, at each rollback
 def precision_on(asked: Precision, device: str) -> Precision:
     """The precision that "auto" means on a device: bfloat16 where the hardware supports it.
 
-    `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe.
+    `benchmarks/throughput.py` shows what it gains; a run writes the outcome into its recipe. Raises
+    OptionError for bfloat16 on a card that only imitates it.
     """
+    if asked == "bfloat16" and device == "cuda" and not has_bfloat16(device):
+        raise OptionError(
+            "train.precision: this card does not compute in bfloat16; use float32, or auto, which takes it"
+        )
     if asked != "auto":
         return asked
-    native = {"cuda": torch.cuda.is_bf16_supported, "cpu": torch.cpu._is_avx512_bf16_supported}
-    return "bfloat16" if device in native and native[device]() else "float32"
-
-
-class Means:
-    """Running means of round results, kept on the device, so that nothing waits for them."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Starts anew."""
-        self.total: Tensor | None = None
-        self.counts = [0] * len(Result._fields)  # rounds that measured each
-        self.count = 0
-
-    def add(self, result: Result) -> None:
-        like = next(value for value in result if value is not None)
-        zero = torch.zeros_like(like)
-        values = torch.stack([zero if value is None else value for value in result])
-        self.total = values if self.total is None else self.total.to(values.device) + values
-        self.counts = [
-            n + (value is not None) for n, value in zip(self.counts, result, strict=True)
-        ]
-        self.count += 1
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call. This waits for the device."""
-        values = [] if self.total is None else self.total.tolist()
-        found = zip(Result._fields, values, self.counts, strict=False)
-        means = {name: value / count for name, value, count in found if count}
-        self.clear()
-        return means
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"total": self.total, "counts": self.counts, "count": self.count}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        total, counts = state["total"], state["counts"]
-        newer = len(Result._fields) - len(counts)  # fields that older versions lack come last
-        self.total = None if total is None else nn.functional.pad(total, (0, newer))
-        self.counts = [*counts, *[0] * newer]
-        self.count = state["count"]
+    return "bfloat16" if has_bfloat16(device) else "float32"
 
 
 class Trainer:
-    """One run's moving parts. `round()` plays one round; `state()` is everything a resume needs."""
+    """One run's moving parts. `round()` plays one round; `state()` is everything a resume needs.
 
-    def __init__(self, recipe: Recipe, data: Dataset, device: str) -> None:
+    On a GPU, rounds read examples and numbers there and draw latents there, and are captured as
+    `train.capture` says. `recorder` captures them elsewhere, for tests.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: Dataset, device: str, *, recorder: Recorder | None = None
+    ) -> None:
         self.recipe, self.data, self.device = recipe, data, torch.device(device)
+        self.resident = recorder is not None or self.device.type == "cuda"
+        self.held = Held(self.device)
+        self.seen = 0
+        self.began = 0  # what was seen before the round that is played
+        self.drawn = 0  # latents drawn so far from the table
+        self.seconds = 0.0
+        self.rollbacks = 0
+        self.best: float | None = None  # the best score so far; lower is better
+        self.stale = 0  # scores since then
+        self.ended = -1  # `seen` at which the last samples and score of a run were made
         seed = recipe.train.seed
         torch.manual_seed(seeds.derive(seed, "initialise"))
         net = recipe.net()
@@ -135,25 +124,51 @@ class Trainer:
             options=recipe.game,
             generator=generator,
             discriminator=discriminator,
-            generator_optimiser=optimiser(recipe.generator_optimiser, generator.parameters()),
-            discriminator_optimiser=optimiser(
-                recipe.discriminator_optimiser, discriminator.parameters()
-            ),
+            generator_optimiser=self._optimiser("generator", generator),
+            discriminator_optimiser=self._optimiser("discriminator", discriminator),
             latents=self._latents,
             precision=self._precision,
+            anchors=Anchors(device=self.device),
             augment=Augment.of(recipe.game.augment, views, data.spec, self.device),
             moved=None if views is None else views.moved,
             gamma=Gamma(recipe.game.gamma, data.spec.size, self.device),
+            number=self.held if self.resident else plain,
         )
         self.means = Means()
         self.order = Order(len(data.train), seeds.derive(seed, "data"))
-        self.seen = 0
-        self.drawn = 0  # latents drawn so far
-        self.seconds = 0.0
-        self.rollbacks = 0
-        self.best: float | None = None  # the best score so far; lower is better
-        self.stale = 0  # scores since then
-        self.ended = -1  # `seen` at which the last samples and score of a run were made
+        self.feed: Feed | None = None
+        if self.resident and self.accountant is None:
+            steps = recipe.game.discriminator_steps
+            self.feed = feed(data, self.order, batch, steps, self.device)
+        self.captured = self._captured(recorder) if self.resident else None
+
+    def _optimiser(self, player: str, network: nn.Module) -> torch.optim.Optimizer:
+        o: OptimiserOptions = getattr(self.recipe, f"{player}_optimiser")
+        if not self.resident:
+            return optimiser(o, network.parameters())
+        self.held.fill(self._rates(player, 0))
+        scalars = {name: self.held(f"{player} {name}") for name in ("rate", "rest")}
+        return optimiser(o, network.parameters(), scalars.__getitem__)
+
+    def _rates(self, player: str, seen: int) -> dict[str, float]:
+        """The numbers of a player's optimiser after `seen` examples."""
+        o: OptimiserOptions = getattr(self.recipe, f"{player}_optimiser")
+        rate = o.rate_at(seen) * HALVING**self.rollbacks
+        return {f"{player} rate": rate, f"{player} rest": 1 - o.beta2_at(seen)}
+
+    def _captured(self, recorder: Recorder | None) -> Captured | None:
+        """What captures rounds; None where nobody wants it."""
+        if self.recipe.train.capture == "off":
+            return None
+        players = (self.recipe.generator_optimiser, self.recipe.discriminator_optimiser)
+        reasons = [stays_apart(o) for o in players]
+        if self.accountant is not None:
+            reasons.append("under differential privacy each batch has another size")
+        together = 2 * (self.recipe.train.microbatch or self.recipe.train.batch)  # real and fake
+        if self.data.spec.classes and together > MOST_LABELS:
+            reasons.append(f"torch can't capture the gradient of more than {MOST_LABELS:,} labels")
+        why = next(filter(None, reasons), "")
+        return Captured(recorder or Graphs(), partial(moving, self), Counts(self), why)
 
     def _freeze(self, discriminator: nn.Module) -> None:
         """Freezes D's first stages. Raises OptionError where that makes no sense."""
@@ -199,6 +214,8 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def _latents(self, count: int) -> Tensor:
+        if self.resident:
+            return self.recipe.latent.draw_on(self.device, count)
         seed = seeds.derive(self.recipe.train.seed, "latent", self.rollbacks)
         latents = self.recipe.latent.draw(seed, self.drawn, count)
         self.drawn += count
@@ -208,6 +225,10 @@ class Trainer:
         count = self.recipe.train.batch
         if self.accountant is not None:
             return self._private_reals(self.accountant.rate)
+        if self.feed is not None:
+            step = (self.seen - self.began) // count
+            self.seen += count
+            return self._batch(*self.feed.batch(step))
         indices = self.data.train[self.order.take(self.seen, count)]
         self.seen += count
         return self.batch(indices)
@@ -227,28 +248,66 @@ class Trainer:
         stored, labels = self.data.batch(indices)
         stored = stored.to(self.device, non_blocking=True)
         on_device = None if labels is None else labels.to(self.device, non_blocking=True)
-        told = self.game.generator.condition(stored, on_device)  # type: ignore[operator]
-        generator, encoded = self.game.generator, self.data.codec.encode(stored)
+        return self._batch(stored, on_device)
+
+    def _batch(self, stored: Tensor, labels: Tensor | None) -> Batch:
+        generator: Any = self.game.generator
+        told = generator.condition(stored, labels)
         with self._precision():
-            shown = generator.shown(encoded, told)  # type: ignore[operator]
+            shown = generator.shown(self.data.codec.encode(stored), told)
         return Batch(shown, told)
 
-    def round(self) -> Result:
-        """Plays one round; all its randomness is a function of (seed, rollbacks, seen)."""
-        o, before = self.recipe.train, self.seen
-        key = o.seed if self.accountant is None else self.privacy.key
-        _reseed(seeds.derive(key, "round", self.rollbacks, before), self.device)
-        scale = HALVING**self.rollbacks
-        for options, its in (
-            (self.recipe.generator_optimiser, self.game.generator_optimiser),
-            (self.recipe.discriminator_optimiser, self.game.discriminator_optimiser),
+    def round(self, *, captured: bool = True) -> Result:
+        """Plays one round; all its randomness is a function of (seed, rollbacks, seen).
+
+        Where rounds are captured, its result holds until the next one is played. `captured` is whether
+        this one may be.
+        """
+        self._prepare()
+        if self.captured is None or not captured:
+            return self._play()
+        kind = self.game.kind(self.seen, self.recipe.train.batch)
+        return self.captured.round(kind, self._play, self._seed)
+
+    def _prepare(self) -> None:
+        """Sets all that the next round finds: seeds, numbers and, on a GPU, its examples."""
+        seen = self.began = self.seen
+        self._seed()
+        for player, its in (
+            ("generator", self.game.generator_optimiser),
+            ("discriminator", self.game.discriminator_optimiser),
         ):
-            set_rate(its, options.rate_at(before) * scale)
-            set_beta2(its, options.beta2_at(before))
+            rates = self._rates(player, seen)
+            if self.resident:
+                self.held.fill(rates)
+            else:
+                set_rate(its, rates[f"{player} rate"])
+                set_beta2(its, getattr(self.recipe, f"{player}_optimiser").beta2_at(seen))
         if self.game.augment is not None:
-            self.game.augment.at(before)
-        result = self.game.round(self._reals, before)
-        self.average.update(self.game.generator, self.seen - before, o.half_life_at(self.seen))
+            self.game.augment.at(seen)
+        if self.resident:
+            self.held.fill(self.game.numbers(seen) | {"average": self._share(seen, self._after())})
+        if self.feed is not None:
+            self.feed.ready(seen)
+
+    def _seed(self) -> None:
+        key = self.recipe.train.seed if self.accountant is None else self.privacy.key
+        _reseed(seeds.derive(key, "round", self.rollbacks, self.seen), self.device)
+
+    def _after(self) -> int:
+        """What will have been seen after the round."""
+        batch = self.recipe.train.batch
+        rests = self.accountant is None and self.game.rests(self.seen, batch)
+        return self.seen + batch * (1 if rests else self.recipe.game.discriminator_steps)
+
+    def _share(self, before: int, after: int) -> float:
+        """How far the average goes towards the generator in a round."""
+        return 1 - decay(after - before, self.recipe.train.half_life_at(after))
+
+    def _play(self) -> Result:
+        result = self.game.round(self._reals, self.began)
+        share = self.game.number("average", self._share(self.began, self.seen))
+        self.average.follow(self.game.generator, share)
         return result
 
     def healthy(self) -> bool:
@@ -291,9 +350,12 @@ class Trainer:
     def restore(self, state: dict[str, Any]) -> None:
         """Goes back to what `state` returned."""
         for name, part in self.parts().items():
-            part.load_state_dict(state[name])
             if isinstance(part, torch.optim.Optimizer):
-                _like_weights(part)
+                restore(part, state[name])
+            else:
+                part.load_state_dict(state[name])
+        if self.captured is not None:
+            self.captured.forget()
         progress = dict(state["progress"])
         if "repairs" in progress:  # its name before 0.4
             progress["rollbacks"] = progress.pop("repairs")
@@ -343,15 +405,3 @@ def _reseed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
     elif device.type == "mps":
         torch.mps.manual_seed(seed)
-
-
-def _like_weights(optimiser: torch.optim.Optimizer) -> None:
-    """Lays the optimiser's state out in memory as the weights are.
-
-    Files don't store channels-last; with another layout the update takes another path and rounds
-    differently.
-    """
-    for weight, its in optimiser.state.items():
-        for name, value in its.items():
-            if isinstance(value, Tensor) and value.shape == weight.shape:
-                its[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)

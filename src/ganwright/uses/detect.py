@@ -20,6 +20,7 @@ from ganwright.base.modality import modality
 from ganwright.base.options import build
 from ganwright.base.runs import RunFolder
 from ganwright.data import DataOptions, Dataset, open_data
+from ganwright.evaluate.conformal import p_values
 from ganwright.model import Model
 
 if TYPE_CHECKING:
@@ -164,13 +165,6 @@ def own_data(path: str | os.PathLike[str], model: Model) -> Dataset | None:
     except DataError:
         return None
     return data if data.fingerprint == model.data.get("fingerprint") else None
-
-
-def p_values(normal: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The share of normal examples, by sorted scores, that are at least as odd: (1 + #) / (1 + m), (n,)."""
-    above = len(normal) - np.searchsorted(normal, scores, side="left")
-    found: np.ndarray = (1 + above) / (1 + len(normal))
-    return found
 
 
 def ranks(values: np.ndarray) -> np.ndarray:

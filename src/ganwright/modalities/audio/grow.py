@@ -44,7 +44,7 @@ def growth(model: Model, data: Any, out: Path | None) -> Growth:
         raise DataError(f"'{data}' holds no sounds, and the model makes {model.codec.makes}")
     opened = dataset_of(source, options)
     fits("the model makes", model.codec, opened)
-    if opened.options != options and len(opened) > source.count:
+    if len(opened) > source.count:
         raise UsageError("augment: recordings that are cut into slices can't be grown")
     if source.kind == "folder" and Path(source.path) in (out.resolve(), *out.resolve().parents):
         raise UsageError(f"--out: '{out}' lies within the data; name a folder beside it")
@@ -56,10 +56,15 @@ class Growth:
 
     def __init__(self, model: Model, source: AudioSource, data: Dataset) -> None:
         self.model, self.source, self.data = model, source, data
-        self.n = len(data)
+        tested = source.official is not None and len(data.heldout) > 0
+        self.originals = data.train if tested else np.arange(len(data))
+        self.n = len(self.originals)
         self.new: dict[str, np.ndarray] = {}
         self.dropped: dict[str, dict[str, int]] = {}
         self.notes: list[str] = []
+        if tested:
+            held = f"what is held out by itself or by name ({len(data.heldout):,})"
+            self.notes.append(f"{held} is left out: it is there to test by")
 
     def counts(self, balance: str | None) -> list[tuple[str, int]]:
         """The classes by name, or one without a name. Raises OptionError."""
@@ -72,7 +77,7 @@ class Growth:
         if not classes:
             return [("", self.n)]
         assert self.data.labels is not None  # there are classes
-        found = np.bincount(self.data.labels, minlength=len(classes))
+        found = np.bincount(self.data.labels[self.originals], minlength=len(classes))
         return list(zip(classes, found.tolist(), strict=True))
 
     def make(self, wanted: Sequence[tuple[str, int]], seed: int) -> Mapping[str, int]:
@@ -136,7 +141,7 @@ class Growth:
         places = {name: i for i, name in enumerate(self.source.names)}
         classes, labels = self.data.spec.classes, self.data.labels
         with self.source.opened() as opened:
-            for i in range(len(self.data)):
+            for i in self.originals.tolist():
                 name = self.data.name_of(i)
                 with opened(places[name]) as file:
                     yield "" if labels is None else classes[labels[i]], name, file.read()

@@ -8,15 +8,16 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from ganwright.base.ahead import ahead
 from ganwright.data import cache
 from ganwright.modalities.images.pixels import (
     content_hash,
@@ -78,16 +79,26 @@ class Rows:
 
 def survey(source: ImageSource) -> Survey:
     """Reads the headers of all examples, or what an earlier call found."""
+    if source.identity is None:
+        return _surveyed(source)
     path = cache.folder_of(source.kind, source.identity) / "survey.npz"
     with suppress(*cache.DAMAGED):
         found = Survey(**cache.load_npz(path))
         if len(found.heights) == source.count:
             return found
+    found = _surveyed(source)
+    with cache.room_for(path.parent), cache.making(path.parent) as aside:
+        np.savez(aside / path.name, **vars(found))
+        (aside / path.name).replace(path)
+    return found
+
+
+def _surveyed(source: ImageSource) -> Survey:
     with decoding(), source.opened() as reader:
         heads = list(_in_order(lambda i: _attempt(reader.head, i), range(source.count)))
     reasons = {i: h for i, h in enumerate(heads) if isinstance(h, str)}
     good = [None if isinstance(h, str) else h for h in heads]
-    found = Survey(
+    return Survey(
         np.array([h.height if h else 0 for h in good], np.int64),
         np.array([h.width if h else 0 for h in good], np.int64),
         np.array([h.channels if h else 0 for h in good], np.int64),
@@ -96,14 +107,15 @@ def survey(source: ImageSource) -> Survey:
         np.array(list(reasons), np.int64),
         np.array(list(reasons.values()), np.str_),
     )
-    with cache.room_for(path.parent), cache.making(path.parent) as aside:
-        np.savez(aside / path.name, **vars(found))
-        (aside / path.name).replace(path)
-    return found
 
 
 def rows(source: ImageSource, found: Survey, plan: Plan) -> Rows:
-    """The decoded examples, or what an earlier call decoded."""
+    """The decoded examples, or what an earlier call decoded; of images in memory nothing is kept."""
+    if source.identity is None:
+        with tempfile.TemporaryDirectory(prefix="ganwright-") as aside:
+            _decode(source, found, plan, Path(aside))
+            made = _open(Path(aside), plan)
+            return replace(made, pixels=np.array(made.pixels))
     folder = cache.folder_of(source.kind, source.identity) / cache.key_of(vars(plan))
     with suppress(*cache.DAMAGED):
         return _open(folder, plan)
@@ -166,13 +178,8 @@ def _example(reader: Reader, plan: Plan) -> Callable[[int], tuple[np.ndarray, in
 
 def _in_order(function: Callable[[int], T], items: Iterable[int]) -> Iterator[T]:
     """Results in the order of `items`, from a few threads, a bounded number ahead."""
-    numbers, workers = [int(i) for i in items], _threads()
-    if workers == 1:
-        yield from map(function, numbers)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(numbers), 256):
-            yield from list(pool.map(function, numbers[start : start + 256]))
+    workers = _threads()
+    return ahead(function, map(int, items), workers if workers > 1 else 0)
 
 
 def _threads() -> int:

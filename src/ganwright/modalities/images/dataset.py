@@ -22,6 +22,7 @@ from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource
 from ganwright.modalities.images.spec import AXES, ImageSpec
 
 _KEPT_SIDE, _LONGER_SIDE, _LEAST_SIDE = 128, 64, 4
+LEAST_IDENTITIES = 10
 _MANY = 10  # images from which on classes of one each are not taken as classes
 _USUAL_SHARE = 0.95  # share of images with one size, for all to take it
 
@@ -36,11 +37,19 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
     skipped = _unreadable(source, bad[order], reasons[order])
     _refuse(source, options, skipped)
     _enough(source, len(rows.kept), skipped)
-    labels, classes, labelled = _labels(source, rows.kept, options)
+    chosen = options.of(ImageOptions)
     official = None if source.official is None else source.official[rows.kept]
     if official is not None and official.all() == official.any():  # one part could not be read
         official = None
-    parts = split(rows.hashes, options.holdout, official)
+    identities: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    if chosen.identity:
+        identities, by, labelled = _identities(source, rows.kept)
+        parts = split(by, options.holdout, None)
+    else:
+        labels, classes, labelled = _labels(source, rows.kept, options)
+        parts = split(rows.hashes, options.holdout, official)
     labels, classes, parts, shortage = trained_classes(
         labels, classes, parts, rows.hashes, thing="picture"
     )
@@ -48,9 +57,7 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
     codec = _codec(plan, low, high)
     rules += [_reduced(survey), ranged]
     doubts = class_doubts(class_counts(labels, classes, np.append(parts.train, parts.heldout)))
-    resolved = replace(
-        options.of(ImageOptions), size=(plan.height, plan.width), channels=codec.channels
-    )
+    resolved = replace(chosen, size=(plan.height, plan.width), channels=codec.channels)
     return Dataset(
         name=source.name,
         kind=source.kind,
@@ -75,6 +82,7 @@ def dataset(source: ImageSource, options: DataOptions) -> Dataset:
             n for n in (*rules, *source.notes, labelled, parts.note, shortage, *doubts) if n
         ),
         name_of=lambda index: source.name_of(int(rows.kept[index])),
+        identities=identities,
     )
 
 
@@ -186,6 +194,23 @@ def _labels(
     gone = [source.classes[i] for i in np.setdiff1d(source.labels, used)]
     lost = f"classes without a picture that can be read are left out: {', '.join(gone[:5])}"
     return labels.astype(np.int64), tuple(source.classes[i] for i in used), lost if gone else ""
+
+
+def _identities(source: ImageSource, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, str]:
+    """Of each image its identity's number, (n,), and a hash of that to split by, (n,). Raises DataError."""
+    if source.labels is None:
+        raise DataError(
+            f"data.identity: '{source.path}' has no identities: a folder for each, or a column of labels"
+        )
+    used, numbers = np.unique(source.labels[kept], return_inverse=True)
+    if len(used) < LEAST_IDENTITIES:
+        raise DataError(
+            f"data.identity: '{source.path}' has {len(used)} identities; at least {LEAST_IDENTITIES} are "
+            "needed, to tell those trained on from unseen ones"
+        )
+    marks = [hashlib.blake2b(source.classes[i].encode(), digest_size=8).digest() for i in used]
+    note = f"{len(used):,} identities: none is on both sides of the split, and the model learns no classes"
+    return numbers.astype(np.int64), np.frombuffer(b"".join(marks), np.uint64)[numbers], note
 
 
 def _codec(plan: cache.Plan, low: float, high: float) -> ImageCodec:

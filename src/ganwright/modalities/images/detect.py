@@ -7,35 +7,42 @@ Two distances, each divided by what is usual among training images, and averaged
 - to the mean of the training images, or of the nearest class where they have classes, in features
   learned from them (`features`), in units of their spread (Lee et al. 2018).
 
-The heat map is how much an image differs, pixel by pixel, from those nearest training images. What the
-generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd images worse than either distance, and
-where they are odd worse than the neighbours: docs/benchmarks.md.
+Of colour images without classes the score is the surprise of a network that learned to tell turns, alone
+(`features.turns`): the discriminator's features made it worse.
+
+Where an image is odd: `places`. What the generator makes of it (f-AnoGAN, Schlegl et al. 2019) told odd
+images worse than either distance, and where they are odd worse than the neighbours: docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ganwright.base.errors import DataError, UsageError
 from ganwright.base.options import build
-from ganwright.base.runs import replacing
 from ganwright.data import DataOptions, Dataset
 from ganwright.data.open import find_source
+from ganwright.evaluate.conformal import p_values
+from ganwright.evaluate.extractor import Extractor
 from ganwright.evaluate.features import choose_extractor
-from ganwright.modalities.images import cache
+from ganwright.modalities.images import cache, maps
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.content import channels_of
+from ganwright.modalities.images.features import usual
+from ganwright.modalities.images.features.turns import Turns
 from ganwright.modalities.images.options import ImageOptions
-from ganwright.modalities.images.pixels import fit_back, has_alpha
+from ganwright.modalities.images.pixels import has_alpha
+from ganwright.modalities.images.places import Places
+from ganwright.modalities.images.read.memory import are_images, memory_source
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
 
@@ -44,7 +51,7 @@ MOST = 5000  # training images, and held-out ones, that are looked at
 USUAL_IMAGES = 500  # training images that say what is usual
 LEAST_NORMAL = 20  # of fewer no p-value would be below 1 in 20
 SHRUNK = 0.01  # of the mean variance, added to each: hardly any spread is none at all
-BLUR = 3  # pixels a side that a heat map is averaged over
+MAPPED = 100  # normal images that say what heat is usual
 BLOCK = 256
 THINGS, PLACE, REASON = "images", "file", "heatmap"
 COLUMNS = (REASON,)
@@ -59,13 +66,7 @@ class Images:
     sizes: np.ndarray
     fit: str
     notes: tuple[str, ...]
-
-    @property
-    def index(self) -> Any:
-        """The names, as the index of a frame."""
-        import pandas as pd
-
-        return pd.Index(self.places, name=PLACE)
+    index: Any  # of a frame: the names of files, or the numbers of images in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,18 @@ class View:
 
     see: Callable[[np.ndarray], Tensor]
     points: Tensor
+    count: int  # nearest points that count
     usual: float
+    alone: ClassVar[bool] = False
+
+    def nearest(self, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean distance (n,) to the nearest points, 1 is usual; and which those are (n, count)."""
+        found = torch.cdist(self.see(pixels), self.points).topk(self.count, largest=False)
+        return found.values.mean(1).double().numpy() / self.usual, found.indices.numpy()
+
+    def oddness(self, pixels: np.ndarray) -> np.ndarray:
+        """Those distances."""
+        return self.nearest(pixels)[0]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,32 +104,35 @@ class Detector:
     codec: ImageCodec
     known: np.ndarray
     by_discriminator: View
-    by_features: View
+    by_features: View | Turns
     normal: np.ndarray
     calibrated_by: str
+    shown: np.ndarray  # some normal images, which say what heat is usual
+
+    def calibrated(self, normal: np.ndarray, whose: str) -> Detector:
+        """The same, that compares with normal images (n, H, W, C); `whose` they are, in words."""
+        scores, shown = np.sort(self.look(normal).score), normal[:: -(-len(normal) // MAPPED)]
+        return replace(self, normal=scores, calibrated_by=whose, shown=shown)
 
     def look(self, pixels: np.ndarray) -> Oddness:
         """How odd images (n, H, W, C) are."""
         scores, nearest = [], []
         for start in range(0, len(pixels), BLOCK):
             block = pixels[start : start + BLOCK]
-            near, which = _nearest(self.by_discriminator, block, NEAREST)
-            far, _ = _nearest(self.by_features, block, 1)
-            scores.append((near / self.by_discriminator.usual + far / self.by_features.usual) / 2)
+            near, which = self.by_discriminator.nearest(block)
+            odd = self.by_features.oddness(block)
+            scores.append(odd if self.by_features.alone else (near + odd) / 2)
             nearest.append(which)
         return Oddness(score=np.concatenate(scores), nearest=np.concatenate(nearest))
 
     def heat(self, pixels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-        """Maps (n, H, W) uint8: 255 is as far from the nearest training images as white is from black."""
-        x = self.codec.encode(torch.tensor(pixels))
-        maps = torch.zeros(len(x), 1, *x.shape[2:])
-        for which in nearest.T:
-            there = self.codec.encode(torch.tensor(self.known[which]))
-            maps += (x - there).abs().mean(1, keepdim=True) / 2 / nearest.shape[1]
-        edges = [BLUR // 2] * 4
-        maps = functional.avg_pool2d(functional.pad(maps, edges, mode="replicate"), BLUR, stride=1)
-        found: np.ndarray = (255 * maps[:, 0]).round().clamp(0, 255).byte().numpy()
-        return found
+        """Where images are odd, (n, H, W) uint8: above 127 lies one pixel in a thousand of normal ones."""
+        return self.places.heat(pixels, nearest)
+
+    @cached_property
+    def places(self) -> Places:
+        """What heat maps are made by."""
+        return Places.of(self.codec, self.known, self.shown, self.look(self.shown).nearest)
 
 
 # --- the part -----------------------------------------------------------------------------------
@@ -136,7 +151,8 @@ def read(model: Model, given: Any) -> Images:
     """Images brought to the model's size by the rule of its data. Raises DataError."""
     codec = _codec(model)
     options = build(DataOptions, {"form": codec.kind}, owner="data")
-    source = find_source(given, options)
+    in_memory = are_images(given)
+    source = memory_source(given) if in_memory else find_source(given, options)
     assert isinstance(source, ImageSource)
     survey = cache.survey(source)
     _check_type(source, codec, set(survey.dtypes[survey.usable]))
@@ -154,12 +170,16 @@ def read(model: Model, given: Any) -> Images:
     if len(bad):
         what = f"{len(bad):,} of {source.count:,} images can't be read and are left out"
         notes = [f"{what}; the first: {first}"]
+    import pandas as pd
+
+    places = [source.name_of(int(i)) for i in rows.kept]
     return Images(
         pixels=rows.pixels,
-        places=[source.name_of(int(i)) for i in rows.kept],
+        places=places,
         sizes=np.stack([survey.heights, survey.widths], 1)[rows.kept],
         fit=fit,
         notes=tuple(notes),
+        index=pd.Index(rows.kept) if in_memory else pd.Index(places, name=PLACE),
     )
 
 
@@ -175,18 +195,25 @@ def detector(model: Model, data: Dataset | None, normal: Images | None) -> Detec
         raise DataError(
             f"detect: p-values need {LEAST_NORMAL} normal images, and {count} {whose} (--normal)"
         )
+    found = built(model, data)
+    if normal is None:
+        return found.calibrated(data.examples(held), "held-out images")
+    return found.calibrated(normal.pixels, "normal images")
+
+
+def built(model: Model, data: Dataset) -> Detector:
+    """By the training images, and compared with no normal ones yet."""
     chosen = _some(data.train)
     known, labels = data.examples(chosen), None if data.labels is None else data.labels[chosen]
-    found = Detector(
+    return Detector(
         codec=_codec(model),
         known=known,
         by_discriminator=_by_discriminator(model, known),
-        by_features=_by_features(data, known, labels),
+        by_features=Turns.of(data, known) if _turns(data) else _by_features(data, known, labels),
         normal=np.empty(0),
-        calibrated_by="held-out images" if normal is None else "normal images",
+        calibrated_by="",
+        shown=known[:0],
     )
-    scores = found.look(data.examples(held) if normal is None else normal.pixels).score
-    return Detector(**{**vars(found), "normal": np.sort(scores)})
 
 
 def look(detector: Detector, images: Images) -> Oddness:
@@ -200,14 +227,19 @@ def reasons(
     """The path of each image's heat map, a PNG of the image's own size; nothing where none is asked for."""
     if heatmaps is None:
         return [""] * len(images.places)
-    names = [f"{i:06d}.png" for i in range(len(images.places))]
-    with replacing(heatmaps) as aside:
-        aside.mkdir(parents=True)
-        for i, name in enumerate(names):
-            (heat,) = detector.heat(images.pixels[i : i + 1], found.nearest[i : i + 1])
-            height, width = images.sizes[i].tolist()
-            Image.fromarray(fit_back(heat, (height, width), images.fit)).save(aside / name)
-    return [str(heatmaps / name) for name in names]
+    return maps.write(
+        heatmaps,
+        detector.codec,
+        images.pixels,
+        images.places,
+        images.sizes,
+        images.fit,
+        found.score,
+        p_values(detector.normal, found.score),
+        lambda which: detector.heat(images.pixels[which], found.nearest[which]),
+        len(detector.normal),
+        detector.calibrated_by,
+    )
 
 
 def _some(indices: np.ndarray) -> np.ndarray:
@@ -240,24 +272,45 @@ def _check_channels(source: ImageSource, codec: ImageCodec, least: np.ndarray) -
 # --- the two distances --------------------------------------------------------------------------
 
 
-def _by_discriminator(model: Model, known: np.ndarray) -> View:
-    """What the head of D sees, as directions."""
-    network: Any = model.discriminator
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """What the head of D sees of images, of length 1."""
+
+    network: Any
+    codec: ImageCodec
+    device: torch.device
+    classes: bool
 
     @torch.inference_mode()
-    def see(pixels: np.ndarray) -> Tensor:
-        x = model.codec.encode(torch.tensor(pixels)).to(model.device)
+    def __call__(self, pixels: np.ndarray) -> Tensor:
+        network = self.network
+        x = self.codec.encode(torch.tensor(pixels)).to(self.device)
         x = x.repeat_interleave(network.group, 0)  # a group of its own for each
         labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
-        seen = inputs(network.head, lambda: network(x, labels if model.spec.classes else None))
+        seen = inputs(network.head, lambda: network(x, labels if self.classes else None))
         own = seen.unflatten(0, (len(pixels), -1))[:, 0]
         return functional.normalize(own.float(), dim=1).cpu()
 
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """Features of images in units of their spread."""
+
+    extractor: Extractor
+    scales: Tensor  # (width, d)
+
+    def __call__(self, pixels: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.extractor.features(pixels)).double() @ self.scales
+
+
+def _by_discriminator(model: Model, known: np.ndarray) -> View:
+    see = Directions(model.discriminator, _codec(model), model.device, bool(model.spec.classes))
     points = torch.cat([see(known[i : i + BLOCK]) for i in range(0, len(known), BLOCK)])
     some = torch.linspace(0, len(known) - 1, min(USUAL_IMAGES, len(known))).long()
     # The nearest image of a training image is itself.
     near = torch.cdist(points[some], points).topk(min(NEAREST + 1, len(points)), largest=False)
-    return View(see=see, points=points, usual=_positive(near.values[:, 1:]))
+    count = min(NEAREST, len(points))
+    return View(see=see, points=points, count=count, usual=_positive(near.values[:, 1:]))
 
 
 def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
@@ -271,6 +324,15 @@ def inputs(layer: nn.Module, run: Callable[[], object]) -> Tensor:
     return caught[0]
 
 
+def _turns(data: Dataset) -> bool:
+    """Whether telling turns gives the score: of colour images without classes, if there are enough.
+
+    Of one class of CIFAR-10 it was far ahead, on digits behind (docs/benchmarks.md); that colour decides
+    between them is a guess.
+    """
+    return usual(data) == "learned" and not data.spec.classes and data.codec.channels >= 3
+
+
 def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) -> View:
     """Features in which images of a class are spread alike in all directions; points are class means."""
     extractor = choose_extractor(None, data)
@@ -282,18 +344,9 @@ def _by_features(data: Dataset, known: np.ndarray, labels: np.ndarray | None) ->
     values = values.clamp_min(0)
     scales = axes / (values + SHRUNK * values.mean() + 1e-12).sqrt()
 
-    def see(pixels: np.ndarray) -> Tensor:
-        return torch.from_numpy(extractor.features(pixels)).double() @ scales
-
     usual_distance = ((features - means[of]) @ scales).norm(dim=1)
-    return View(see=see, points=means @ scales, usual=_positive(usual_distance))
-
-
-def _nearest(view: View, pixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean distance (n,) to the nearest points, and which those are (n, count)."""
-    count = min(count, len(view.points))
-    found = torch.cdist(view.see(pixels), view.points).topk(count, largest=False)
-    return found.values.mean(1).double().numpy(), found.indices.numpy()
+    see = Scaled(extractor, scales)
+    return View(see=see, points=means @ scales, count=1, usual=_positive(usual_distance))
 
 
 def _positive(distances: Tensor) -> float:

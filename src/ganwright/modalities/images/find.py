@@ -29,7 +29,11 @@ def find(given: object, options: DataOptions) -> ImageSource | None:
 
         return _unlabelled(BUILTIN[given](), label)
     if not isinstance(given, Path):
-        return None
+        from ganwright.modalities.images.read import memory
+
+        if memory.are_labelled(given):
+            return memory.kept_source(*given)
+        return memory.kept_source(given) if memory.are_images(given) else None
     found = _find(given, label, listed=options.form in (AUTO, "image"))
     if found is None:
         return None

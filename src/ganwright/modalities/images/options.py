@@ -52,6 +52,12 @@ class ImageOptions:
         description="The column of labels in a CSV that lists images, or in a metadata.csv "
         "beside them. None: one named label, class or category.",
     )
+    identity: bool = Field(
+        default=False,
+        description="The labels (or folders) are identities, of persons say: all images of one are "
+        "trained on or held out together, the model learns no classes, and cards say how near its "
+        "samples come to identities it was trained on.",
+    )
 
 
 Options = ImageOptions

@@ -69,7 +69,7 @@ class AudioLook(Look):
 
     sections = (("memory", "Memory"), ("classes", "Classes"))
     simplest = "a multivariate Gaussian fitted to the training spectrograms"
-    others: Mapping[str, str] = {"noisy": "training sounds with noise 20 dB below"}
+    others: Mapping[str, str] = {"noisy": "noisy copies"}
     failures: Mapping[str, str] = {
         "close": "the nearest neighbours of the samples could not be found",
         "classes": "samples by class could not be made",

@@ -21,8 +21,14 @@ from torch import Tensor
 # 0 … 0.2 the value nearest to band-limited resampling (benchmarks/augment.py).
 SHARPEN = 0.1
 
+FINE = 40  # binary digits of a sum below the largest number that is added
 NEAREST, BILINEAR = 1, 0  # torch's numbers for its kernels
 ZEROS, REFLECTION = 0, 2
+
+
+def at_hand(x: Tensor) -> bool:
+    """Whether Python can look at `x` without waiting for a device."""
+    return x.device.type == "cpu"
 
 
 class Resample(torch.autograd.Function):
@@ -79,7 +85,7 @@ class Sampling:
         """
         parts = []
         for rows, kernel in ((whole & moved, NEAREST), (~whole, BILINEAR)):
-            if rows.device.type == "cpu":  # on other devices, checking would wait for the device
+            if at_hand(rows):
                 rows = rows.nonzero().squeeze(1)
             its = theta[rows] if rows.dtype == torch.int64 else theta
             if len(its):
@@ -112,8 +118,54 @@ class Sampling:
             x = sharpened(x)
         if not transposed:
             return torch.ops.aten.grid_sampler_2d(x, *rest)
-        x, _ = torch.ops.aten.grid_sampler_2d_backward(x, x, *rest, [True, False])
+        if at_hand(x) or x.device.type == "mps":  # where the other way was never tried
+            x, _ = torch.ops.aten.grid_sampler_2d_backward(x, x, *rest, [True, False])
+        else:
+            x = scattered(x, *rest[:3])
         return sharpened(x) if part.kernel == BILINEAR else x
+
+
+def scattered(y: Tensor, grid: Tensor, kernel: int, padding: int) -> Tensor:
+    """The transpose of torch's `grid_sampler_2d`, in the same bits each time: y (b, c, h, w) to the same.
+
+    On a GPU torch's own adds numbers in whatever order threads come. Here they are added as multiples of
+    2⁻⁴⁰ of the picture's largest, whole numbers, whose sum is the same in any order.
+    """
+    height, width = y.shape[2:]
+    largest = y.abs().amax((1, 2, 3), keepdim=True)
+    exponent = FINE - torch.frexp(largest).exponent.clamp(min=-60)
+    sums = torch.zeros_like(y, dtype=torch.int64).flatten(2)
+    for place, weight in taps(grid, kernel, padding, height, width):
+        share = torch.ldexp(y * weight[:, None], exponent).round().to(torch.int64)
+        sums.scatter_add_(2, place[:, None].expand_as(y).flatten(2), share.flatten(2))
+    found = torch.ldexp(sums.view(y.shape).to(y.dtype), -exponent)
+    return found + (largest - largest)  # NaN where that is not finite
+
+
+def taps(
+    grid: Tensor, kernel: int, padding: int, height: int, width: int
+) -> list[tuple[Tensor, Tensor]]:
+    """What `grid_sampler_2d` reads at each place of a grid (b, h, w, 2): pixels and weights, (b, h, w)."""
+    along: list[list[tuple[Tensor, Tensor]]] = []  # by axis: x first, as in grids
+    for axis, side in enumerate((width, height)):
+        at = ((grid[..., axis] + 1) * side - 1) / 2
+        if padding == REFLECTION:
+            way = (at + 0.5).abs()
+            rest = way.fmod(side)
+            back = (way / side).floor().remainder(2) == 1
+            at = (torch.where(back, side - rest, rest) - 0.5).clamp(0, side - 1)
+        if kernel == NEAREST:
+            found = [(at.round(), torch.ones_like(at))]
+        else:
+            low = at.floor()
+            found = [(low, 1 - (at - low)), (low + 1, at - low)]
+        along.append(
+            [
+                (pixel.clamp(0, side - 1).long(), weight * ((pixel >= 0) & (pixel < side)))
+                for pixel, weight in found
+            ]
+        )
+    return [(y * width + x, by * ax) for y, by in along[1] for x, ax in along[0]]
 
 
 def places(theta: Tensor, height: int, width: int) -> Tensor:

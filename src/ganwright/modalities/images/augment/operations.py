@@ -34,6 +34,7 @@ from ganwright.modalities.images.augment.affine import (
     Drawn,
     Recolour,
     Sampling,
+    at_hand,
 )
 
 Operation = Literal[
@@ -137,7 +138,7 @@ class Views:
 
     def draw(self, x: Tensor, p: Tensor) -> Drawn:
         """A T for the batch `x`, of which only the shape, the type and the device matter."""
-        if p.device.type == "cpu" and not p:  # on other devices, checking would wait for the device
+        if at_hand(p) and not p:
             return Drawn()
         dice = Dice(len(x), p.to(x), {"device": x.device, "dtype": x.dtype})
         chosen = set(self.chosen)

@@ -6,7 +6,7 @@ from functools import partial
 
 from ganwright.data import Dataset
 from ganwright.evaluate.extractor import Extractor
-from ganwright.evaluate.features import FeatureOptions, takes_no_weights
+from ganwright.evaluate.features import FeatureOptions, Make, takes_no_weights
 from ganwright.evaluate.learned import LEAST_EXAMPLES, LEAST_PER_CLASS, LEAST_TO_LEARN
 from ganwright.modalities.images.features.pictures import LEAST_SIDE
 
@@ -48,12 +48,23 @@ def _dinov2(name: str, data: Dataset, options: FeatureOptions) -> Extractor:
     )
 
 
-EXTRACTORS = {
+def _with_identities(make: Make, data: Dataset, options: FeatureOptions) -> Extractor:
+    """What is made, and beside it what a measure of identities looks at, where the data has any."""
+    own = make(data, options)
+    if data.identities is None:
+        return own
+    from ganwright.modalities.images.features.identity import beside
+
+    return beside(own, data)
+
+
+_OWN: dict[str, Make] = {
     "learned": _learned,
     "pixels": _pixels,
     "inception": _inception,
     **{name: partial(_dinov2, name) for name in ("dinov2", "dinov2-b", "dinov2-l")},
 }
+EXTRACTORS = {name: partial(_with_identities, make) for name, make in _OWN.items()}
 
 
 def usual(data: Dataset) -> str:

@@ -1,24 +1,24 @@
-"""Growing a folder of images: new ones, class by class, beside copies of the originals."""
+"""Growing images: new ones, class by class, beside the originals, in a folder, a file or memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from ganwright.base import seeds
-from ganwright.base.errors import DataError, OptionError, UsageError, message
+from ganwright.base.errors import DataError, OptionError, message
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset
 from ganwright.data.open import dataset_of, find_source
 from ganwright.evaluate.filters import Filters, K, told
 from ganwright.modalities.images import cache
-from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.features import features_for
-from ganwright.modalities.images.grow import folder
+from ganwright.modalities.images.grow import folder, packed
 from ganwright.modalities.images.judge import fits
+from ganwright.modalities.images.read import memory
 from ganwright.modalities.images.read.source import ImageSource
 from ganwright.model import Model
 
@@ -35,25 +35,33 @@ def default_out(data: Path) -> Path:
 
 def growth(model: Model, data: Any, out: Path | None) -> Growth:
     """Images read as those that the model was trained on. Raises DataError, OptionError."""
-    if out is None:
-        raise OptionError("out: name a folder for the originals and the new images")
-    if cast(ImageCodec, model.codec).dtype == "float32":
-        raise UsageError("augment: makes PNG files, which can't hold float32")
     options = build(DataOptions, model.recipe["data"], owner="model.json: recipe.data")
-    source = find_source(data, options)
+    given = data if memory.are_labelled(data) else (data, None)
+    in_memory = memory.are_images(given[0])
+    source = memory.memory_source(*given) if in_memory else find_source(data, options)
     if not isinstance(source, ImageSource):
         raise DataError(f"'{data}' holds no images, and the model makes {model.codec.makes}")
-    folder.check(out, source)
+    if out is not None:
+        packed.check(out) if out.suffix == packed.SUFFIX else folder.check(out, source, model.codec)
+    elif not in_memory:
+        raise OptionError("out: name a folder for the originals and the new images, or an .npz")
     opened = dataset_of(source, options)
     fits("the model makes", model.codec, opened)
-    return Growth(model, source, opened)
+    return Growth(model, source, opened, given)
 
 
 class Growth:
     """Labelled or unlabelled images, and new ones that passed the filters."""
 
-    def __init__(self, model: Model, source: ImageSource, data: Dataset) -> None:
+    def __init__(
+        self,
+        model: Model,
+        source: ImageSource,
+        data: Dataset,
+        given: tuple[Any, Any] = (None, None),
+    ) -> None:
         self.model, self.source, self.data = model, source, data
+        self.given = given  # images in memory and their labels
         places = {source.name_of(i): i for i in range(source.count)}
         self.places = np.array([places[data.name_of(i)] for i in range(len(data))])
         official = None if source.official is None else source.official[self.places]
@@ -108,14 +116,25 @@ class Growth:
         return dict(wanted)
 
     def joined(self, mark: str) -> Any:
-        """Never asked for: `growth` needs a folder."""
-        raise NotImplementedError
+        """Images in memory with the new ones behind them, their labels, if any, and which are new."""
+        images, labels = self.given
+        new = [one for one in self.new.values() if len(one)]
+        made = np.repeat([False, True], [len(images), sum(map(len, new))])
+        images = memory.stacked(images, np.concatenate(new)) if new else images
+        if labels is None:
+            return images, made
+        words, labels = list(map(str, labels)), np.asarray(labels)
+        firsts = [words.index(name) for name, one in self.new.items() for _ in one]
+        return images, np.concatenate([labels, labels[firsts]]), made
 
     def write(self, out: Path, mark: str) -> None:
-        """The folder: classes, samples.csv (file, label, `mark`) and samples.txt, the notes."""
+        """The folder: classes, samples.csv (file, label, `mark`) and samples.txt; or one .npz."""
+        classes, labels = self.data.spec.classes, self.data.labels
+        if out.suffix == packed.SUFFIX:
+            packed.write(out, mark, self.data, self.originals, self.new)
+            return
         if mark in ("file", LABEL):
             raise OptionError(f"mark: samples.csv has a column '{mark}' already; choose another")
-        classes, labels = self.data.spec.classes, self.data.labels
         originals = (
             (int(self.places[i]), "" if labels is None else classes[labels[i]])
             for i in self.originals

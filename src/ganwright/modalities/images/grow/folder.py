@@ -11,7 +11,9 @@ import numpy as np
 
 from ganwright.base.errors import UsageError, WorkError
 from ganwright.base.runs import replacing
+from ganwright.data.codec import Codec
 from ganwright.data.folders import Places, check_new
+from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.read.folders import FileReader
 from ganwright.modalities.images.read.pictures import decoding
 from ganwright.modalities.images.read.source import PICTURE_FILES, ImageSource, Unreadable
@@ -20,8 +22,10 @@ from ganwright.modalities.images.writers import save_png
 TABLE, NOTE = "samples.csv", "samples.txt"
 
 
-def check(out: Path, source: ImageSource) -> None:
-    """Raises UsageError unless a new folder can be made at `out`, apart from the data."""
+def check(out: Path, source: ImageSource, codec: Codec) -> None:
+    """Raises UsageError unless a new folder of PNG can be made at `out`, apart from the data."""
+    if cast(ImageCodec, codec).dtype == "float32":
+        raise UsageError("--out: PNG files can't hold float32; name an .npz file")
     check_new(out)
     own, data = out.resolve(), Path(source.path).resolve()
     if source.kind == "folder" and (own == data or data in own.parents):

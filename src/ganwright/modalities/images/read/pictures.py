@@ -83,12 +83,18 @@ def read_pixels(file: BinaryIO) -> np.ndarray:
             array = deep_pixels(image, file, DEEP[mode])
         else:
             image.load()
-            turned = ImageOps.exif_transpose(image)
-            deep = mode in ("F", "I;16")
-            array = _deep(turned, mode) if deep else np.asarray(_converted(turned, mode))
+            array = pixels_of(image, mode)
     array = array.reshape(*array.shape[:2], -1)
     check_finite(array)
     return array
+
+
+def pixels_of(image: Image.Image, mode: str | None = None) -> np.ndarray:
+    """The same of a decoded image, as Pillow holds it: (height, width, channels), or without the last."""
+    turned = ImageOps.exif_transpose(image)
+    mode = _target_mode(turned) if mode is None else mode
+    deep = mode in ("F", "I;16")
+    return _deep(turned, mode) if deep else np.asarray(_converted(turned, mode))
 
 
 _KINDS = {

@@ -73,7 +73,8 @@ class ImageSource:
     """Images found but not decoded.
 
     `labels` (n,) are numbers into `classes`; `official` (n,) is True for the examples of a test
-    part that the data itself names. `identity` is plain JSON that changes when the data does.
+    part that the data itself names. `identity` is plain JSON that changes when the data does; None
+    for what lies in memory.
     `ignored` counts files that are not examples, by suffix.
     """
 

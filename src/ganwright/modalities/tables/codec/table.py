@@ -119,6 +119,11 @@ class TableCodec(Codec):
         return tuple(one.choices for one in self.fields)
 
     @cached_property
+    def _starts(self) -> dict[Any, Any]:
+        """The offsets of fields on the devices that they were copied to."""
+        return {}
+
+    @cached_property
     def offsets(self) -> np.ndarray:
         """Where the codes of each field begin in a one-hot; (C + 1,) int64, the last is ΣK."""
         return np.cumsum([0, *self.choices])
@@ -253,7 +258,9 @@ class TableCodec(Codec):
         import torch
 
         codes = stored.to(torch.int64)
-        offsets = torch.as_tensor(self.offsets[:-1], device=codes.device)
+        if codes.device not in self._starts:
+            self._starts[codes.device] = torch.as_tensor(self.offsets[:-1], device=codes.device)
+        offsets = self._starts[codes.device]
         hot = torch.zeros(len(codes), self.width, device=codes.device)
         return hot.scatter_(1, codes.clamp(min=0) + offsets, (codes >= 0).to(torch.float32))
 
