@@ -252,9 +252,9 @@ class Trainer:
 
     def _batch(self, stored: Tensor, labels: Tensor | None) -> Batch:
         generator: Any = self.game.generator
-        told = generator.condition(stored, labels)
+        told, encoded = generator.condition(stored, labels), self.data.codec.encode(stored)
         with self._precision():
-            shown = generator.shown(self.data.codec.encode(stored), told)
+            shown = generator.shown(encoded, told)
         return Batch(shown, told)
 
     def round(self, *, captured: bool = True) -> Result:
