@@ -28,7 +28,7 @@ LAYERS = (
     ("api", "benchmark"),
     ("estimators",),
     ("uses",),
-    ("audio", "images", "tables", "counts", "series"),
+    ("audio", "images", "tables", "counts", "series", "text"),
     ("report",),
     ("evaluate", "train"),
     ("model",),
@@ -149,7 +149,7 @@ def draw(pairs: Pairs, lines: dict[str, list[int]]) -> str:
 
 def box(room: str, left: int, top: int, lines: list[int]) -> str:
     """A room with its name and size."""
-    modality = room in ("audio", "images", "tables", "counts")
+    modality = room in ("audio", "images", "tables", "counts", "text")
     kind = "modality" if modality else "core" if LEVEL[room] >= LEVEL["report"] else "face"
     files = f"{len(lines)} file" + "s" * (len(lines) > 1)
     said = (("name", room), ("size", files), ("size", f"{sum(lines):,} lines"))

@@ -1,4 +1,4 @@
-"""Ganwright trains GANs on images, tables and counts, and reports how good their samples are.
+"""Ganwright trains GANs on images, tables, texts and counts, and reports how good their samples are.
 
 >>> import ganwright as gw
 >>> gw.open_data("digits").spec.shape

@@ -137,6 +137,7 @@ class Model:
         truncation: float = 1.0,
         truncate: Truncate = "shrink",
         where: Where | None = None,
+        by: str | None = None,
     ) -> Any:
         """`n` samples in the data's own form.
 
@@ -150,6 +151,8 @@ class Model:
             share ψ in [0, 1] that is kept of each latent's distance from the mean (1: all of it), with
         "resample" the bound of |z| beyond which coordinates are redrawn (2 is mild, 0.5 strong).
             `where` sets conditions on columns, for every row: ``"age=40..60, sex=Female"`` or a mapping.
+            `by` names another way to make them that the model holds (`generator.beside`), such as the
+            language model that was trained beside a model of texts.
             Raises OptionError for an impossible value.
 
             >>> import ganwright as gw
@@ -158,7 +161,7 @@ class Model:
             (64, 8, 8, 1)
         """
         blocks = self.stream(
-            n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where
+            n, seed=seed, label=label, truncation=truncation, truncate=truncate, where=where, by=by
         )
         return self.codec.join(block.examples for block in blocks)
 
@@ -179,6 +182,7 @@ class Model:
         truncation: float = 1.0,
         truncate: Truncate = "shrink",
         where: Where | None = None,
+        by: str | None = None,
     ) -> Iterator[Samples]:
         """The same samples block by block, in constant memory; rows of a table as Arrow tables."""
         if n < 1:
@@ -191,7 +195,9 @@ class Model:
             raise OptionError(
                 f"where: the nets '{self.net.generator.kind}' don't support conditions; the recipe table does"
             )
-        return self._stream(n, seed, fixed, (truncation, truncate), allowed)
+        if by is not None and by not in (beside := self.generator.beside):
+            raise OptionError(message("by", f"no model {by!r}", allowed=beside, got=by))
+        return self._stream(n, seed, fixed, (truncation, truncate), allowed, by)
 
     def _stream(
         self,
@@ -200,6 +206,7 @@ class Model:
         fixed: np.ndarray | None,
         truncation: tuple[float, Truncate],
         allowed: Allowed | None,
+        by: str | None,
     ) -> Iterator[Samples]:
         places_seed, block = seeds.derive(seed, "sample", "place"), self.block
 
@@ -208,7 +215,7 @@ class Model:
             labels = self.labels(seed, start, block) if fixed is None else fixed[start:][:block]
             if labels is not None and len(labels) < block:
                 labels = np.resize(labels, block)
-            made = self.make(seed, start, block, labels, truncation, allowed)[:count]
+            made = self.make(seed, start, block, labels, truncation, allowed, by=by)[:count]
             places = seeds.uniforms(places_seed, start, count, self.codec.uniforms)
             examples = self.codec.decode(made, places, allowed, start=start)
             return Samples(start, examples, None if labels is None else labels[:count])
@@ -227,6 +234,7 @@ class Model:
         truncation: tuple[float, Truncate] = (1.0, "shrink"),
         allowed: Allowed | None = None,
         condition: Tensor | None = None,
+        by: str | None = None,
     ) -> Tensor:
         """Samples `start` … `start + count` of a seed as the generator gives them, undecoded.
 
@@ -238,7 +246,7 @@ class Model:
         uniforms = seeds.uniforms(
             seeds.derive(seed, "sample", "choice"), start, count, self.generator.uniforms
         )
-        return self._made(latents, labels, uniforms, allowed, condition)
+        return self._made(latents, labels, uniforms, allowed, condition, by)
 
     def _made(
         self,
@@ -247,12 +255,14 @@ class Model:
         uniforms: np.ndarray,
         allowed: Allowed | None = None,
         condition: Tensor | None = None,
+        by: str | None = None,
     ) -> Tensor:
         device = self.device
         if condition is None:
             on_device = None if labels is None else torch.as_tensor(labels, device=device)
             condition = self.generator.start(len(latents), on_device)
-        made: Tensor = self.generator.sample(
+        sample = self.generator.sample if by is None else self.generator.beside[by]
+        made: Tensor = sample(
             latents.to(device),
             None if condition is None else condition.to(device),
             torch.from_numpy(uniforms.astype(np.float32)).to(device),
@@ -312,18 +322,19 @@ class Model:
 
     @torch.inference_mode()
     def negative_log_likelihood(
-        self, stored: Tensor, seed: int = 0, *, times: int = 1
+        self, stored: Tensor, seed: int = 0, *, times: int = 1, labels: Tensor | None = None
     ) -> tuple[float, float] | None:
         """−log p, in nats, of hidden parts of examples as stored (n, …); the same parts each time.
 
         The mean and its standard error, of examples that `stored` holds so many `times` each, one batch
-        after the other; None where the generator gives no likelihood.
+        after the other, and of `labels` (n,) where there are classes; None where the generator gives no
+        likelihood.
         """
         if not self.generator.gives_likelihood:
             return None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(seed, LIKELIHOOD))
-            condition = self.generator.condition(self.codec.given(stored), None).to(self.device)
+            condition = self.generator.condition(self.codec.given(stored), labels).to(self.device)
         latents = self.net.latent.draw(seeds.derive(seed, LIKELIHOOD, "latent"), 0, len(stored))
         found = self.generator.negative_log_likelihood(latents.to(self.device), condition)
         each = found.view(times, -1).mean(0)

@@ -80,6 +80,7 @@ def test_making_a_run(tmp_path: Path) -> None:
     assert not run.path.exists()
     run.create()
     assert run.samples.is_dir()
+    run.recipe.write_text("")
     with pytest.raises(RunError) as caught:
         run.create()
     assert str(caught.value) == (

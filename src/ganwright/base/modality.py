@@ -1,7 +1,7 @@
 """The registry of modalities: name → package, whose parts are loaded on first use.
 
-A modality is a kind of data: sounds, images, tables, counts. The core never imports one; it asks for a
-part by name, and the package that asks defines, as a protocol, what it expects of that part.
+A modality is a kind of data: sounds, images, tables, texts, counts. The core never imports one; it asks
+for a part by name, and the package that asks defines, as a protocol, what it expects of that part.
 
 | part | what it holds | who asks |
 |---|---|---|
@@ -49,6 +49,7 @@ PACKAGES = {
     "audio": "ganwright.modalities.audio",
     "image": "ganwright.modalities.images",
     "series": "ganwright.modalities.series",
+    "text": "ganwright.modalities.text",
     "counts": "ganwright.modalities.counts",
     "table": "ganwright.modalities.tables",
 }

@@ -21,6 +21,7 @@ EPILOG = """Examples:
   ganwright sample runs/digits --truncation 0.7 --out typical.png
   ganwright sample runs/adult -n 10000 --where "age=40..60, sex=Female" --out women.parquet
   ganwright sample runs/load -n 20 --given history.csv --out futures.csv
+  ganwright sample runs/captions --where "length=5..12, contains=red" --out red.txt
 """
 
 
@@ -37,7 +38,10 @@ def command(
     label: Annotated[str | None, typer.Option(help="Sample this class only.")] = None,
     where: Annotated[
         str | None,
-        typer.Option(help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing".'),
+        typer.Option(
+            help='Conditions on rows: "age=40..60, sex=Female|Male, income=missing"; on texts: '
+            '"length=5..12, contains=red".'
+        ),
     ] = None,
     given: Annotated[
         Path | None,
@@ -54,6 +58,12 @@ def command(
             "coordinates beyond PSI.",
         ),
     ] = "shrink",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a model of texts: lm, its language model, or lm@0.8, at a temperature."
+        ),
+    ] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="The format, if --out's suffix doesn't give it.")
     ] = None,
@@ -83,7 +93,7 @@ def command(
         return
     blocks = model.stream(
         n, seed=seed, label=label, truncation=truncation,
-        truncate=cast("Truncate", truncate), where=where,
+        truncate=cast("Truncate", truncate), where=where, by=by,
     )  # fmt: skip
     with writer_for(model.codec, target, chosen, n, model.spec.classes) as writer:
         for block in blocks:

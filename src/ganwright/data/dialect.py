@@ -18,6 +18,7 @@ _SAMPLE_CELLS = 100_000  # that are looked at: of a table with very many columns
 _BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 1 << 23, 1 << 28
 _SLOW_ROWS = 1 << 14
 _NAMED = 5
+_PROSE_BYTES, _ALIKE = 1 << 16, 0.95  # looked at to tell a table from prose; share of equal lines
 _BINARY = {
     b"PAR1": "a Parquet file: give it the suffix .parquet",
     b"ARROW1": "an Arrow file: give it the suffix .arrow",
@@ -121,6 +122,30 @@ def _decoded(path: Path, sample: bytes) -> tuple[str, str, str]:
         if error.start >= len(sample) - 4 and len(sample) == _SAMPLE_BYTES:
             return sample[: error.start].decode("utf-8-sig"), "utf-8", ""
     return sample.decode("cp1252", "replace"), "cp1252", NOT_UTF8
+
+
+def looks_delimited(path: Path) -> bool:
+    """Whether a text file is a table and not prose: nearly all of its first lines have as many cells.
+
+    Cells by one of `DELIMITERS`; by spaces only where lines are numbers. What can't be read is no table.
+    """
+    try:
+        with opened(path) as file:
+            sample = bytes(file.read(_PROSE_BYTES))
+    except (*DAMAGED, DataError):
+        return False
+    wide = sample.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = sample[: len(sample) // 2 * 2].decode("utf-16" if wide else "utf-8", "replace")
+    lines = [line for line in text.splitlines()[:_SAMPLE_ROWS] if line.strip()]
+    numbers = sum(all(map(_NUMBER.fullmatch, line.split())) for line in lines[1:])
+    spaced = len(lines) > 1 and numbers >= _ALIKE * len(lines[1:])
+    for delimiter in DELIMITERS + " " * spaced:
+        records = [r for r in _sample_records(text, delimiter, True, False) if any(r)]
+        width = len(records[0]) if records else 1
+        alike = sum(len(record) == width for record in records)
+        if len(records) > 1 and width > 1 and alike >= _ALIKE * len(records):
+            return True
+    return False
 
 
 NOT_UTF8 = "the text is not UTF-8: read as Windows-1252"

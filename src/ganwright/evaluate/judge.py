@@ -11,6 +11,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ from ganwright.evaluate.intervals import Estimate
 from ganwright.evaluate.measures import MEASURES, Scores, estimates, measure, measures_of
 from ganwright.evaluate.memorisation import Memorisation, repetition
 from ganwright.evaluate.modes import kl_floor
-from ganwright.evaluate.subject import Given, Subject, judge_of, rows, subject_of
+from ganwright.evaluate.plain import Maker
+from ganwright.evaluate.subject import Draw, Given, Subject, judge_of, rows, subject_of
 from ganwright.evaluate.tasks import judge_task
 from ganwright.evaluate.twosample import TwoSample
 from ganwright.evaluate.verdict import verdict, warnings
@@ -241,13 +243,26 @@ class Reference:
         simple = look(self.extractor, self.judge.baseline(self.data, self.extractor, n, self.seed))
         return self.score(replace(simple, asked=asked)).values
 
+    @property
+    def further(self) -> dict[str, Callable[[int], Iterable[Any]]]:
+        """How n samples of each further reference are made: of this kind of data, and of the model."""
+        data, extractor, seed = self.data, self.extractor, self.seed
+
+        def of_data(make: Maker, n: int) -> Iterable[Any]:
+            return make(data, extractor, n, seed)
+
+        def of_model(draw: Draw, n: int) -> Iterable[Any]:
+            return (examples for examples, _ in draw(n))
+
+        found: dict[str, Callable[[int], Iterable[Any]]]
+        found = {name: partial(of_data, make) for name, make in self.judge.OTHERS.items()}
+        return found | {name: partial(of_model, draw) for name, draw in self.subject.beside.items()}
+
     def others(self, n: int) -> dict[str, dict[str, float]]:
-        """What each further reference of this kind of data scores."""
+        """What each further reference scores."""
         return {
-            name: self.score(
-                look(self.extractor, make(self.data, self.extractor, n, self.seed))
-            ).values
-            for name, make in self.judge.OTHERS.items()
+            name: self.score(look(self.extractor, make(n))).values
+            for name, make in self.further.items()
         }
 
 
@@ -288,10 +303,8 @@ def evaluate(
     floors = reference.floors(count)
     progress("scoring the simplest model in the samples' place: the baseline")
     baselines = reference.baseline(count, fake.asked)
-    if reference.judge.OTHERS:
-        progress(
-            f"scoring further references in the samples' place: {', '.join(reference.judge.OTHERS)}"
-        )
+    if names := ", ".join(reference.further):
+        progress(f"scoring further references in the samples' place: {names}")
     others = reference.others(count)
     beside = {
         name: {other: found[name] for other, found in others.items() if name in found}

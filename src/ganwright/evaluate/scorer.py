@@ -38,7 +38,7 @@ class Scorer:
     def __init__(self, data: Dataset, features: str) -> None:
         selection, _ = data.heldout_halves
         self.extractor = choose_extractor(features, data)
-        self.stored, _ = data.batch(selection[:MOST_ROWS])
+        self.stored, self.labels = data.batch(selection[:MOST_ROWS])
         seen = look(self.extractor, rows(data, selection))
         real = seen.features
         self.real, self.n = statistics(real), min(SAMPLES, len(data.train))
@@ -68,7 +68,9 @@ class Scorer:
             "unique": unique_share(seen.hashes),
             "n": float(self.n),
         }
-        nll = None if model.generator.task else model.negative_log_likelihood(self.stored)
+        nll = None
+        if not model.generator.task:
+            nll = model.negative_log_likelihood(self.stored, labels=self.labels)
         if nll is not None:
             found["nll"], found["nll_error"] = nll
         given = {REAL_ROWS: self.cells, FAKE_ROWS: seen.cells}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -25,6 +26,7 @@ LEAST_FINAL = 50  # and samples in files, whose model may have seen anything
 FINAL, HELDOUT, ALL = "final half of the held-out part", "held-out part", "all of the data"
 Given = str | os.PathLike[str]
 Drawn = tuple[Any, np.ndarray | None]  # examples, and the classes asked for
+Draw = Callable[[int], Iterator[Drawn]]  # n → samples, block by block
 
 
 class JudgePart(Protocol):
@@ -52,12 +54,13 @@ class Subject:
     """Samples, and the data they are compared with.
 
     `warnings` are what a reader must know before trusting the numbers, `notes` the rules that were
-    applied. `selection` are held-out rows that are not in the reference.
+    applied. `selection` are held-out rows that are not in the reference, `beside` the other ways of making
+    samples that a model brings along.
     """
 
     name: str
     data: Dataset
-    draw: Callable[[int], Iterator[Drawn]]  # n → samples, block by block
+    draw: Draw
     most: int | None  # samples there are; None: without end
     reference: np.ndarray  # rows of data
     part: str  # which part of the data that is
@@ -66,6 +69,7 @@ class Subject:
     notes: tuple[str, ...] = ()
     seen: int | None = None  # by the model, of training examples
     model: Model | None = None  # that made them, where it is known
+    beside: Mapping[str, Draw] = field(default_factory=dict)
 
     @property
     def unseen(self) -> bool:
@@ -128,14 +132,16 @@ def _of_model(model: Model, name: str, against: Given, source: str | None, seed:
             "included, so the numbers measure memory, not quality",
         )
 
-    def draw(n: int) -> Iterator[Drawn]:
-        drawn = model.stream(n, seed=seeds.derive(seed, "evaluate"))
+    def draw(n: int, by: str | None = None) -> Iterator[Drawn]:
+        drawn = model.stream(n, seed=seeds.derive(seed, "evaluate"), by=by)
         return ((block.examples, block.labels) for block in drawn)
 
     return Subject(
         name=name, data=data, draw=draw, most=None, reference=reference, part=part,
         selection=_rest(data, reference), warnings=found, seen=model.seen,
-        notes=_guarantee(model.data.get("privacy")), model=model,
+        notes=_guarantee(model.data.get("privacy")),
+        beside={name: partial(draw, by=name) for name in model.generator.beside},
+        model=model,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ loss sees only that there are fewer logits. Batch statistics mix all examples: t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, NamedTuple, Protocol
 
 import torch
@@ -197,6 +197,15 @@ class Generator(nn.Module):
     def shown(self, condition: Tensor) -> Tensor:
         """What a condition gives to see, in the form of an example as the discriminator sees it."""
         raise NotImplementedError(f"{type(self).__name__} has no task")
+
+    def judged(self, examples: Tensor, condition: Tensor | None) -> Tensor:
+        """What the discriminator sees of encoded real examples: themselves, unless it judges codes."""
+        return examples
+
+    @property
+    def beside(self) -> Mapping[str, Callable[..., Tensor]]:
+        """Other ways to make examples, by name, called as `sample` is; a card compares with them."""
+        return {}
 
     def start(self, count: int, labels: Tensor | None) -> Tensor | None:
         """The condition of `count` examples generated from their labels alone."""

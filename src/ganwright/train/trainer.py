@@ -253,7 +253,10 @@ class Trainer:
         generator: Any = self.game.generator
         stored = generator.cut(stored)
         told = generator.condition(self.data.codec.given(stored), labels)
-        return Batch(self.data.codec.encode(stored), told)
+        encoded = self.data.codec.encode(stored)
+        with self._precision():
+            judged = generator.judged(encoded, told)
+        return Batch(judged, told)
 
     def round(self, *, captured: bool = True) -> Result:
         """Plays one round; all its randomness is a function of (seed, rollbacks, seen).

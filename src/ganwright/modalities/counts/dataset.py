@@ -87,6 +87,7 @@ def text_counts(path: Path) -> CountsSource:
         path=path.resolve(),
         identity=["text", texts.identity(path)],
         form="text",
+        notes=("words are counted; data.form=text learns the texts themselves",),
     )
 
 

@@ -110,17 +110,6 @@ def _at_least(line: Line, position: Fraction, strictly: bool) -> float:
     return found
 
 
-def is_nothing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, NaT, NA."""
-    if value is None:
-        return True
-    if type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(value))
-    return isinstance(value, float | np.floating) and math.isnan(value)
-
-
 def span_of(line: Line, value: Any) -> Span:
     """What a value means on the line's axis: one point, or for a date its whole day.
 

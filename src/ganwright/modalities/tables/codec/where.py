@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ganwright.base.errors import OptionError, message, nearest
-from ganwright.modalities.tables.codec.clauses import (
+from ganwright.data.clauses import (
     MISSING,
     OPERATORS,
     OWNER,
@@ -23,6 +23,7 @@ from ganwright.modalities.tables.codec.clauses import (
     clause_of,
     clauses_in,
     from_mapping,
+    is_nothing,
     parsed,
     shown,
     split_outside_quotes,
@@ -33,7 +34,7 @@ from ganwright.modalities.tables.codec.fields import CategoryField, Field, Numbe
 from ganwright.modalities.tables.codec.pieces import Pieces
 from ganwright.modalities.tables.codec.remade import Remade
 from ganwright.modalities.tables.codec.rules import Fixed
-from ganwright.modalities.tables.codec.spans import Span, Spans, is_nothing, span_of
+from ganwright.modalities.tables.codec.spans import Span, Spans, span_of
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.columns.line import Line, raw_numbers
 

@@ -1,4 +1,4 @@
-"""Conditions on rows as people write them: the clauses of a text or a mapping.
+"""Conditions on examples as people write them: the clauses of a text or a mapping.
 
     "age=40..60, sex=Female, city=Rome|Milan, income=missing, hours=40.., x!=0"
     {"age": (40, 60), "sex": "Female", "city": ["Rome", "Milan"], "income": None}
@@ -13,6 +13,7 @@ a value only satisfies ``missing``. A date means its whole day, 2020-06 the mont
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from ganwright.base.errors import OptionError, nearest
-from ganwright.modalities.tables.codec.spans import is_nothing
 
 OWNER = "where"
 MISSING = "missing"
@@ -48,6 +48,17 @@ class Clause:
     operator: str
     values: tuple[Any, ...]
     text: str
+
+
+def is_nothing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, NaT, NA."""
+    if value is None:
+        return True
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return isinstance(value, float | np.floating) and math.isnan(value)
 
 
 def split_outside_quotes(text: str, mark: str) -> Iterator[str]:
