@@ -56,7 +56,7 @@ def test_a_run_and_its_files_are_judged(run: Path, folders: Path, tmp_path: Path
     done("evaluate", run, "-n", 60, "--json", tmp_path / "card.json")
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["features"]["name"] == "spectra"  # too few to learn better ones
-    assert {"fid", "silent", "tonal", "loudness", "spectrum", "ct"} <= card["measures"].keys()
+    assert {"fid", "silent", "tonal", "loudness", "bands", "ct"} <= card["measures"].keys()
     fid = card["measures"]["fid"]
     assert fid["floor"] < fid["baseline"] and "noisy" in fid["others"]
     done("sample", run, "-n", 60, "--out", tmp_path / "made")
@@ -195,6 +195,6 @@ def test_silence_and_constant_tones_are_heard(run: Path) -> None:
     found = audible(*sides)
     assert (found.silent, found.tonal) == (0.25, 0.25) and found.loudness > 0.2
     same = audible(sides[0], sides[0])
-    assert (same.silent, same.tonal, same.loudness, same.spectrum) == (0, 0, 0, 0)
+    assert (same.silent, same.tonal, same.loudness, same.bands) == (0, 0, 0, 0)
     level = Heard.of(hum[None], codec).levels[0]
     assert level == pytest.approx(20 * np.log10(9000 / 32768 / 2**0.5), abs=2)

@@ -25,7 +25,7 @@ from ganwright.game import (
 )
 from ganwright.game.fused import fits
 from ganwright.modalities.images import augment as part
-from ganwright.modalities.images.recipes import FEW
+from ganwright.modalities.images.choice import FEW
 from ganwright.train.recipes import RECIPES
 
 ADAPTIVE = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
 from ganwright.base.errors import DataError, OptionError, UnknownName
+from ganwright.base.modality import parts
 from ganwright.evaluate import (
     CLASSIFIERS,
     MEASURES,
@@ -33,11 +36,14 @@ from ganwright.evaluate import (
 from ganwright.evaluate.matrix import FeatureMatrix
 from ganwright.evaluate.measures import measures_of
 from ganwright.evaluate.twosample import delong
+from ganwright.modalities.audio.measures import Heard
 from ganwright.modalities.counts.quality import CountRows
 from ganwright.modalities.counts.sparse import Counts
 from ganwright.modalities.images.features.identity import Faces
+from ganwright.modalities.series.quality import Rows as Windows
 from ganwright.modalities.tables.columns.column import Column
 from ganwright.modalities.tables.judge.cells import Cells, Layout
+from ganwright.modalities.text.ngrams import TextRows
 
 rng = np.random.default_rng(3)
 
@@ -238,6 +244,8 @@ EVIDENCE = {
     "asked": rng.integers(0, 4, 400),
     "pixels": rng.integers(0, 255, (400, 5, 5, 1), dtype=np.uint8),
     "training_pixels": rng.integers(0, 255, (400, 5, 5, 1), dtype=np.uint8),
+    "psnr": rng.uniform(15, 35, 400),
+    "ssim": rng.uniform(0, 1, 400),
     "real_rows": people(),
     "fake_rows": people(),
     "training_rows": people(),
@@ -262,11 +270,55 @@ def faces(seed: int, n: int = 60) -> Faces:
 NAMED = {"training_rows": faces(0), "held_rows": faces(1), "fake_rows": faces(2)}
 
 
+def sounds(seed: int, n: int = 400) -> Heard:
+    own = np.random.default_rng(seed)
+    return Heard(own.normal(-20, 5, n), own.uniform(0, 1, n), own.normal(-40, 9, (n, 32)))
+
+
+def windows(seed: int, n: int = 400) -> Windows:
+    values = np.random.default_rng(seed).normal(size=(n, 12, 2))
+    values[::7, 3] = np.nan
+    return Windows(values)
+
+
+def texts(seed: int, n: int = 400) -> TextRows:
+    """Sentences of a handful of 30 units."""
+    own = np.random.default_rng(seed)
+    lengths = own.integers(2, 9, n)
+    return TextRows(own.integers(0, 30, lengths.sum()).astype(np.uint64), lengths.cumsum(), 30, 3)
+
+
+def three(rows: Callable[[int], Any]) -> dict[str, Any]:
+    return {"real_rows": rows(0), "fake_rows": rows(1), "training_rows": rows(2)}
+
+
+# Rows of the modality that a measure belongs to; tables where several have it.
+OF_KIND = {
+    "counts": COUNTED,
+    "audio": three(sounds),
+    "series": three(windows),
+    "text": three(texts),
+}
+
+
 def evidence_of(name: str) -> dict[str, Any]:
-    """What a measure is given: rows of a table, or of counts, or faces."""
+    """What a measure is given."""
     if MEASURES[name].identities:
         return NAMED
-    return EVIDENCE | (COUNTED if name not in measures_of("table") else {})
+    own = {kind: part.MEASURES for kind, part in parts("measures").items() if kind in OF_KIND}
+    kinds = [
+        kind for kind, rows in own.items() if name in rows and name not in measures_of("table")
+    ]
+    return EVIDENCE | (OF_KIND[kinds[0]] if kinds else {})
+
+
+def test_a_name_means_the_same_measure_in_every_modality() -> None:
+    """`MEASURES` has all of them in one table: cards are read by name."""
+    titles: dict[str, set[str]] = defaultdict(set)
+    for part in parts("measures").values():
+        for name, row in part.MEASURES.items():
+            titles[name].add(row.title)
+    assert {name: found for name, found in titles.items() if len(found) > 1} == {}
 
 
 ROWS = {name: x for name, x in EVIDENCE.items() if "classes" not in name}

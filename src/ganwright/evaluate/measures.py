@@ -332,6 +332,7 @@ OF_TASKS = {
         function=np.mean,
         interval=lambda *_: None,
         needs=("psnr",),
+        least=lambda d: 1,
         better="higher",
     ),
     "ssim": Measure(
@@ -340,6 +341,7 @@ OF_TASKS = {
         function=np.mean,
         interval=lambda *_: None,
         needs=("ssim",),
+        least=lambda d: 1,
         low=-1.0,
         high=1.0,
         better="higher",

@@ -64,13 +64,13 @@ def _db(power: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True, kw_only=True)
 class Audible:
     """`silent` and `tonal` are shares of the samples, `loudness` is how far the distributions of levels are
-    apart (Kolmogorov and Smirnov), `spectrum` the mean distance of the average spectra in dB.
+    apart (Kolmogorov and Smirnov), `bands` the mean distance of the average spectra in dB.
     """
 
     silent: float
     tonal: float
     loudness: float
-    spectrum: float
+    bands: float
 
 
 def audible(real: Heard, fake: Heard) -> Audible:
@@ -83,7 +83,7 @@ def audible(real: Heard, fake: Heard) -> Audible:
         silent=float(silent.mean()),
         tonal=float(((fake.tones > TONE) & ~silent).mean()),
         loudness=float(scipy.stats.ks_2samp(real.levels, fake.levels).statistic),
-        spectrum=float(np.abs(difference).mean()),
+        bands=float(np.abs(difference).mean()),
     )
 
 
@@ -102,7 +102,7 @@ def _tonal(entry: Entry) -> str:
     return _alarm("one constant tone", entry)
 
 
-_INTERVALS = of_blocks(audible, {n: n for n in ("silent", "tonal", "loudness", "spectrum")})
+_INTERVALS = of_blocks(audible, {n: n for n in ("silent", "tonal", "loudness", "bands")})
 
 
 def _row(name: str, title: str, says: str, **more: object) -> Measure:
@@ -126,7 +126,7 @@ MEASURES = {
         "Kolmogorov–Smirnov distance of the levels of the loudest moments; 0 is the same.",
         high=1.0, quick=True,
     ),
-    "spectrum": _row(
-        "spectrum", "Spectrum apart", "Mean difference of the average spectra, in dB.",
+    "bands": _row(
+        "bands", "Spectrum apart", "Mean difference of the average spectra, in dB.",
     ),
 }  # fmt: skip

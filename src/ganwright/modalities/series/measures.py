@@ -31,14 +31,14 @@ _INTERVALS = of_blocks(quality, {name: name for name in _NAMES})
 def _difference(name: str, title: str, says: str, *, quick: bool = False) -> Measure:
     return Measure(
         title=title, says=says, function=quality, interval=_INTERVALS[name], part=name,
-        needs=(REAL_ROWS, FAKE_ROWS), least=lambda d: 2, quick=quick, grade="one side",
+        needs=(REAL_ROWS, FAKE_ROWS), least=lambda d: 1, quick=quick, grade="one side",
     )  # fmt: skip
 
 
 MEASURES = {
     "discriminative": Measure(
         title="Discriminative score",
-        says="How far above one half a recurrent net's accuracy is in telling made windows from real ones.",
+        says="How far above one half a recurrent net is right in telling made windows from real.",
         function=discriminative,
         interval=of_itself,
         part="value",
@@ -51,7 +51,7 @@ MEASURES = {
     ),
     "predictive": Measure(
         title="Predictive score",
-        says="Mean absolute error one step ahead on real windows, learned from made ones, in deviations.",
+        says="Mean absolute error one step ahead, in deviations, of a net that learned from made ones.",
         function=predictive,
         interval=of_itself,
         part="value",
@@ -98,7 +98,7 @@ MEASURES = {
         needs=(TRAINING_ROWS, REAL_ROWS, FAKE_ROWS),
         high=1.0,
         better="near 0.5",
-        least=lambda d: 8,
+        least=lambda d: 1,
         memory=True,
     ),
 }
