@@ -6,7 +6,7 @@ from ganwright.evaluate.card import Entry
 from ganwright.evaluate.estimates import of_blocks, of_closer, of_itself
 from ganwright.evaluate.evidence import FAKE_ROWS, REAL_ROWS, TRAINING_ROWS
 from ganwright.evaluate.measures import Measure
-from ganwright.modalities.series.quality import holes, quality, stretches
+from ganwright.modalities.series.quality import FEWEST, holes, quality, stretches
 from ganwright.modalities.series.scores import LEAST, discriminative, predictive
 
 # No features know classes here.
@@ -98,7 +98,7 @@ MEASURES = {
         needs=(TRAINING_ROWS, REAL_ROWS, FAKE_ROWS),
         high=1.0,
         better="near 0.5",
-        least=lambda d: 1,
+        least=lambda d: FEWEST,
         memory=True,
     ),
 }

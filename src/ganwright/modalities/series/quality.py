@@ -14,6 +14,7 @@ from ganwright.modalities.series.innovations import carried
 STRETCH = 4  # a stretch is a window's length divided by this
 STRETCHES = 4  # of each window
 COMPARED = 50_000  # stretches of training windows
+FEWEST = 2  # windows whose stretches can be compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +118,9 @@ def stretches(training: Rows, held: Rows, fake: Rows) -> Memorisation:
 
     A sample that is pasted from training windows is near to none of them as a whole.
     """
+    fewest = min(map(len, (training, held, fake)))
+    if fewest < FEWEST:
+        raise DataError(f"stretches: needs at least {FEWEST} rows; got {fewest}")
     return memorisation(_cut(training, COMPARED), _cut(held), _cut(fake))
 
 
