@@ -111,6 +111,13 @@ def test_no_time_for_colours_is_told_and_not_given_to_a_dense_net(
     assert "about 25 minutes; try more minutes" in reasons[0] and "data.size" not in reasons[0]
 
 
+def test_times_are_said_in_words() -> None:
+    said = [plan.in_minutes(minutes) for minutes in (0.05, 0.34, 1.0, 2.5, 150.4, 1440)]
+    assert said == [
+        "3 seconds", "0.34 minutes", "1 minute", "2.5 minutes", "150 minutes", "1,440 minutes",
+    ]  # fmt: skip
+
+
 def test_few_pictures_are_changed_before_they_are_judged(tmp_path: Path, speed: Any) -> None:
     speed(1000.0)
     recipe, reasons = chosen(pictures(tmp_path, 300), 5, "cpu")

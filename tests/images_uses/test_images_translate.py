@@ -200,6 +200,7 @@ def test_wrong_use_is_one_line(pairs: np.ndarray, digits_run: Path, capsys: Capt
         ("train", "--to", "B"): "--to: goes with --from A/",
         ("train", "A", "--pairs", "A", "B"): "--pairs: names the images itself; leave out 'A'",
         ("train", "--pairs", "A", "B", "--to", "B"): "doesn't go with --from and --to",
+        ("train", "--pairs", "A", "B", "--recipe", "dcgan"): "--pairs (and --from with --to): chooses",
         ("train", "--pairs", "A", "B", "--task", "denoise"): "--task: doesn't go with --pairs",
         ("train", "--from", str(digits_run), "--to", "B"): "is a trained run",
         ("train",): "Missing argument 'DATA'; of translation",

@@ -60,7 +60,9 @@ def pick_device(name: str) -> str:
 
 
 def in_minutes(minutes: float) -> str:
-    """A length of time in words: "1 minute", "0.34 minutes", "1,440 minutes"."""
+    """A length of time in words: "5 seconds", "0.34 minutes", "1 minute", "1,440 minutes"."""
+    if minutes < 0.1:
+        return f"{60 * minutes:.2g} seconds"
     said = f"{minutes:.2g}" if minutes < 10 else f"{minutes:,.0f}"
     return f"{said} minute" if said == "1" else f"{said} minutes"
 
