@@ -100,6 +100,24 @@ def test_a_large_picture_and_no_time_is_told(tmp_path: Path, speed: Any) -> None
     assert "try more minutes, or --set data.size=32" in reasons[0]
 
 
+@pytest.mark.parametrize("side", [16, 32])
+def test_no_time_for_colours_is_told_and_not_given_to_a_dense_net(
+    tmp_path: Path, speed: Any, side: int
+) -> None:
+    speed(5.0)
+    recipe, reasons = chosen(pictures(tmp_path, 30, side, 3), 1)
+    assert recipe.name == "relativistic"  # the dense net saw more, and made noise of flowers
+    assert "the time is short: in 1 minute it would see 0.6 kimg" in reasons[0]
+    assert "about 25 minutes; try more minutes" in reasons[0] and "data.size" not in reasons[0]
+
+
+def test_times_are_said_in_words() -> None:
+    said = [plan.in_minutes(minutes) for minutes in (0.05, 0.34, 1.0, 2.5, 150.4, 1440)]
+    assert said == [
+        "3 seconds", "0.34 minutes", "1 minute", "2.5 minutes", "150 minutes", "1,440 minutes",
+    ]  # fmt: skip
+
+
 def test_few_pictures_are_changed_before_they_are_judged(tmp_path: Path, speed: Any) -> None:
     speed(1000.0)
     recipe, reasons = chosen(pictures(tmp_path, 300), 5, "cpu")
@@ -137,7 +155,7 @@ def test_it_says_what_to_expect(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(prepared.reasons) <= 3
     n = len(prepared.data.train)
     assert prepared.reasons[-1] == (
-        "expect about 60 thousand examples in 1.0 minutes, at 1,000 a second: each of "
+        "expect about 60 thousand examples in 1 minute, at 1,000 a second: each of "
         f"{n:,} is seen {60_000 / n:,.1f} times"
     )
     assert prepare("digits", recipe="mlp-small", kimg=1).reasons == ()

@@ -72,7 +72,9 @@ def test_three_minutes_on_a_slow_core_do_not_keep_128(tmp_path: Path, machine: A
     assert shape(prepared) == (32, 32)
     assert prepared.plan.recipe.data.image.size == (32, 32)
     sentence = prepared.reasons[0]
-    assert sentence.startswith("size 32×32 instead of 128×128, the largest 3 minutes can learn")
+    assert sentence.startswith(
+        "size 32×32 instead of 128×128, the largest that 3 minutes can learn"
+    )
     assert "--set data.size=128x128 keeps the size" in sentence
 
 
@@ -91,7 +93,8 @@ def test_more_time_than_there_is_even_for_the_smallest(tmp_path: Path, machine: 
     tried = machine(1.0)
     prepared = prepare(photographs(tmp_path), minutes=1)
     assert shape(prepared) == (32, 32)
-    assert "and even that is more than 1 minutes can learn" in prepared.reasons[0]
+    assert "and even that is more than 1 minute can learn" in prepared.reasons[0]
+    assert "sees 0.06 kimg (thousand examples); it takes 15" in prepared.reasons[0]
     assert set(tried) == {(32, 32)}  # a larger one can only be slower: it needs no trial
 
 

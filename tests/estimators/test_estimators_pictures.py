@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
-from ganwright.estimators import GANOutlierDetector, GANSampler
+from ganwright.base.errors import WorkError
+from ganwright.estimators import GANOutlierDetector, GANSampler, sampler
 from ganwright.evaluate import learned
 
 SIDE = 12
@@ -98,8 +99,11 @@ def test_clones_copies_and_pickles(detector: GANOutlierDetector) -> None:
 
 
 def test_what_no_detector_can_use_is_said(detector: GANOutlierDetector) -> None:
+    failed = GANOutlierDetector(**QUICK)
     with pytest.raises(ValueError, match="p-values need 20"):
-        GANOutlierDetector(**QUICK).fit(bars(30, 9))
+        failed.fit(bars(30, 9))
+    with pytest.raises(NotFittedError):
+        failed.p_values(bars(3, 9))
     with pytest.raises(ValueError, match="fitted on images"):
         detector.score_samples(bars(3, 9).reshape(3, -1))
     with pytest.raises(Exception, match="holds float32 images; the model was trained on uint8"):
@@ -115,14 +119,24 @@ def test_classes_of_images_are_balanced(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(learned, "STEPS", 60)
     monkeypatch.setenv("GANWRIGHT_CACHE", str(tmp_path))
     images, labels = two_classes()
-    sampler = GANSampler(**(QUICK | {"passes": 60}))
-    more, names = sampler.fit_resample(images, labels)
+    balancer = GANSampler(**(QUICK | {"passes": 60}))
+    more, names = balancer.fit_resample(images, labels)
     assert more.shape == (120, SIDE, SIDE) and more.dtype == np.uint8
     assert (more[:100] == images).all() and (names[:100] == labels).all()
     assert (names[100:] == "level").all()
     level = more[100:].astype(float)
     assert (level.mean(2).std(1) > level.mean(1).std(1)).mean() > 0.8  # they do lie
     assert not list(tmp_path.rglob("*.npy"))  # nothing of the images stays on disk
+
+
+def test_a_class_that_cannot_be_grown_has_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(model: Any, source: Any, data: Any, wanted: Any, seed: int) -> None:
+        raise WorkError(f"class '{wanted[0][0]}' can't be grown")
+
+    monkeypatch.setattr(sampler, "grown", refuse)
+    images, labels = two_classes()
+    with pytest.raises(WorkError, match="class 'level' can't be grown"):
+        GANSampler(**QUICK).fit_resample(images, labels)
 
 
 def test_a_balanced_set_stays_as_it_is() -> None:

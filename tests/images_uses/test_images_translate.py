@@ -157,12 +157,18 @@ def test_a_translator_learns_its_pairs_and_keeps_names_and_sizes(
         assert made.shape == (40, 40, 3) and other.size == (17, 17) and other.mode == "RGB"
     given = blobs(3, 40)
     own = gw.translate("run", list(given))
+    as_rgb = np.repeat(given[0][..., None], 3, 2)  # grey stored in colour was learned in grey
+    np.testing.assert_array_equal(gw.translate("run", as_rgb), own[0])
+    save(as_rgb[None], "rgb")
+    assert command(["translate", "run", "rgb", "--out", "of-rgb"]) == 0
+    capsys.readouterr()
     np.testing.assert_array_equal(own[0], made)
     error = np.abs(own[0].astype(float) - coloured(given)[0]).mean()
     identity = np.abs(given[0][..., None].astype(float) - coloured(given)[0]).mean()
     assert error < identity / 2
     assert command(["evaluate", "run", "--features", "pixels", "--json", "-"]) == 0
-    assert "psnr" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "psnr" in shown and "simple methods" not in shown  # there are none
     assert command(["report", "run", "--out", "page.html"]) == 0
     assert "the image that it should be" in Path("page.html").read_text(encoding="utf-8")
 
@@ -194,6 +200,7 @@ def test_wrong_use_is_one_line(pairs: np.ndarray, digits_run: Path, capsys: Capt
         ("train", "--to", "B"): "--to: goes with --from A/",
         ("train", "A", "--pairs", "A", "B"): "--pairs: names the images itself; leave out 'A'",
         ("train", "--pairs", "A", "B", "--to", "B"): "doesn't go with --from and --to",
+        ("train", "--pairs", "A", "B", "--recipe", "dcgan"): "--pairs (and --from with --to): chooses",
         ("train", "--pairs", "A", "B", "--task", "denoise"): "--task: doesn't go with --pairs",
         ("train", "--from", str(digits_run), "--to", "B"): "is a trained run",
         ("train",): "Missing argument 'DATA'; of translation",

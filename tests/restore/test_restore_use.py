@@ -106,7 +106,7 @@ def test_every_file_comes_back_as_what_it_was(
     assert command(["restore", str(denoiser), str(source), "--out", str(out)]) == 0
     told = capsys.readouterr()
     assert told.out.strip() == str(out)
-    assert "warning: 1 pictures are left out: broken.png can't be read as a picture" in told.err
+    assert "warning: 1 picture is left out: broken.png can't be read as a picture" in told.err
     assert before == {p: p.read_bytes() for p in source.rglob("*") if p.is_file()}
     results = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     names = sorted(str(p.relative_to(source)) for p in before)
@@ -268,6 +268,7 @@ def test_transparency_is_left_out_of_what_is_learned(tmp_path: Path) -> None:
     for i in range(30):
         Image.fromarray(picture(16, 16, 4, seed=i)).save(tmp_path / f"{i}.png")
     run = gw.train(tmp_path, task="denoise", out=tmp_path / "run", kimg=0.02, settings=TINY)
+    assert "warning" not in run.log[-1]  # how long training takes is known of new samples only
     assert run.model.spec.shape == (3, 16, 16)
 
 
@@ -330,6 +331,12 @@ def test_colour_for_a_model_of_grey_is_refused_before_any_work(
     assert "'a.png' is in colour" in said and "grey" in said
     with pytest.raises(GanwrightError, match="in colour"):
         gw.restore(tmp_path / "run", picture(8, 8, 3))
+    grey = picture(10, 12, 1)  # which may be stored in colour
+    alone = gw.restore(tmp_path / "run", grey)
+    stored = gw.restore(tmp_path / "run", np.repeat(grey, 3, 2))
+    np.testing.assert_array_equal(stored, np.repeat(alone.reshape(10, 12, 1), 3, 2))
+    Image.fromarray(np.repeat(grey, 3, 2)).save(tmp_path / "a.png")
+    assert command([*arguments, "--out", str(tmp_path / "grey")]) == 0
 
 
 def test_tables_are_not_repaired(tmp_path: Path) -> None:

@@ -196,13 +196,18 @@ def member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
         return io.BytesIO(member.read())
 
 
-def check_new(out: Path) -> None:
-    """Raises UsageError unless a new folder can be made at `out`."""
-    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
-        raise UsageError(f"--out: '{out}' exists and is not an empty folder")
+def check_new(out: Path, option: str = "--out") -> None:
+    """Raises UsageError unless a new folder can be made at `out`, which `option` named."""
+    check_free(out, option)
     above = next(p for p in (out, *out.absolute().parents) if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"--out: '{out}' can't be made: nothing may be written in '{above}'")
+        raise UsageError(f"{option}: '{out}' can't be made: nothing may be written in '{above}'")
+
+
+def check_free(out: Path, option: str = "--out") -> None:
+    """Raises UsageError where there is something at `out`, except for an empty folder."""
+    if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
+        raise UsageError(f"{option}: '{out}' exists and is not an empty folder")
 
 
 class Places:

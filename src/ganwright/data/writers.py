@@ -20,6 +20,7 @@ from ganwright.base.errors import OptionError, UsageError, WorkError, message
 from ganwright.base.modality import modality
 from ganwright.base.runs import replacing
 from ganwright.data.codec import Codec
+from ganwright.data.folders import check_free
 
 C = TypeVar("C")  # the codec
 
@@ -157,10 +158,7 @@ class FolderWriter(Writing[C]):
         raise NotImplementedError
 
     def _check(self) -> None:
-        if self.path.is_dir() and not any(self.path.iterdir()):
-            return
-        if self.path.exists() or self.path.is_symlink():
-            raise UsageError(f"--out: '{self.path}' exists and is not an empty folder")
+        check_free(self.path)
 
     def _begin(self, aside: Path) -> None:
         aside.mkdir()

@@ -128,7 +128,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def heatmaps(self, X: Any) -> np.ndarray:
         """Where each image is odd, (n, H, W) uint8: above 127 lies a pixel in a thousand of normal ones."""
-        check_is_fitted(self)
+        check_is_fitted(self, "offset_")
         self._only(pictures=True)
         images = self._images(X)
         found: np.ndarray = self.detector_.heat(images, self.detector_.look(images).nearest)
@@ -136,7 +136,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def contributions(self, X: Any) -> np.ndarray:
         """How odd each cell is, (n, d): 1 is usual; 0 in columns that are not learned."""
-        check_is_fitted(self)
+        check_is_fitted(self, "offset_")
         self._only(pictures=False)
         cells = self._look(X).cells
         found = np.zeros((len(cells), len(self._names)))
@@ -145,7 +145,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
 
     def odd_columns(self, X: Any, most: int = 3) -> list[tuple[Any, ...]]:
         """For each row, the names of at most that many responsible columns, the oddest first."""
-        check_is_fitted(self)
+        check_is_fitted(self, "offset_")
         self._only(pictures=False)
         own = dict(zip(self._names, self._labels, strict=True))
         found = self.detector_.columns(self._look(X).cells, most)
@@ -155,7 +155,7 @@ class GANOutlierDetector(OutlierMixin, RowEstimator):
         from ganwright.modalities.tables.given import rows_of, unread_notes
         from ganwright.modalities.tables.read.unread import Unread
 
-        check_is_fitted(self)
+        check_is_fitted(self, "offset_")
         if self._pictures:
             return self.detector_.look(self._images(X))
         codec, unread = self.detector_.codec, Unread()

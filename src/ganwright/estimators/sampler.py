@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from ganwright.base.errors import WorkError
 from ganwright.estimators.base import CONSTRAINTS, RowEstimator, collected, is_frame, own_names
 from ganwright.estimators.pictures import are_pictures, grown, training
 
@@ -147,7 +148,13 @@ class GANSampler(RowEstimator, _Sampler):
         more, seed = training(data, self.passes, self.minutes), self._seed()
         model = self._train(data, seed, scorer=scoring(data, "pixels"), **more)
         names = [(data.spec.classes[at], count) for at, count in asked]
-        made = grown(model, source, data, names, seed).new
+        try:
+            made = grown(model, source, data, names, seed).new
+        except WorkError as error:  # of a class by the name that it has here
+            told = str(error)
+            for at, label in enumerate(classes.tolist()):
+                told = told.replace(f"class {at:06d}", f"{label}")
+            raise WorkError(told) from None
         new = np.concatenate([made[name] for name, _ in names])
         return stacked(X, new), np.concatenate([np.repeat(classes[at], n) for at, n in asked])
 

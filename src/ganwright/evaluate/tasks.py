@@ -119,10 +119,9 @@ def _verdict(task: str, entries: dict[str, Entry]) -> str:
     every = all(_ahead(entry) for entry in entries.values())
     none = not any(_ahead(entry) for entry in entries.values())
     ahead = "by all of these measures" if every else "by none" if none else "by some of them"
-    return (
-        f"Trained to {task}; ahead of doing nothing and of the simple methods {ahead}: "
-        f"{'; '.join(parts)}."
-    )
+    simple = any(entry.others for entry in entries.values())
+    rivals = "doing nothing and of the simple methods" if simple else "doing nothing"
+    return f"Trained to {task}; ahead of {rivals} {ahead}: {'; '.join(parts)}."
 
 
 def _ahead(entry: Entry) -> bool:

@@ -9,7 +9,7 @@ from ganwright.base.errors import OptionError
 from ganwright.base.modality import modality
 from ganwright.base.spec import Spec
 from ganwright.data import Dataset
-from ganwright.train.plan import Plan, Trials
+from ganwright.train.plan import Plan, Trials, in_minutes
 from ganwright.train.recipes import Recipe, TrainOptions
 
 
@@ -82,8 +82,9 @@ def expected(plan: Plan, data: Dataset) -> str:
     """What to expect of a run, in a sentence."""
     kimg, count = plan.expected_kimg, len(data.train)
     minutes = kimg * 1000 / plan.images_per_s / 60
+    some = f"{kimg:.2g}" if kimg < 10 else f"{kimg:,.0f}"
     return (
-        f"expect about {kimg:,.0f} thousand examples in {minutes:,.1f} minutes, at {plan.images_per_s:,.0f} "
+        f"expect about {some} thousand examples in {in_minutes(minutes)}, at {plan.images_per_s:,.0f} "
         f"a second: each of {count:,} is seen {kimg * 1000 / count:,.1f} times"
     )
 
@@ -111,7 +112,7 @@ def shortfall(data: Dataset, seen: int, seconds: float) -> dict[str, float | str
     minutes = round(seconds / 60 * needed / kimg, 3)
     warning = (
         f"don't use these samples: after {kimg:.3g} kimg expect {looks(levels, kimg)}; such examples take "
-        f"at least {needed:g} kimg, about {minutes:.2g} minutes at this speed"
+        f"at least {needed:g} kimg, about {in_minutes(minutes)} at this speed"
     )
     return {"needed_kimg": needed, "needed_minutes": minutes, "warning": warning}
 

@@ -159,8 +159,9 @@ def train(
     # A run ended by the clock becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
     keeper.recipe(ended, trainer)
-    fresh = recipe.start.model is None
-    lacks = shortfall(trainer.data, trainer.seen, trainer.seconds) if fresh else {}
+    # What takes how long was measured on samples made of noise: not with a start, not of what is given.
+    known = recipe.start.model is None and not trainer.game.generator.task
+    lacks = shortfall(trainer.data, trainer.seen, trainer.seconds) if known else {}
     log("done", **trainer.spent(), **lacks)
 
 

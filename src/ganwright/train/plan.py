@@ -59,6 +59,14 @@ def pick_device(name: str) -> str:
     return name
 
 
+def in_minutes(minutes: float) -> str:
+    """A length of time in words: "5 seconds", "0.34 minutes", "1 minute", "1,440 minutes"."""
+    if minutes < 0.1:
+        return f"{60 * minutes:.2g} seconds"
+    said = f"{minutes:.2g}" if minutes < 10 else f"{minutes:,.0f}"
+    return f"{said} minute" if said == "1" else f"{said} minutes"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The plan of a run: the resolved recipe and its measurements on this machine."""
@@ -80,19 +88,20 @@ class Plan:
         return min(reach, o.kimg or float("inf"))
 
     def __str__(self) -> str:
-        seconds = self.expected_kimg * 1000 / self.images_per_s
+        minutes = self.expected_kimg * 1000 / self.images_per_s / 60
+        threads = self.recipe.train.threads
         return "\n".join(
             [
                 to_toml(self.recipe).strip(),
                 "",
-                f"device       {self.device}, {self.recipe.train.threads} threads",
+                f"device       {self.device}, {threads} thread{'' if threads == 1 else 's'}",
                 f"parameters   generator {self.generator_parameters:,}, "
                 f"discriminator {self.discriminator_parameters:,}",
                 *([f"blocks       {self.derived}"] if self.derived else []),
                 f"memory       {self.peak_bytes / 2**20:,.0f} MiB of tensors at the peak of a step, "
                 f"{self.state_bytes / 2**20:,.0f} MiB of them weights and optimiser state",
                 f"speed        {self.images_per_s:,.0f} examples/s, measured on a few rounds",
-                f"expected     {self.expected_kimg:,.1f} kimg in {seconds / 60:,.1f} minutes",
+                f"expected     {self.expected_kimg:,.1f} kimg in {in_minutes(minutes)}",
             ]
         )
 

@@ -121,7 +121,8 @@ def prepare(
     given = _flags(minutes=minutes, kimg=kimg, seed=seed)
     place = pick_device(device)
     if recipe is not None and task is not None:
-        raise OptionError("--task: chooses the recipe itself; it doesn't go with --recipe")
+        option = "--pairs (and --from with --to)" if task == TRANSLATE else "--task"
+        raise OptionError(f"{option}: chooses the recipe itself; it doesn't go with --recipe")
     base = None if recipe is None else named(recipe)
     source = None
     if start_from is not None:

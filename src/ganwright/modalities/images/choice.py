@@ -15,9 +15,9 @@ import numpy as np
 from ganwright.base.errors import OptionError
 from ganwright.base.options import override
 from ganwright.data import Dataset
-from ganwright.modalities.images.expect import SMALL, levels, variants
+from ganwright.modalities.images.expect import SIDES, SMALL, levels, variants
 from ganwright.modalities.images.options import ImageOptions
-from ganwright.train.plan import Trials
+from ganwright.train.plan import Trials, in_minutes
 from ganwright.train.recipes import RECIPES, Recipe
 
 Choice = tuple[Recipe, str]
@@ -39,7 +39,6 @@ WEAK = {"game.penalty.r1": 0.3, "game.penalty.r2": 0.3}
 # Beyond 32 pixels γ = 1 is too weak: at 64 emoji ended as silhouettes in one colour, with the discriminator
 # far ahead. An automatic γ, which starts from the size of an image, gave shapes in many colours.
 LARGEST_FOR_ONE, LARGE = 32, {"game.gamma.auto": True}
-LARGEST_FOR_DENSE = 32 * 32 * 3  # numbers in an image: the most that the small dense recipe learns
 # Fewer different images than these are learned by heart in the end unless they are changed. 200 flowers
 # gained 41 % of their FID by it in 300 kimg, 500 digits neither gained nor lost, very small ones gained
 # nothing; between those and tens of thousands nothing was measured.
@@ -134,17 +133,22 @@ def _size(data: Dataset, clock: Clock) -> tuple[Dataset, str]:
             told = f"{size_of(at)} takes {needed:g}"
             break
         reached = _most(at, clock)
-        if at is not best and reached < needed:
+        if at is best and reached < needed:
+            seen, told = reached, f"it takes {needed:g}"
+            break
+        if reached < needed:
             told = f"{size_of(at)} takes {needed:g} and would see {reached:.3g}"
             break
         best, seen = at, reached
     if best is own:
         return data, ""
-    enough = "the largest" if seen >= levels(best.spec)[-1].kimg else "and even that is more than"
+    suffices = seen >= levels(best.spec)[-1].kimg
+    enough = "the largest that" if suffices else "and even that is more than"
     keep = "x".join(str(n) for n in own.spec.shape[1:])
     return best, (
-        f"size {size_of(best)} instead of {size_of(own)}, {enough} {clock.minutes:g} minutes can learn here: "
-        f"it sees {seen:.3g} kimg, {told} (--set data.size={keep} keeps the size)"
+        f"size {size_of(best)} instead of {size_of(own)}, {enough} {in_minutes(clock.minutes)} "
+        f"can learn here: in that time it sees {seen:.3g} kimg (thousand examples); {told} "
+        f"(--set data.size={keep} keeps the size)"
     )
 
 
@@ -187,19 +191,20 @@ def _for_time(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
         return wide, because
     if closer >= needed:
         return narrow, (
-            f"recipe relativistic, narrow, at twice the rate and {_told(narrow)}: in {minutes:g} minutes it "
-            f"sees {closer:.0f} kimg here; nets of twice the width are taken from "
+            f"recipe relativistic, narrow, at twice the rate and {_told(narrow)}: in "
+            f"{in_minutes(minutes)} it sees {closer:.0f} kimg here; nets of twice the width are taken from "
             f"{WIDE_KIMG:g} of theirs on"
         )
-    if data.spec.size > LARGEST_FOR_DENSE:
+    if data.spec.shape[0] > 1 or data.spec.size > SMALL:  # dense nets made noise of photographs
+        smaller = ", or --set data.size=32" if max(data.spec.shape[1:]) > SIDES[0] else ""
         return narrow, (
-            f"recipe relativistic, narrow, but the time is short: in {minutes:g} minutes it would see "
-            f"{closer:.1f} kimg here, and shapes take {needed:g}, about {minutes * needed / closer:,.0f} "
-            "minutes; try more minutes, or --set data.size=32"
+            f"recipe relativistic, narrow, but the time is short: in {in_minutes(minutes)} it would see "
+            f"{closer:.1f} kimg here, and shapes take {needed:g}, about "
+            f"{in_minutes(minutes * needed / closer)}; try more minutes{smaller}"
         )
     cheap = override(RECIPES["mlp-small"].make(), more)
     return cheap, (
-        f"recipe {cheap.name}: in {minutes:g} minutes a convolutional one would see "
+        f"recipe {cheap.name}: in {in_minutes(minutes)} a convolutional one would see "
         f"{closer:.1f} kimg here, and needs {needed:g}"
     )
 
@@ -223,7 +228,7 @@ def _for_gpu(data: Dataset, clock: Clock, more: Mapping[str, Any]) -> Choice:
             if (reached := clock.kimg(data, larger)) < PUBLISHED_KIMG:
                 break
             found, scale, kimg = larger, size, reached
-    time = f"in {clock.minutes:g} minutes it sees"
+    time = f"in {in_minutes(clock.minutes)} it sees"
     if found is not None:
         return found, (
             f"recipe r3gan, size {scale}: {time} {kimg:,.0f} kimg here, as many as its authors train at the "

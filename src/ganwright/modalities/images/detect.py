@@ -27,9 +27,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ganwright.base.errors import DataError, UsageError
+from ganwright.base.errors import DataError
 from ganwright.base.options import build
 from ganwright.data import DataOptions, Dataset
+from ganwright.data.folders import check_new
 from ganwright.data.open import find_source
 from ganwright.evaluate.conformal import p_values
 from ganwright.evaluate.extractor import Extractor
@@ -140,11 +141,8 @@ class Detector:
 
 def check(model: Model, heatmaps: Path | None) -> None:
     """Raises UsageError unless a new folder can be made at `heatmaps`."""
-    if heatmaps is None:
-        return
-    empty = heatmaps.is_dir() and not any(heatmaps.iterdir())
-    if heatmaps.is_symlink() or (heatmaps.exists() and not empty):
-        raise UsageError(f"--heatmaps: '{heatmaps}' exists and is not an empty folder")
+    if heatmaps is not None:
+        check_new(heatmaps, "--heatmaps")
 
 
 def read(model: Model, given: Any) -> Images:

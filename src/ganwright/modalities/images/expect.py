@@ -22,13 +22,18 @@ SMALL = 32 * 32  # numbers in an image
 COLOURS_KIMG, AT_SIDE = 15.0, 32
 MEASURED_SIDE = 64  # larger ones were not trained
 DIGITS_KIMG = 20.0  # until digits of MNIST, with labels, were legible
+TINY, TINY_KIMG = (
+    8 * 8,
+    2.0,
+)  # numbers in one of the built-in digits, which were legible after so many
 
 
 def levels(spec: Spec) -> tuple[Level, ...]:
     """What samples look like, from how many thousand examples on; the last is the least to use."""
     channels, *sides = spec.shape
     if channels == 1 and spec.size <= SMALL:
-        return Level(0, "noise"), Level(DIGITS_KIMG, "recognisable, if as simple as digits")
+        legible = TINY_KIMG if spec.size <= TINY else DIGITS_KIMG
+        return Level(0, "noise"), Level(legible, "recognisable, if as simple as digits")
     looks = "shapes and colours" if max(sides) <= MEASURED_SIDE else "not measured at this size"
     return Level(0, "noise"), Level(COLOURS_KIMG * max(1, max(sides) / AT_SIDE), looks)
 

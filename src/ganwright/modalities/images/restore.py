@@ -16,7 +16,7 @@ from ganwright.modalities.images import originals
 from ganwright.modalities.images.codec import ImageCodec
 from ganwright.modalities.images.degrade import enlarged, luma, with_holes
 from ganwright.modalities.images.nets import Restorer
-from ganwright.modalities.images.pixels import WHITE, convert_channels, has_alpha
+from ganwright.modalities.images.pixels import WHITE, convert_channels, has_alpha, least_channels
 from ganwright.modalities.images.read.pictures import decoding
 from ganwright.modalities.images.read.source import Unreadable
 from ganwright.modalities.images.tiles import Box, tiled
@@ -41,6 +41,10 @@ class Repair:
 
         Raises DataError for colour where the model knows grey alone.
         """
+        if self.codec.channels < 3 <= array.shape[2] and least_channels(array).shape[2] < 3:
+            clear = has_alpha(array.shape[2])  # grey stored in colour, and given back as that
+            made = self(array[:, :, [0, 3] if clear else [0]], mask, draw)
+            return made[:, :, [0, 0, 0, 1] if clear else [0, 0, 0]]
         self.check(array.shape[2], "the picture")
         colour = array[:, :, :-1] if has_alpha(array.shape[2]) else array
         alpha = array[:, :, -1:] if has_alpha(array.shape[2]) else None
@@ -188,7 +192,11 @@ class Files:
         except (Unreadable, OSError) as error:
             self.skipped[str(name)] = str(error)
             return
-        self.work.check(head.channels, f"'{name}'")
+        try:
+            self.work.check(head.channels, f"'{name}'")
+        except DataError:
+            if not self._is_grey(name):
+                raise
         if self.masks is not None:
             path = originals.mask_for(self.masks, name)
             try:
@@ -201,6 +209,13 @@ class Files:
                     f"the picture '{name}' {head.height}×{head.width}"
                 )
         self.names.append(name)
+
+    def _is_grey(self, name: Path) -> bool:
+        """Whether it needs no colour, whatever its file could hold: such pictures are learned in grey."""
+        try:
+            return least_channels(self.work.read(self.root / name)).shape[2] < 3
+        except (Unreadable, OSError):
+            return False
 
     def write(self, out: Path, draws: int, say: Callable[[str], None]) -> None:
         """Writes each result below `out` under its own name; several draws into a folder each."""
@@ -237,7 +252,8 @@ class Files:
         if self.skipped:
             named = [f"{name} {why}" for name, why in list(self.skipped.items())[:NAMED]]
             more = [f"{len(self.skipped) - NAMED:,} more"] if len(self.skipped) > NAMED else []
-            yield f"{len(self.skipped):,} pictures are left out: {', '.join(named + more)}"
+            n = len(self.skipped)
+            yield f"{n:,} {'picture is' if n == 1 else 'pictures are'} left out: {', '.join(named + more)}"
         if self.lossy and self.masks is not None:
             yield (
                 f"{self.lossy:,} are JPEG or AVIF, which change every pixel a little when they are "

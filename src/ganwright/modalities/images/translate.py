@@ -14,7 +14,7 @@ from ganwright.base.errors import DataError, ModelError, OptionError
 from ganwright.modalities.images import originals
 from ganwright.modalities.images.classmaps import MapCodec, PairCodec
 from ganwright.modalities.images.nets import Translator
-from ganwright.modalities.images.pixels import convert_channels, convert_depth
+from ganwright.modalities.images.pixels import convert_channels, convert_depth, least_channels
 from ganwright.modalities.images.read.pictures import read_indices
 from ganwright.modalities.images.read.source import Unreadable
 from ganwright.modalities.images.restore import Files, arrays
@@ -73,6 +73,8 @@ class Translation:
 
     def _as_trained(self, array: np.ndarray) -> np.ndarray:
         source = self.codec.source
+        if source.channels < 3 <= array.shape[2]:  # grey stored in colour was learned in grey
+            array = least_channels(array)
         self.check(array.shape[2], "the picture")
         if isinstance(source, MapCodec):
             if array.shape[2] != 1 or array.dtype.kind != "u":
