@@ -118,9 +118,11 @@ def _verdict(task: str, entries: dict[str, Entry]) -> str:
         parts.append(text)
     every = all(_ahead(entry) for entry in entries.values())
     none = not any(_ahead(entry) for entry in entries.values())
-    ahead = "by all of these measures" if every else "by none" if none else "by some of them"
+    ahead = (
+        "by none of these measures" if none else "by all of these measures" if every else "by some"
+    )
     return (
-        f"Trained to {task}; ahead of doing nothing and of the simple methods {ahead}: "
+        f"Trained to {task}; better than both doing nothing and the simple methods {ahead}: "
         f"{'; '.join(parts)}."
     )
 

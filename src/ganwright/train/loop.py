@@ -159,7 +159,9 @@ def train(
     # A run ended by the clock becomes repeatable: the recipe now says where it stopped.
     ended = replace(recipe, train=replace(o, kimg=trainer.seen / 1000, minutes=None))
     keeper.recipe(ended, trainer)
-    fresh = recipe.start.model is None
+    fresh = (
+        recipe.start.model is None and not trainer.average.network.task
+    )  # which looks are known of
     lacks = shortfall(trainer.data, trainer.seen, trainer.seconds) if fresh else {}
     log("done", **trainer.spent(), **lacks)
 

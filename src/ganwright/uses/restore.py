@@ -104,6 +104,10 @@ def redone(
     if out is None:
         raise OptionError("--out: name a new folder for the results")
     given, target = Path(data), Path(out)
+    if given.is_file() and target.suffix and target.suffix.lower() == given.suffix.lower():
+        raise UsageError(
+            f"--out: '{target}' is named like a file; name a new folder for the result"
+        )
     check_new(target)
     if given.is_dir() and given.resolve() in (target.resolve(), *target.resolve().parents):
         raise UsageError(f"--out: '{target}' lies within the data; name a folder beside it")

@@ -19,6 +19,7 @@ from ganwright.data.arrow import kept
 from ganwright.data.dataset import Dataset
 from ganwright.data.options import DataOptions
 from ganwright.data.packing import inner
+from ganwright.modalities.series.clock import counted
 from ganwright.modalities.series.codec import SeriesCodec
 from ganwright.modalities.series.columns import CLASS, ID
 from ganwright.modalities.series.options import SeriesOptions
@@ -176,13 +177,13 @@ def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
     if not options.labels:
         kept_columns = tuple(column for column in series.columns if column.role != CLASS)
         series = replace(series, classes=None, columns=kept_columns)
-    length = length_of(series, chosen.length)
+    length = length_of(series, chosen.length, options.holdout)
     longest = int(np.diff(series.bounds).max())
     if longest < length:
         what = "the longest series" if len(series.names) > 1 else "the series"
         raise DataError(
             f"'{source.path}': {what} has {longest} steps, a window {length}; "
-            f"data.series.length={max(2, longest // 4)} makes shorter ones"
+            f"data.series.length={max(2, longest // 8)} makes shorter ones"
         )
     marks = _marks([series.values[a:b] for a, b in _pairs(series.bounds)])
     found = windows(series, length, chosen.stride, options.holdout, marks)
@@ -214,10 +215,10 @@ def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
 
 
 def _said(found: Windows, channels: int, chosen: SeriesOptions, derived: bool) -> str:
-    how = "" if not derived else ", by the length of the series"
+    how = " (data.series.length sets another length)" if derived else ""
     return (
-        f"{len(found.starts):,} windows of {found.length} steps{how} and {channels} channels, every "
-        f"{chosen.stride}" + (" step" if chosen.stride == 1 else " steps")
+        f"{len(found.starts):,} windows of {found.length} steps and {counted(channels, 'channel')}, one "
+        f"every {'step' if chosen.stride == 1 else f'{chosen.stride} steps'}{how}"
     )
 
 
