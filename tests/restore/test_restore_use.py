@@ -197,6 +197,8 @@ def test_arrays_come_back_in_their_own_form(denoiser: Path, filler: Path) -> Non
     assert len(drawn) == 2 and np.array_equal(drawn[0][:, ~mask], batch[:, ~mask])
     with pytest.raises(OptionError, match="mask: is"):
         gw.restore(filler, one, mask=mask[:5])
+    with pytest.raises(OptionError, match="mask: must be an array"):
+        gw.restore(filler, picture(10, 12, 3), mask="mask.png")
     with pytest.raises(UsageError, match="takes pictures"):
         gw.restore(denoiser, np.zeros((4, 4, 3)))
 

@@ -128,6 +128,10 @@ def _in_memory(part: Redo, work: Any, data: Any, mask: Any, draws: int | None) -
 
 def _masks(part: Redo, mask: Any, examples: list[Any]) -> list[Any]:
     """A mask for each example: one for all, or as many. Raises OptionError for another size."""
+    if isinstance(mask, str | os.PathLike):
+        raise OptionError(
+            "mask: must be an array, or a list of them, as the data are; a path is for files"
+        )
     found = [one[:, :, 0] > 0 for one in part.arrays(_as_bytes(mask))[0]]
     found = found * len(examples) if len(found) == 1 else found
     if len(found) != len(examples):

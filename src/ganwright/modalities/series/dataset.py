@@ -36,7 +36,13 @@ class SeriesSource:
     identity: Any
     array: bool = False
     notes: tuple[str, ...] = ()
+    memory: str = ""  # what it was in memory, for errors: its path is in the cache
     modality = "series"
+
+    @property
+    def label(self) -> str:
+        """What it is called in errors."""
+        return self.memory or f"'{self.path}'"
 
 
 class StoredWindows:
@@ -106,7 +112,9 @@ def frame_source(frame: Any, options: DataOptions, note: str = "") -> SeriesSour
     """Series in a frame, written into the cache so that a run can name its file."""
     notes: list[str] = [note] if note else []
     path, digest = kept(frame, notes, options.of(SeriesOptions).leave_out)
-    return SeriesSource(name="series", path=path, identity=digest, notes=tuple(notes))
+    return SeriesSource(
+        name="series", path=path, identity=digest, notes=tuple(notes), memory="the table"
+    )
 
 
 def memory_source(values: np.ndarray) -> SeriesSource:
@@ -117,7 +125,7 @@ def memory_source(values: np.ndarray) -> SeriesSource:
     with cache.room_for(folder), cache.making(folder) as aside:
         np.save(aside / "series.npy", values, allow_pickle=False)
         (aside / "series.npy").replace(path)
-    return SeriesSource(name="series", path=path, identity=digest, array=True)
+    return SeriesSource(name="series", path=path, identity=digest, array=True, memory="the array")
 
 
 def with_index(frame: Any) -> Any:
@@ -136,7 +144,7 @@ def with_index(frame: Any) -> Any:
 
 def read(source: SeriesSource, options: SeriesOptions) -> Series:
     """All that a source holds. Raises DataError, OptionError."""
-    owner, notes = f"'{source.path}'", list(source.notes)
+    owner, notes = source.label, list(source.notes)
     if source.array:
         return arrays_in(owner, *_arrays(source.path))
     found = series_in(owner, table_in(source.path, notes), options)
@@ -182,14 +190,14 @@ def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
     if longest < length:
         what = "the longest series" if len(series.names) > 1 else "the series"
         raise DataError(
-            f"'{source.path}': {what} has {longest} steps, a window {length}; "
+            f"{source.label}: {what} has {longest} steps, a window {length}; "
             f"data.series.length={max(2, longest // 8)} makes shorter ones"
         )
     marks = _marks([series.values[a:b] for a, b in _pairs(series.bounds)])
     found = windows(series, length, chosen.stride, options.holdout, marks)
     if not len(found.train):
         raise DataError(
-            f"'{source.path}': no window of {length} steps is left to train on, of {longest} steps with "
+            f"{source.label}: no window of {length} steps is left to train on, of {longest} steps with "
             f"{options.holdout:.0%} held out; data.series.length sets a shorter one"
         )
     codec = SeriesCodec.fit(series, found)
