@@ -16,7 +16,7 @@ import ganwright as gw
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.base.runs import RunFolder
 from ganwright.cli.app import run as ganwright
-from ganwright.report.doctor import Logits, Patient, examine
+from ganwright.report.doctor import Logits, Patient, _more_data, examine
 from ganwright.report.facts import read_run
 
 BOTH = ("generator_optimiser.rate", "discriminator_optimiser.rate")
@@ -90,10 +90,18 @@ def test_a_healthy_run_and_as_json(
     assert said["name"] == "healthy" and said["words"]
 
 
+def test_augmentation_is_advised_only_where_there_is_one(digits_run: Path) -> None:
+    patient = Patient.of(read_run(digits_run))
+    assert patient.logits is not None
+    series = replace(patient, logits=replace(patient.logits, augments=False))
+    assert any("augment" in line for line in _more_data(patient))
+    assert not any("augment" in line for line in _more_data(series))
+
+
 def test_the_check_of_overfitting_reads_the_discriminator(digits_run: Path) -> None:
     """Against float64 means of its logits."""
     found = Patient.of(read_run(digits_run)).logits
-    assert found is not None and found.n == 342
+    assert found is not None and found.n == 342 and found.augments
     logits = Logits(train=2.0, heldout=1.0, made=0.0, error=0.2, n=9)
     assert logits.apart == 0.5 and logits.overfit
     assert not replace(logits, error=0.4).overfit and not replace(logits, heldout=1.1).overfit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from ganwright.modalities.images.read.deep import encode_png, encode_tiff
 from ganwright.modalities.images.read.pictures import decoding, read_pixels
 from ganwright.modalities.images.restore import Repair
 from ganwright.model import Model
+from ganwright.report.doctor import Patient
+from ganwright.report.facts import read_run
 from ganwright.train import plan
+from ganwright.train.progress import facts
 
 Capture = pytest.CaptureFixture[str]
 TINY: dict[str, Any] = {
@@ -193,6 +197,8 @@ def test_arrays_come_back_in_their_own_form(denoiser: Path, filler: Path) -> Non
     assert len(drawn) == 2 and np.array_equal(drawn[0][:, ~mask], batch[:, ~mask])
     with pytest.raises(OptionError, match="mask: is"):
         gw.restore(filler, one, mask=mask[:5])
+    with pytest.raises(OptionError, match="mask: must be an array"):
+        gw.restore(filler, picture(10, 12, 3), mask="mask.png")
     with pytest.raises(UsageError, match="takes pictures"):
         gw.restore(denoiser, np.zeros((4, 4, 3)))
 
@@ -243,6 +249,27 @@ def test_the_report_shows_what_was_given_made_and_true(denoiser: Path) -> None:
     text = gw.write_report(denoiser).read_text(encoding="utf-8")
     assert "As given, the result, the truth" in text and "held-out images: as given" in text
     assert "PSNR (dB)" in text
+
+
+def test_a_doctor_sees_a_restorer(denoiser: Path) -> None:
+    found = Patient.of(read_run(denoiser)).logits
+    assert found is not None and found.n > 1 and not found.augments
+
+
+def test_no_restorer_is_told_that_its_samples_are_noise(denoiser: Path) -> None:
+    done = read_run(denoiser).of("done")
+    assert done and "warning" not in done[-1]
+
+
+def test_progress_shows_the_error_by_its_name(denoiser: Path) -> None:
+    generator = gw.load(denoiser).generator
+    trainer = SimpleNamespace(
+        recipe=SimpleNamespace(train=SimpleNamespace(kimg=1, minutes=None)),
+        average=SimpleNamespace(network=generator),
+    )
+    event = {"kimg": 0.1, "seen": 100, "seconds": 1.0, "nll": 0.25}
+    said = facts(event, trainer)  # type: ignore[arg-type]
+    assert "L1  0.250" in said and "log p" not in said
 
 
 def test_the_run_folder_says_what_the_model_is_for(denoiser: Path) -> None:
@@ -316,6 +343,10 @@ def test_wrong_use_is_one_line(
             ["restore", str(denoiser), one, "--out", str(tmp_path)], "not an empty folder",
         ),
     }  # fmt: skip
+    cases["a file"] = (
+        ["restore", str(denoiser), one, "--out", str(tmp_path / "b.png")],
+        "named like a file",
+    )
     for name, (arguments, said) in cases.items():
         assert said in refused(arguments, capsys), name
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,9 @@ def test_a_steady_column_of_dates_beside_numbers_is_series(tmp_path: Path) -> No
     assert "'hour': 1 hour, 2026-01-01 00:00" in str(gw.inspect_data(tmp_path / "a.csv"))
 
 
-@pytest.mark.parametrize("change", ["shuffled", "doubled", "uneven", "worded", "numbered", "short"])
+@pytest.mark.parametrize(
+    "change", ["shuffled", "doubled", "uneven", "worded", "numbered", "short", "counted"]
+)
 def test_whatever_is_less_clear_stays_a_table(tmp_path: Path, change: str) -> None:
     frame, rng = load().drop(columns="site"), np.random.default_rng(0)
     if change == "shuffled":
@@ -43,10 +45,25 @@ def test_whatever_is_less_clear_stays_a_table(tmp_path: Path, change: str) -> No
         frame["word"] = rng.choice(["a", "b"], len(frame))
     elif change == "numbered":
         frame["hour"] = np.arange(len(frame))
+    elif change == "counted":  # an order a day
+        frame["order"] = 7000 + np.arange(len(frame))
     else:
         frame = frame[:40]
     frame.to_csv(tmp_path / "a.csv", index=False)
     assert gw.open_data(tmp_path / "a.csv").codec.kind == "table"
+    said = "--set data.series.time=hour reads them as series"
+    hinted = said in " ".join(str(gw.inspect_data(tmp_path / "a.csv")).split())
+    assert hinted == (change != "numbered")  # which looks like an identifier
+    assert said not in " ".join(str(gw.inspect_data(tmp_path / "a.csv", form="table")).split())
+
+
+def test_few_series_of_one_length_are_cut(tmp_path: Path) -> None:
+    """Whole ones can't be held out, so windows must be shorter."""
+    walks(count=6, length=48).to_csv(tmp_path / "a.csv", index=False)
+    data = gw.open_data(tmp_path / "a.csv", form="series", series={"time": "step"})
+    assert data.codec.length == 6 and len(data.train) and len(data.heldout)
+    whole = gw.open_data(tmp_path / "a.csv", form="series", series={"time": "step"}, holdout=0)
+    assert whole.codec.length == 48
 
 
 @pytest.mark.skipif(not TABLES.is_dir(), reason="needs the tables of ../shared")
@@ -112,9 +129,9 @@ TIMES = {
               pd.Timestamp("2026-01-30 18:00", tz="Europe/Berlin"), "6 hours"),
     "typed days": ([pd.Timestamp(f"2026-01-0{i}").date() for i in (1, 2, 3)],
                    pd.Timestamp("2026-01-04").date(), "1 day"),
-    "numbers": ([5, 7, 9], 11, "2"),
-    "fractions": ([0.25, 0.5, 0.75], 1.0, "0.25"),
-    "fractions as text": (["0.25", "0.50", "0.75"], 1.0, "0.25"),
+    "numbers": ([5, 7, 9], 11, "steps of 2"),
+    "fractions": ([0.25, 0.5, 0.75], 1.0, "steps of 0.25"),
+    "fractions as text": (["0.25", "0.50", "0.75"], 1.0, "steps of 0.25"),
 }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import ganwright as gw
+from ganwright.base.errors import DataError
 from ganwright.cli.app import run
 
 from .conftest import load
@@ -110,3 +112,12 @@ def test_what_a_model_can_t_go_on_from(
         assert told in capsys.readouterr().err
     assert run(["augment", str(runs / "load"), str(runs / "load.csv"), "-n", "3"]) == 2
     assert "trained on a single series" in capsys.readouterr().err
+
+
+def test_what_is_in_memory_is_not_named_by_its_place_in_the_cache() -> None:
+    with pytest.raises(DataError, match="the table: column 'hour' has"):
+        gw.open_data(pd.concat([load()[:1], load()]), form="series")
+    with pytest.raises(DataError, match="the array: the series has"):
+        gw.open_data(
+            np.zeros((1, 10, 1)) + np.arange(10)[:, None], form="series", series={"length": 12}
+        )

@@ -54,5 +54,8 @@ def command(
     )  # fmt: skip
     for note in done.notes:
         print(f"warning: {note}", file=sys.stderr)
-    print(f"{done.n:,} pictures restored ({model.generator.task})", file=sys.stderr)
+    print(
+        f"{done.n:,} picture{'s' * (done.n != 1)} restored ({model.generator.task})",
+        file=sys.stderr,
+    )
     print(done.path)

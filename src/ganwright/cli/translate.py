@@ -40,5 +40,5 @@ def command(
     done = translate(model, data, out=out, seed=seed, say=say)
     for note in done.notes:
         print(f"warning: {note}", file=sys.stderr)
-    print(f"{done.n:,} images translated", file=sys.stderr)
+    print(f"{done.n:,} image{'s' * (done.n != 1)} translated", file=sys.stderr)
     print(done.path)

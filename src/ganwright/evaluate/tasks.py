@@ -118,10 +118,12 @@ def _verdict(task: str, entries: dict[str, Entry]) -> str:
         parts.append(text)
     every = all(_ahead(entry) for entry in entries.values())
     none = not any(_ahead(entry) for entry in entries.values())
-    ahead = "by all of these measures" if every else "by none" if none else "by some of them"
+    ahead = "all" if every else "none" if none else "some"
     simple = any(entry.others for entry in entries.values())
-    rivals = "doing nothing and of the simple methods" if simple else "doing nothing"
-    return f"Trained to {task}; ahead of {rivals} {ahead}: {'; '.join(parts)}."
+    rivals = "both doing nothing and the simple methods" if simple else "doing nothing"
+    return (
+        f"Trained to {task}; better than {rivals} by {ahead} of these measures: {'; '.join(parts)}."
+    )
 
 
 def _ahead(entry: Entry) -> bool:

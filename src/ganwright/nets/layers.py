@@ -168,6 +168,7 @@ class Generator(nn.Module):
     uniforms = 0  # that an example needs besides its latent
     fills = False  # generates the hidden parts of an example given the others
     gives_likelihood = False  # whether it has a `negative_log_likelihood`
+    likelihood_name = "−log p"  # of that, as progress shows it
     task = ""  # what it does to a given example, "denoise" say; none: it makes new ones
     paired = True  # with a task: whether a real example holds what its result should be
     verb = ""  # the command that puts a generator with a task to use

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from ganwright.base.errors import GanwrightError
+from ganwright.base.modality import modality
 from ganwright.data import Dataset, open_data
 from ganwright.evaluate.verdict import MISSING
 from ganwright.model import Model
@@ -36,7 +37,7 @@ LOST = 1e-3  # loss of a discriminator that has nothing left to learn
 UNTOLD = 0.1  # logits of real and made examples this close: hardly told apart
 FAR = 10.0  # times the floor: a score from which samples are far from real examples
 FEW = 500  # training examples below which a discriminator learns them by heart
-SAMPLED = 1000
+SAMPLED, PICTURED = 1000, 100  # examples that are judged, and of a net that works on whole pictures
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Logits:
     made: float
     error: float  # standard error of the difference of the first two
     n: int
+    augments: bool = True  # whether such examples can be augmented
 
     @property
     def apart(self) -> float:
@@ -235,7 +237,8 @@ def _learned_by_heart(run: Patient) -> Diagnosis | None:
 
 
 def _more_data(run: Patient) -> Iterator[str]:
-    yield run.train("--set game.augment.mode=adaptive")
+    if run.logits is not None and run.logits.augments:
+        yield run.train("--set game.augment.mode=adaptive")
     yield run.train("--from ANOTHER_RUN")
 
 
@@ -362,7 +365,8 @@ def _logits(facts: Facts, against: str | os.PathLike[str] | None) -> Logits | No
         if against is not None:
             raise
         return None
-    n = min(SAMPLED, len(data.train), len(data.heldout))
+    most = PICTURED if model.generator.task else SAMPLED
+    n = min(most, len(data.train), len(data.heldout))
     return None if n < 2 else judged(model, data, n)
 
 
@@ -377,11 +381,16 @@ def judged(model: Model, data: Dataset, n: int) -> Logits:
         examples = made if isinstance(made, torch.Tensor) else made[0]
         fake = model.discriminator(examples, condition)
     error = float(((train.var() + heldout.var()) / n).sqrt())
-    return Logits(float(train.mean()), float(heldout.mean()), float(fake.mean()), error, n)
+    augments = modality(model.codec.kind).has("augment") and not model.generator.task
+    return Logits(
+        float(train.mean()), float(heldout.mean()), float(fake.mean()), error, n, augments
+    )
 
 
 def _said(model: Model, data: Dataset, indices: np.ndarray) -> tuple[torch.Tensor, Any]:
     """The logits of real examples, and what they were judged on the condition of."""
     stored, labels = data.batch(indices)
-    condition = model.generator.condition(stored, labels)
-    return model.discriminator(data.codec.encode(stored), condition), condition
+    stored = model.generator.cut(stored)
+    condition = model.generator.condition(data.codec.given(stored), labels)
+    judged = model.generator.judged(data.codec.encode(stored), condition)
+    return model.discriminator(judged, condition), condition

@@ -60,14 +60,15 @@ def share_done(o: TrainOptions, seen: int, seconds: float) -> float:
     return min(max(by_kimg, by_clock), 1.0)
 
 
-def facts(event: dict[str, Any], budget: TrainOptions) -> str:
+def facts(event: dict[str, Any], trainer: Trainer) -> str:
     """One line about a report."""
+    budget = trainer.recipe.train
     share = share_done(budget, event["seen"], event["seconds"])
     left = event["seconds"] * (1 / share - 1) if share > 0 else 0.0
     known = {
         "D": ("discriminator_loss", "6.3f"),  # a player that sat out since the last report has none
         "G": ("generator_loss", "6.3f"),
-        "−log p": ("nll", "6.3f"),
+        trainer.average.network.likelihood_name: ("nll", "6.3f"),
         "ε": ("epsilon", ".3g"),
     }
     played = [f"{word} {event[key]:{form}}" for word, (key, form) in known.items() if key in event]
@@ -91,7 +92,7 @@ class Lines:
         now = time.monotonic()
         if event["event"] == "report" and now - self.last >= PLAIN_S:
             self.last = now
-            print(facts(event, trainer.recipe.train), file=self.file, flush=True)
+            print(facts(event, trainer), file=self.file, flush=True)
         elif (text := notice(event)) is not None:
             print(text, file=self.file, flush=True)
 
@@ -112,7 +113,7 @@ class Bar:
 
     def report(self, event: dict[str, Any], trainer: Trainer) -> None:
         if event["event"] == "report":
-            self.line = Text(facts(event, trainer.recipe.train))
+            self.line = Text(facts(event, trainer))
             self._show()
         elif (text := notice(event)) is not None:
             self.live.console.print(text)

@@ -104,6 +104,10 @@ def redone(
     if out is None:
         raise OptionError("--out: name a new folder for the results")
     given, target = Path(data), Path(out)
+    if given.is_file() and target.suffix and target.suffix.lower() == given.suffix.lower():
+        raise UsageError(
+            f"--out: '{target}' is named like a file; name a new folder for the result"
+        )
     check_new(target)
     if given.is_dir() and given.resolve() in (target.resolve(), *target.resolve().parents):
         raise UsageError(f"--out: '{target}' lies within the data; name a folder beside it")
@@ -124,6 +128,10 @@ def _in_memory(part: Redo, work: Any, data: Any, mask: Any, draws: int | None) -
 
 def _masks(part: Redo, mask: Any, examples: list[Any]) -> list[Any]:
     """A mask for each example: one for all, or as many. Raises OptionError for another size."""
+    if isinstance(mask, str | os.PathLike):
+        raise OptionError(
+            "mask: must be an array, or a list of them, as the data are; a path is for files"
+        )
     found = [one[:, :, 0] > 0 for one in part.arrays(_as_bytes(mask))[0]]
     found = found * len(examples) if len(found) == 1 else found
     if len(found) != len(examples):

@@ -53,6 +53,7 @@ class Pictured(Generator):
     gives_likelihood = (
         True  # of a Laplace distribution around the result: the L1 distance to the truth
     )
+    likelihood_name = "L1"
 
     def __init__(self, net: UNet, spec: Spec, *, given: int, crop: int = 0) -> None:
         super().__init__()
@@ -217,6 +218,7 @@ class Translator(Pictured):
         self.maps, self.paired, self.mirrored = o.maps, o.paired, 0.5 * o.mirror
         self.tested = "held-out pictures, as they are given"
         self.contrast = None if o.paired else PatchContrast(net.widths)
+        self.likelihood_name = "L1" if o.paired else "contrast"
 
     def condition(self, given: Tensor, labels: Tensor | None) -> Tensor:
         """Both pictures, as the codec of pairs gives them. Raises OptionError for other data."""

@@ -54,14 +54,14 @@ class Clock:
         if self.months:
             years, months = divmod(self.months, 12)
             said = (years, "year") if not months else (self.months, "month")
-            return _counted(*said)
-        return self._span(self.step)
+            return counted(*said)
+        return self._span(self.step) if self.dated else f"steps of {self.step:g}"
 
     def _span(self, step: float) -> str:
         if not self.dated:
             return f"{step:g}"
         return next(
-            (_counted(step / size, unit) for size, unit in _UNITS if step >= size),
+            (counted(step / size, unit) for size, unit in _UNITS if step >= size),
             f"{step:g} microseconds",
         )
 
@@ -108,7 +108,8 @@ class Clock:
         return zoned.cast(pa.timestamp(unit, self.zone or None), safe=False)
 
 
-def _counted(count: float, unit: str) -> str:
+def counted(count: float, unit: str) -> str:
+    """So many of a unit: "1 channel", "2 channels"."""
     return f"{count:g} {unit}" + ("" if count == 1 else "s")
 
 

@@ -17,7 +17,7 @@ from ganwright.base.errors import ModelError, WorkError
 from ganwright.base.packed import pack, unpack
 from ganwright.data.codec import Codec
 from ganwright.modalities.series import clock as times
-from ganwright.modalities.series.clock import Clock
+from ganwright.modalities.series.clock import Clock, counted
 from ganwright.modalities.series.columns import (
     CHANNEL,
     CLASS,
@@ -199,7 +199,7 @@ class SeriesCodec(Codec):
     @property
     def makes(self) -> str:
         """What the examples are, for people."""
-        return f"series of {self.length} steps and {self.width} channels"
+        return f"series of {self.length} steps and {counted(self.width, 'channel')}"
 
     def table(
         self,

@@ -19,6 +19,7 @@ from ganwright.data.arrow import kept
 from ganwright.data.dataset import Dataset
 from ganwright.data.options import DataOptions
 from ganwright.data.packing import inner
+from ganwright.modalities.series.clock import counted
 from ganwright.modalities.series.codec import SeriesCodec
 from ganwright.modalities.series.columns import CLASS, ID
 from ganwright.modalities.series.options import SeriesOptions
@@ -35,7 +36,13 @@ class SeriesSource:
     identity: Any
     array: bool = False
     notes: tuple[str, ...] = ()
+    memory: str = ""  # what it was in memory, for errors: its path is in the cache
     modality = "series"
+
+    @property
+    def label(self) -> str:
+        """What it is called in errors."""
+        return self.memory or f"'{self.path}'"
 
 
 class StoredWindows:
@@ -105,7 +112,9 @@ def frame_source(frame: Any, options: DataOptions, note: str = "") -> SeriesSour
     """Series in a frame, written into the cache so that a run can name its file."""
     notes: list[str] = [note] if note else []
     path, digest = kept(frame, notes, options.of(SeriesOptions).leave_out)
-    return SeriesSource(name="series", path=path, identity=digest, notes=tuple(notes))
+    return SeriesSource(
+        name="series", path=path, identity=digest, notes=tuple(notes), memory="the table"
+    )
 
 
 def memory_source(values: np.ndarray) -> SeriesSource:
@@ -116,7 +125,7 @@ def memory_source(values: np.ndarray) -> SeriesSource:
     with cache.room_for(folder), cache.making(folder) as aside:
         np.save(aside / "series.npy", values, allow_pickle=False)
         (aside / "series.npy").replace(path)
-    return SeriesSource(name="series", path=path, identity=digest, array=True)
+    return SeriesSource(name="series", path=path, identity=digest, array=True, memory="the array")
 
 
 def with_index(frame: Any) -> Any:
@@ -135,7 +144,7 @@ def with_index(frame: Any) -> Any:
 
 def read(source: SeriesSource, options: SeriesOptions) -> Series:
     """All that a source holds. Raises DataError, OptionError."""
-    owner, notes = f"'{source.path}'", list(source.notes)
+    owner, notes = source.label, list(source.notes)
     if source.array:
         return arrays_in(owner, *_arrays(source.path))
     found = series_in(owner, table_in(source.path, notes), options)
@@ -176,19 +185,19 @@ def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
     if not options.labels:
         kept_columns = tuple(column for column in series.columns if column.role != CLASS)
         series = replace(series, classes=None, columns=kept_columns)
-    length = length_of(series, chosen.length)
+    length = length_of(series, chosen.length, options.holdout)
     longest = int(np.diff(series.bounds).max())
     if longest < length:
         what = "the longest series" if len(series.names) > 1 else "the series"
         raise DataError(
-            f"'{source.path}': {what} has {longest} steps, a window {length}; "
-            f"data.series.length={max(2, longest // 4)} makes shorter ones"
+            f"{source.label}: {what} has {longest} steps, a window {length}; "
+            f"data.series.length={max(2, longest // 8)} makes shorter ones"
         )
     marks = _marks([series.values[a:b] for a, b in _pairs(series.bounds)])
     found = windows(series, length, chosen.stride, options.holdout, marks)
     if not len(found.train):
         raise DataError(
-            f"'{source.path}': no window of {length} steps is left to train on, of {longest} steps with "
+            f"{source.label}: no window of {length} steps is left to train on, of {longest} steps with "
             f"{options.holdout:.0%} held out; data.series.length sets a shorter one"
         )
     codec = SeriesCodec.fit(series, found)
@@ -214,10 +223,10 @@ def dataset(source: SeriesSource, options: DataOptions) -> SeriesDataset:
 
 
 def _said(found: Windows, channels: int, chosen: SeriesOptions, derived: bool) -> str:
-    how = "" if not derived else ", by the length of the series"
+    how = " (data.series.length sets another length)" if derived else ""
     return (
-        f"{len(found.starts):,} windows of {found.length} steps{how} and {channels} channels, every "
-        f"{chosen.stride}" + (" step" if chosen.stride == 1 else " steps")
+        f"{len(found.starts):,} windows of {found.length} steps and {counted(channels, 'channel')}, one "
+        f"every {'step' if chosen.stride == 1 else f'{chosen.stride} steps'}{how}"
     )
 
 

@@ -77,6 +77,8 @@ def _frame_unmistakable(frame: Any) -> str:
 
 
 def _why(owner: str, table: Any) -> str:
+    import numpy as np
+
     from ganwright.modalities.series.clock import are_times
     from ganwright.modalities.series.read import series_in
 
@@ -86,7 +88,10 @@ def _why(owner: str, table: Any) -> str:
     found = series_in(owner, table, SeriesOptions(time=dates[0]))
     learned = [column for column in found.columns if column.role == "channel"]
     steady = found.clock.regular and len(found.values) <= 1.1 * table.num_rows
-    if not steady or any(column.words for column in learned):
+    numbered = (
+        (np.diff(found.values, axis=0) == 1).all(0).any()
+    )  # one thing a row: orders, customers
+    if not steady or numbered or any(column.words for column in learned):
         return ""
     return (
         f"{owner}: '{dates[0]}' increases by steady steps and the rest are numbers: read as series; "

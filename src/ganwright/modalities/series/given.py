@@ -37,7 +37,7 @@ def series_of(codec: SeriesCodec, source: SeriesSource) -> Series:
     """The series of a source, its channels and descriptions in the codec's order. Raises DataError."""
     known = {column.name for column in codec.columns}
     ids = [column.name for column in codec.columns if column.role == ID]
-    owner = f"'{source.path}'"
+    owner = source.label
     found = (
         read(source, SeriesOptions()) if source.array else _read(codec, source, known, ids, owner)
     )
@@ -125,7 +125,7 @@ def windows_in(codec: SeriesCodec, source: Any, stride: int) -> Given:
     if not len(starts):
         longest = int(np.diff(series.bounds).max())
         raise DataError(
-            f"'{source.path}' has no window of {codec.length} steps: its longest series has {longest}"
+            f"{source.label} has no window of {codec.length} steps: its longest series has {longest}"
         )
     rows = starts[:, None] + np.arange(codec.length)
     told = np.repeat(series.statics[whose][:, None], codec.length, 1)

@@ -152,9 +152,9 @@ def _told(clock: Clock, ids: str | None, columns: Sequence[Column], count: int) 
     said = f"series over '{clock.name}', {clock.rate}"
     if ids is not None:
         said += f"; {count:,} of them by '{ids}'"
-    for role, word in ((STATIC, "describe a whole series"), (CLASS, "is the class")):
+    for role, word in ((STATIC, "a whole series is described by"), (CLASS, "the class is")):
         if named := [f"'{c.name}'" for c in columns if c.role == role]:
-            said += f"; {', '.join(named)} {word}"
+            said += f"; {word} {', '.join(named)}"
     return said
 
 
@@ -425,5 +425,5 @@ def arrays_in(owner: str, values: np.ndarray, labels: np.ndarray | None) -> Seri
         statics=np.empty((count, 0)), bounds=np.arange(count + 1) * length,
         times=np.tile(np.arange(length, dtype=np.float64), count),
         names=tuple(map(str, range(1, count + 1))),
-        notes=(f"{count:,} series of {length:,} steps and {channels} channels",),
+        notes=(f"{count:,} series of {length:,} steps and {times.counted(channels, 'channel')}",),
     )  # fmt: skip

@@ -31,15 +31,20 @@ class Windows:
     notes: tuple[str, ...]
 
 
-def length_of(series: Series, asked: int | None) -> int:
-    """The steps of a window."""
+def length_of(series: Series, asked: int | None, holdout: float) -> int:
+    """The steps of a window: those of a whole series only where whole ones are held out."""
     if asked is not None:
         return asked
     lengths = np.diff(series.bounds)
-    longest = int(lengths.max())
-    if len(lengths) > 1 and len(set(lengths.tolist())) == 1 and longest <= WHOLE_MOST:
+    longest, alike = int(lengths.max()), len(set(lengths.tolist())) == 1
+    if len(lengths) > 1 and alike and longest <= WHOLE_MOST and _by_series(lengths, holdout):
         return longest
-    return min(USUAL, max(2, longest // 4))
+    return min(USUAL, max(2, longest // 8))  # the fifth that is held out has some
+
+
+def _by_series(lengths: np.ndarray, holdout: float) -> bool:
+    """Whether there are enough series to hold out whole ones."""
+    return not holdout or len(lengths) * holdout >= ENOUGH
 
 
 def cut(series: Series, length: int, stride: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -79,7 +84,7 @@ def windows(
     """
     starts, whose, notes = cut(series, length, stride)
     lengths = np.diff(series.bounds)
-    if len(lengths) * holdout >= ENOUGH or not holdout:
+    if _by_series(lengths, holdout):
         parts = split(hashes, holdout, None)
         held = np.zeros(len(lengths), bool)
         held[parts.heldout] = True
@@ -102,7 +107,8 @@ def windows(
     trained = place + length <= border
     half = place >= border + (size - border) / 2
     dropped = np.flatnonzero(~held & ~trained)
-    what = "the series" if periods.max(initial=1) == 1 else f"every {PERIOD * length:,} steps"
+    whole = "the series" if len(lengths) == 1 else "each series"
+    what = whole if periods.max(initial=1) == 1 else f"every {PERIOD * length:,} steps"
     notes.append(
         f"the last {holdout:.0%} of {what} is held out; {len(dropped):,} windows across the border are "
         "in neither part"

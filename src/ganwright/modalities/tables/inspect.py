@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ganwright.data.dataset import Dataset
 from ganwright.data.duplicates import Equals, equals
 from ganwright.data.inspect import NAMED, Inspection, Lines, general
-from ganwright.data.options import DataOptions
+from ganwright.data.options import AUTO, DataOptions
 from ganwright.modalities.tables.codec.fields import NumberField
 from ganwright.modalities.tables.codec.hashing import row_hashes
 from ganwright.modalities.tables.columns.axis import from_axis, to_axis
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _NAME, _LEAST_VALUES = 100, 24, 20  # of what is printed, in letters
 _FREQUENT, _SHOWN, _LONG = 8, 200, 24
+_STEPS = 48  # the fewest that look like time
 _FEW, _MANY, _HOLLOW, _ALL_BUT, _SPIKE = 500, 0.05, 0.5, 0.99, 0.1
 
 
@@ -94,8 +95,11 @@ def inspect(source: TableSource, options: DataOptions) -> TableInspection:
     columns = tuple(_facts(data, column) for column in data.codec.columns)
     same = equals(data, row_hashes(data.table, data.codec.learned))
     lost = canonical(source, options).skipped_rows
+    told = general(data)
+    if options.form == AUTO:
+        told["notes"] = (*told["notes"], *_times(data))
     return TableInspection(
-        **general(data),
+        **told,
         found=len(data) + lost,
         columns=columns,
         target=str(data.options.of(TableOptions).target),
@@ -103,6 +107,25 @@ def inspect(source: TableSource, options: DataOptions) -> TableInspection:
         duplicates=same,
         warnings=_warnings(data, columns, same, lost),
     )
+
+
+def _times(data: TableDataset) -> list[str]:
+    """How to read a table as series instead, where a column holds times: dates, or steady steps."""
+    for column in data.codec.columns:
+        if column.kind == "datetime" or _steady(column, data.table[column.name]):
+            return [
+                f"read as a table; where its rows are measurements over time, "
+                f"--set data.series.time={column.name} reads them as series"
+            ]
+    return []
+
+
+def _steady(column: Column, array: pa.ChunkedArray) -> bool:
+    """Whether every number is as far from the one before."""
+    if column.kind not in ("number", "integer") or column.missing or len(array) < _STEPS:
+        return False
+    steps = np.diff(array.to_numpy().astype(np.float64))
+    return bool(steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-3))
 
 
 def _facts(data: TableDataset, column: Column) -> ColumnFacts:
