@@ -124,7 +124,7 @@ def test_conditions_hold_in_every_sample(
     ("where", "told"),
     [
         ("size=3", "texts have no 'size'; allowed: length, contains"),
-        ("length=40..50", "no text has from 40 to"),
+        ("length=40..50", "no text is as long as 'length=40..50' asks; the model makes from 1 to"),
         ("contains=bux", "never seen 'bux'. Did you mean 'bus'?"),
         ("length=x", "can't read 'length=x'"),
         ("length=1, contains=red, contains=bus", "takes 2 words, not 1"),

@@ -383,5 +383,7 @@ def judged(model: Model, data: Dataset, n: int) -> Logits:
 def _said(model: Model, data: Dataset, indices: np.ndarray) -> tuple[torch.Tensor, Any]:
     """The logits of real examples, and what they were judged on the condition of."""
     stored, labels = data.batch(indices)
-    condition = model.generator.condition(stored, labels)
-    return model.discriminator(data.codec.encode(stored), condition), condition
+    stored = model.generator.cut(stored)
+    condition = model.generator.condition(data.codec.given(stored), labels)
+    examples = model.generator.judged(data.codec.encode(stored), condition)
+    return model.discriminator(examples, condition), condition

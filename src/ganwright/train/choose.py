@@ -82,8 +82,10 @@ def expected(plan: Plan, data: Dataset) -> str:
     """What to expect of a run, in a sentence."""
     kimg, count = plan.expected_kimg, len(data.train)
     minutes = kimg * 1000 / plan.images_per_s / 60
+    shown = f"{kimg:,.0f}" if kimg >= 10 else f"{kimg:.2g}"
+    time = f"{minutes:,.1f} minutes" if minutes >= 0.1 else f"{60 * minutes:,.0f} seconds"
     return (
-        f"expect about {kimg:,.0f} thousand examples in {minutes:,.1f} minutes, at {plan.images_per_s:,.0f} "
+        f"expect about {shown} thousand examples in {time}, at {plan.images_per_s:,.0f} "
         f"a second: each of {count:,} is seen {kimg * 1000 / count:,.1f} times"
     )
 
