@@ -51,6 +51,7 @@ def test_a_run_goes_through_every_verb(run, texts: Path, text_run: Path, tmp_pat
     assert run("report", text_run)[0] == 0
     page = (text_run / "report.html").read_text(encoding="utf-8")
     assert "Quality and diversity" in page and "Reverse LM score over LM score" in page
+    assert run("doctor", text_run)[0] == 0
     code, told, _ = run("evaluate", out, "--against", texts / "a.txt")
     assert code == 0 and "Self-BLEU" in told
 
