@@ -60,7 +60,8 @@ def wanted(where: str | Mapping[str, Any], codec: TextCodec) -> Wanted:
     if least > most or most < 1:
         asked = where if isinstance(where, str) else dict(where)
         raise OptionError(
-            f"where: no text is as long as {asked!r} asks; the model makes from 1 to {codec.length} {codec.units}"
+            f"where: no text is as long as {asked!r} asks; the model "
+            f"makes from 1 to {codec.length} {codec.units}"
         )
     if (needed := sum(map(len, contains))) > most:
         raise OptionError(

@@ -23,7 +23,9 @@ def format_for(codec: TextCodec, path: Path, format: str | None) -> str:  # noqa
     """See `data.writers.format_for`."""
     places = (".txt", ".txt.gz", ".csv", ".parquet")
     bare = inner(path)
-    return chosen_format(bare if bare.suffix else path, format, _SUFFIXES, codec.formats, "texts", places)
+    return chosen_format(
+        bare if bare.suffix else path, format, _SUFFIXES, codec.formats, "texts", places
+    )
 
 
 class TxtWriter(Writing["TextCodec"]):
