@@ -196,7 +196,8 @@ class Model:
                 f"where: the nets '{self.net.generator.kind}' don't support conditions; the recipe table does"
             )
         if by is not None and by not in (beside := self.generator.beside):
-            raise OptionError(message("by", f"no model {by!r}", allowed=beside, got=by))
+            problem = f"no model {by!r}" if beside else f"this model has none beside it; got {by!r}"
+            raise OptionError(message("by", problem, allowed=beside, got=by))
         return self._stream(n, seed, fixed, (truncation, truncate), allowed, by)
 
     def _stream(

@@ -51,6 +51,7 @@ def test_a_run_goes_through_every_verb(run, texts: Path, text_run: Path, tmp_pat
     assert run("report", text_run)[0] == 0
     page = (text_run / "report.html").read_text(encoding="utf-8")
     assert "Quality and diversity" in page and "Reverse LM score over LM score" in page
+    assert run("doctor", text_run)[0] == 0
     code, told, _ = run("evaluate", out, "--against", texts / "a.txt")
     assert code == 0 and "Self-BLEU" in told
 
@@ -124,7 +125,7 @@ def test_conditions_hold_in_every_sample(
     ("where", "told"),
     [
         ("size=3", "texts have no 'size'; allowed: length, contains"),
-        ("length=40..50", "no text has from 40 to"),
+        ("length=40..50", "no text is as long as 'length=40..50' asks; the model makes from 1 to"),
         ("contains=bux", "never seen 'bux'. Did you mean 'bus'?"),
         ("length=x", "can't read 'length=x'"),
         ("length=1, contains=red, contains=bus", "takes 2 words, not 1"),

@@ -140,7 +140,9 @@ def clause_of(name: str, rest: str, text: str) -> Clause:
         raise OptionError(f"{OWNER}: can't read {text!r}; write column=value")
     values = tuple(unquoted(part) for part in split_outside_quotes(rest[len(operator) :], "|"))
     if any(not value.text and not value.quoted for value in values):
-        raise OptionError(f"{OWNER}: a value is missing in {text!r}; no value is '=missing'")
+        raise OptionError(
+            f"{OWNER}: a value is missing in {text!r}; an empty cell of a table is written '=missing'"
+        )
     return Clause(name, "=" if operator == "==" else operator, values, text)
 
 

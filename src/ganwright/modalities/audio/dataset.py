@@ -227,7 +227,8 @@ def _rules(plan: Plan, seconds: np.ndarray, others: int, channels: np.ndarray) -
         yield f"recordings are cut into slices of {length:.3g} s; a rest under half of that is left out"
     else:
         longer = int((seconds > length).sum())
-        cut = f"{longer:,} longer ones are cut" if longer else "none is longer"
+        cut = f"{longer:,} longer {'one is' if longer == 1 else 'ones are'} cut"
+        cut = cut if longer else "none is longer"
         yield f"one example of {length:.3g} s a file: shorter ones are padded with silence, {cut}"
     if others:
         yield f"{others:,} of {len(seconds):,} files have another rate: resampled to {plan.rate:,} Hz"

@@ -157,7 +157,7 @@ def _write(source: TextSource, options: DataOptions, aside: Path) -> None:
     if (distinct := len(np.unique(hashes))) < 2:
         raise DataError(
             f"'{source.path}' contains {distinct or 'no'} text{' only' if distinct else ''}, "
-            f"{len(texts):,} times; at least 2 different ones are needed"
+            f"{len(texts):,} {'times' if len(texts) > 1 else 'time'}; at least 2 different ones are needed"
             if distinct
             else f"'{source.path}' contains no text"
         )

@@ -58,8 +58,10 @@ def wanted(where: str | Mapping[str, Any], codec: TextCodec) -> Wanted:
         low, high = _range(clause, codec)
         least, most = max(least, low), min(most, high)
     if least > most or most < 1:
+        asked = where if isinstance(where, str) else dict(where)
         raise OptionError(
-            f"where: no text has from {least} to {most} {codec.units}; the model makes up to {codec.length}"
+            f"where: no text is as long as {asked!r} asks; the model "
+            f"makes from 1 to {codec.length} {codec.units}"
         )
     if (needed := sum(map(len, contains))) > most:
         raise OptionError(

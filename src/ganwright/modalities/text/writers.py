@@ -22,7 +22,10 @@ TEXT, LABEL = "text", "label"
 def format_for(codec: TextCodec, path: Path, format: str | None) -> str:  # noqa: A002
     """See `data.writers.format_for`."""
     places = (".txt", ".txt.gz", ".csv", ".parquet")
-    return chosen_format(inner(path), format, _SUFFIXES, codec.formats, "texts", places)
+    bare = inner(path)
+    return chosen_format(
+        bare if bare.suffix else path, format, _SUFFIXES, codec.formats, "texts", places
+    )
 
 
 class TxtWriter(Writing["TextCodec"]):
