@@ -267,11 +267,13 @@ def _warnings(candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
 
 def _course_said(one: Candidate) -> list[str]:
     events = one.facts.of("guard")
-    backs = sum("back_to" in event for event in events)
+    backs = sum("back_to" in event for event in events)  # for whatever problem
     collapses = sum(event.get("problem") == "collapse" for event in events)
     said = []
     if backs:
-        said.append(f"training diverged and was rolled back, with halved learning rates, {backs}×")
+        said.append(
+            f"training went wrong and was rolled back, with halved learning rates, {backs}×"
+        )
     if collapses:
         said.append(
             f"the samples varied far less than the data at {collapses} snapshots in training"

@@ -85,7 +85,7 @@ class TrainOptions:
         default=None, ge=1, description="stop after this many scores without improvement"
     )
     repairs: int = Field(
-        default=3, ge=0, description="how often a diverged run is rolled back before it ends"
+        default=3, ge=0, description="how often the guard may roll back a failing run; 0: never"
     )
 
     def half_life_at(self, seen: int) -> float:

@@ -53,8 +53,12 @@ from ganwright.train.moving import Counts, Means, moving, restore
 from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
-PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale", "ended")
-HALVING = 0.5  # of both learning rates, at each rollback
+PROGRESS = (
+    "seen", "drawn", "seconds", "rollbacks", "remedied", "signs", "best", "stale", "ended",
+)  # fmt: skip
+HALVING = 0.5  # of both learning rates, at a rollback for a divergence or a collapse
+STRONGER = 3.0  # times γ, at a rollback for a collapse
+SLOWER = 0.1  # of D's learning rate, at a rollback because it has won
 
 
 def precision_on(asked: Precision, device: str) -> Precision:
@@ -90,6 +94,8 @@ class Trainer:
         self.drawn = 0  # latents drawn so far from the table
         self.seconds = 0.0
         self.rollbacks = 0
+        self.remedied: dict[str, int] = {}  # how often the guard went back for each problem
+        self.signs: dict[str, int] = {}  # how often in a row each problem has shown
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
         self.ended = -1  # `seen` at which the last samples and score of a run were made
@@ -153,7 +159,10 @@ class Trainer:
     def _rates(self, player: str, seen: int) -> dict[str, float]:
         """The numbers of a player's optimiser after `seen` examples."""
         o: OptimiserOptions = getattr(self.recipe, f"{player}_optimiser")
-        rate = o.rate_at(seen) * HALVING**self.rollbacks
+        won = self.remedied.get("won", 0)
+        rate = o.rate_at(seen) * HALVING ** (self.rollbacks - won)
+        if player == "discriminator":
+            rate *= SLOWER**won
         return {f"{player} rate": rate, f"{player} rest": 1 - o.beta2_at(seen)}
 
     def _captured(self, recorder: Recorder | None) -> Captured | None:
@@ -284,6 +293,7 @@ class Trainer:
             else:
                 set_rate(its, rates[f"{player} rate"])
                 set_beta2(its, getattr(self.recipe, f"{player}_optimiser").beta2_at(seen))
+        self.game.gamma.raised = STRONGER ** self.remedied.get("collapsed", 0)
         if self.game.augment is not None:
             self.game.augment.at(seen)
         if self.resident:
