@@ -1,6 +1,6 @@
 """Of runs made to fail, how many end healthy with the guard, and how many without?
 
-    python benchmarks/guard.py [--seeds 6] [--kimg 30] [--factor 1.5] [--only a,b] [--out FOLDER]
+    python benchmarks/guard.py [--seeds 6] [--kimg 30] [--factor 1.5] [--only 0,1] [--out FOLDER]
 
 Trains small nets on digits, once as they should be and with each fault, several seeds, each with
 `train.repairs` as by default and with 0, as --no-guard. A run ends healthy when its last score, an FID, is
@@ -20,25 +20,12 @@ import ganwright as gw
 from ganwright.base.errors import Diverged
 
 BOTH = ("generator_optimiser.rate", "discriminator_optimiser.rate")
-PAIRED = {
-    "game.loss": "relativistic-paired",
-    "game.penalty.r1": 0.3,
-    "game.penalty.r2": 0.3,
-    "game.labels.real": 1.0,
-}
-SMALL = {"generator.widths": [64, 64], "discriminator.widths": [64, 64]}
-# By name: the recipe, what the healthy run has, and what is wrong in the other.
-FAULTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "minimax, D's rate 0.05": ("mlp-small-minimax", {}, {BOTH[1]: 0.05}),
-    "minimax, D's rate 0.01": ("mlp-small-minimax", {}, {BOTH[1]: 0.01}),
-    "minimax, G's rate 0.01": ("mlp-small-minimax", {}, {BOTH[0]: 0.01}),
-    "mlp, both rates 0.01": ("mlp", SMALL, dict.fromkeys(BOTH, 0.01)),
-    "paired, γ = 0, rates 0.01": (
-        "mlp",
-        SMALL | PAIRED,
-        {"game.penalty.r1": 0, "game.penalty.r2": 0, **dict.fromkeys(BOTH, 0.01)},
-    ),
-    "paired, γ = 0.3, rates 0.02": ("mlp", SMALL | PAIRED, dict.fromkeys(BOTH, 0.02)),
+# By name: the recipe, and what is wrong.
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "minimax, D's rate 0.01": ("mlp-small-minimax", {BOTH[1]: 0.01}),
+    "minimax, D's rate 0.05": ("mlp-small-minimax", {BOTH[1]: 0.05}),
+    "mlp, both rates 0.01": ("mlp", dict.fromkeys(BOTH, 0.01)),
+    "mlp, both rates 0.1": ("mlp", dict.fromkeys(BOTH, 0.1)),
 }
 
 
@@ -47,9 +34,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--kimg", type=float, default=30)
+    parser.add_argument("--kimg", type=float, default=24)
     parser.add_argument("--factor", type=float, default=1.5)
-    parser.add_argument("--only", default=",".join(map(str, range(len(FAULTS)))))
+    parser.add_argument("--only", default="0,1,2,3", help="numbers of faults")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -59,22 +46,19 @@ def main() -> None:
         chosen = [list(FAULTS)[int(i)] for i in asked.only.split(",")]
         known: dict[str, list[tuple[float, list[str]]]] = {}
         for number, name in enumerate(chosen):
-            recipe, base, wrong = FAULTS[name]
+            recipe, wrong = FAULTS[name]
             seeds = range(asked.seeds)
 
             def run(tag: str, recipe: str = recipe, **settings: Any) -> tuple[float, list[str]]:
                 return trained(out / tag, recipe, asked.kimg, settings)
 
-            key = f"{recipe} {base}"
+            key = recipe
             if key not in known:
-                known[key] = [run(f"{number}-good-{s}", **base, seed=s) for s in seeds]
+                known[key] = [run(f"{number}-good-{s}", seed=s) for s in seeds]
             good = known[key]
             bound = asked.factor * median(fid for fid, _ in good)
             with_, without = (
-                [
-                    run(f"{number}-{r}-{s}", **(base | wrong | {"train.repairs": r}), seed=s)
-                    for s in seeds
-                ]
+                [run(f"{number}-{r}-{s}", **(wrong | {"train.repairs": r}), seed=s) for s in seeds]
                 for r in (3, 0)
             )
             healthy = [sum(fid <= bound for fid, _ in runs) for runs in (with_, without)]

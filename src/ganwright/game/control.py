@@ -69,15 +69,10 @@ class Gamma:
         self.options, self.size = o, size
         self.start = math.log(size / NUMBERS)
         self.log = torch.full((), self.start, device=device)
-        self.raised = 1.0  # by the guard: times γ, and the automatic target is divided by it
-
-    def share(self, seen: int) -> float:
-        """The part of the factor that is known before a round."""
-        return self.options.share(seen) * self.raised
 
     def scale(self, seen: int) -> float | Tensor:
         """The factor after `seen` examples."""
-        share = self.share(seen)
+        share = self.options.share(seen)
         return share * self.log.exp() if self.options.auto else share
 
     def steepness(self, squares: Tensor) -> Tensor:
@@ -87,11 +82,7 @@ class Gamma:
     def follow(self, steepness: Tensor, count: int) -> None:
         """Moves by how steep the discriminator was at a batch of `count` pairs."""
         if self.options.auto:
-            error = (
-                (steepness.to(self.log) / (self.options.steepness / self.raised))
-                .clamp(0.1, 10)
-                .log()
-            )
+            error = (steepness.to(self.log) / self.options.steepness).clamp(0.1, 10).log()
             moved = self.log + self.options.speed * count / 1000 * error
             away = math.log(REACH)
             self.log.copy_(moved.clamp(self.start - away, self.start + away))

@@ -231,7 +231,7 @@ class Game:
 
     def numbers(self, seen: int) -> dict[str, float]:
         """The numbers of the round after `seen` examples, by the names that it asks for them."""
-        return {"noise": self.options.noise_at(seen), "gamma": self.gamma.share(seen)}
+        return {"noise": self.options.noise_at(seen), "gamma": self.gamma.options.share(seen)}
 
     def _noise(self, seen: int) -> float | Tensor:
         deviation = self.options.noise_at(seen)

@@ -16,13 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwright.train.trainer import SLOWER, STRONGER, Trainer
+from ganwright.train.trainer import Trainer
 
 COLLAPSED = 0.3  # below this share of the data's variety, samples deserve a warning
 WON_LOSS = 1e-3  # of a discriminator that has nothing left to learn, where also
 WON_APART = 20.0  # its mean logits of real and made examples are further apart than this
 PERSISTS = 3  # signs in a row, from which on the guard acts
 LEARNT = 20_000  # examples before which samples may vary little: nothing has been learnt yet
+
+# What a rollback for each problem changes; `Trainer.remedied` makes it so.
+REMEDIES = {
+    "diverged": "half the learning rates",
+    "won": "a tenth of D's learning rate",
+    "collapsed": "a tenth of the learning rates",
+}
 
 
 def has_won(means: Mapping[str, float]) -> bool:
@@ -44,15 +51,6 @@ def acts(trainer: Trainer) -> bool:
     Never under differential privacy: what it looks at shows real rows, which the noise doesn't cover.
     """
     return trainer.accountant is None and trainer.rollbacks < trainer.recipe.train.repairs
-
-
-def remedy(trainer: Trainer, problem: str) -> str:
-    """What a rollback for the problem changes, in words; `Trainer.remedied` makes it so."""
-    if problem == "won":
-        return f"{SLOWER:g} times D's learning rate"
-    penalty = trainer.recipe.game.penalty
-    stronger = problem == "collapsed" and (penalty.r1 or penalty.r2)
-    return "half the learning rates" + (f" and {STRONGER:g} times γ" if stronger else "")
 
 
 def lasting(trainer: Trainer) -> str | None:

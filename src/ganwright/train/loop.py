@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.model import Model
 from ganwright.train.choose import shortfall
-from ganwright.train.guard import COLLAPSED, PERSISTS, acts, count, has_won, lasting, remedy
+from ganwright.train.guard import COLLAPSED, PERSISTS, REMEDIES, acts, count, has_won, lasting
 from ganwright.train.keeper import Keeper
 from ganwright.train.plan import at_speed
 from ganwright.train.recipes import Recipe
@@ -224,7 +224,7 @@ def _set_back(trainer: Trainer, keeper: Keeper, log: Callable[..., None], proble
     told = {
         f"{problem}_at": at,
         "back_to": trainer.seen,
-        "remedy": remedy(trainer, problem),
+        "remedy": REMEDIES[problem],
         "repairs": rollbacks,
     }
     log("guard", problem=problem, **told)

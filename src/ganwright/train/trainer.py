@@ -56,9 +56,8 @@ from ganwright.train.state import finite
 PROGRESS = (
     "seen", "drawn", "seconds", "rollbacks", "remedied", "signs", "best", "stale", "ended",
 )  # fmt: skip
-HALVING = 0.5  # of both learning rates, at a rollback for a divergence or a collapse
-STRONGER = 3.0  # times γ, at a rollback for a collapse
-SLOWER = 0.1  # of D's learning rate, at a rollback because it has won
+HALVING = 0.5  # of both learning rates, at a rollback for a divergence
+SLOWER = 0.1  # of both after a collapse, of D's where it has won
 
 
 def precision_on(asked: Precision, device: str) -> Precision:
@@ -159,10 +158,10 @@ class Trainer:
     def _rates(self, player: str, seen: int) -> dict[str, float]:
         """The numbers of a player's optimiser after `seen` examples."""
         o: OptimiserOptions = getattr(self.recipe, f"{player}_optimiser")
-        won = self.remedied.get("won", 0)
-        rate = o.rate_at(seen) * HALVING ** (self.rollbacks - won)
-        if player == "discriminator":
-            rate *= SLOWER**won
+        won, collapsed = (self.remedied.get(problem, 0) for problem in ("won", "collapsed"))
+        slower = collapsed + won * (player == "discriminator")
+        factor = HALVING ** (self.rollbacks - won - collapsed) * SLOWER**slower
+        rate = o.rate_at(seen) * factor
         return {f"{player} rate": rate, f"{player} rest": 1 - o.beta2_at(seen)}
 
     def _captured(self, recorder: Recorder | None) -> Captured | None:
@@ -293,7 +292,6 @@ class Trainer:
             else:
                 set_rate(its, rates[f"{player} rate"])
                 set_beta2(its, getattr(self.recipe, f"{player}_optimiser").beta2_at(seen))
-        self.game.gamma.raised = STRONGER ** self.remedied.get("collapsed", 0)
         if self.game.augment is not None:
             self.game.augment.at(seen)
         if self.resident:
