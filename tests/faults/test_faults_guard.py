@@ -88,7 +88,9 @@ def test_a_resumed_run_ends_in_the_same_bits(tiny: Any, tmp_path: Path, early: N
     """Stopped in the collapse, and after the rollback."""
     import ganwright as gw
 
-    whole = tiny.run(tmp_path / "whole", "mlp", settings=OFTEN, observer=tiny.Watcher(collapsing(96)))
+    whole = tiny.run(
+        tmp_path / "whole", "mlp", settings=OFTEN, observer=tiny.Watcher(collapsing(96))
+    )
     for stop in (112, 160):
         out = tmp_path / f"stopped at {stop}"
         with pytest.raises(Interrupted):
