@@ -267,12 +267,12 @@ def _warnings(candidates: Sequence[Candidate]) -> list[tuple[str, str]]:
 
 def _course_said(one: Candidate) -> list[str]:
     events = one.facts.of("guard")
-    backs = sum("back_to" in event for event in events)  # for whatever problem
+    backs = sum("back_to" in event for event in events)
     collapses = sum(event.get("problem") == "collapse" for event in events)
     said = []
     if backs:
         said.append(
-            f"training went wrong and was rolled back, with halved learning rates, {backs}×"
+            f"training went wrong and was rolled back, with lower learning rates, {backs}×"
         )
     if collapses:
         said.append(
