@@ -134,7 +134,7 @@ def test_unknown_names_and_misplaced_weights() -> None:
         choose_extractor("columns", data)
     assert {name for one in modalities() for name in features_of(one).EXTRACTORS} == {
         "learned", "pixels", "inception", "dinov2", "dinov2-b", "dinov2-l", "columns", "counts",
-        "heard", "spectra",
+        "heard", "spectra", "windows", "ngrams",
     }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ class Drawer:
     def __post_init__(self) -> None:
         self.codec, self.spec = self.data_set.codec, self.data_set.spec
         self.recipe: dict[str, Any] = {"data": {}}
+        self.data_options = self.data_set.options
         self.data, self.seen = {"fingerprint": self.data_set.fingerprint}, 64_000
         rows = self.data_set.examples(self.data_set.train)
         rng = np.random.default_rng(0)

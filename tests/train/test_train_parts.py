@@ -98,9 +98,21 @@ def test_run_from_python(tiny: Any, digits_run: Path) -> None:
     assert run.model.data["n"] == sum(run.model.data["class_counts"]) == run.log[0]["n"]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if RECIPES[name].instead])
+def test_a_recipe_that_is_chosen_by_a_flag_says_which(name: str) -> None:
+    with pytest.raises(OptionError, match=rf"^--recipe: '{name}' is chosen by --\w+ "):
+        prepare("digits", recipe=name, kimg=0.1)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if not RECIPES[name].instead])
 def test_every_recipe_plays_a_round(tiny: Any, name: str, tmp_path: Path) -> None:
     data: str | Path = "digits"
+    if name == "text":
+        data = tmp_path / "lines.txt"
+        data.write_text("".join(f"a line about {word}\n" for word in "xyzuvw" * 8))
+    if name == "series":
+        data = tmp_path / "waves.npy"
+        np.save(data, np.random.default_rng(0).normal(size=(30, 24, 2)))
     if name.startswith("table"):
         data = tmp_path / "rows.csv"
         data.write_text("a,b\n" + "".join(f"{i},{'xyz'[i % 3]}\n" for i in range(20)))
@@ -108,7 +120,8 @@ def test_every_recipe_plays_a_round(tiny: Any, name: str, tmp_path: Path) -> Non
         data = tmp_path / "words.npz"
         words = np.random.default_rng(0).poisson(0.5, (40, 30))
         sp.save_npz(data, sp.csr_matrix(words.astype(np.uint16)))
-    prepared = prepare(data, recipe=name, kimg=0.1, settings={"train.batch": 4})
+    form = {"data.form": "series"} if name == "series" else {}
+    prepared = prepare(data, recipe=name, kimg=0.1, settings={"train.batch": 4} | form)
     from ganwright.train.trainer import Trainer
 
     trainer = Trainer(prepared.plan.recipe, prepared.data, "cpu")

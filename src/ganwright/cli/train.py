@@ -87,6 +87,13 @@ def command(
             metavar="A B", help="Learn to translate images of A to those of the same name in B."
         ),
     ] = None,
+    no_guard: Annotated[
+        bool,
+        typer.Option(
+            "--no-guard",
+            help="Never go back in a run that collapses or diverges; the same as train.repairs=0.",
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the folder.")
     ] = False,
@@ -118,6 +125,8 @@ def command(
         )
     if patience is not None:
         chosen["train.patience"] = patience
+    if no_guard:
+        chosen["train.repairs"] = 0
     if resume:
         if dry_run:
             raise OptionError("--dry-run: doesn't go with --resume")

@@ -271,7 +271,7 @@ def _course_said(one: Candidate) -> list[str]:
     collapses = sum(event.get("problem") == "collapse" for event in events)
     said = []
     if backs:
-        said.append(f"training diverged and was rolled back, with halved learning rates, {backs}×")
+        said.append(f"training went wrong and was rolled back, with lower learning rates, {backs}×")
     if collapses:
         said.append(
             f"the samples varied far less than the data at {collapses} snapshots in training"

@@ -77,7 +77,17 @@ def all_warnings(facts: Facts, found: Findings, look: Look) -> list[str]:
     """The card's warnings, the guard's, and what could not be shown."""
     warnings = list(found.card.warnings) if found.card else []
     problems = Counter(str(e.get("problem")) for e in facts.of("guard") if e.get("problem"))
-    if repairs := [e for e in facts.of("guard") if "back_to" in e]:
+    for problem in ("won", "collapsed"):
+        if found_at := [e for e in facts.of("guard") if e.get("problem") == problem]:
+            helped = ["back_to" in e for e in found_at]
+            what = {"won": "the discriminator won", "collapsed": "the samples collapsed"}[problem]
+            warnings.append(
+                f"{what}, and training was rolled back ({sum(helped)}×)"
+                + ("" if all(helped) else ", which did not help")
+            )
+    if repairs := [
+        e for e in facts.of("guard") if e.get("problem") == "diverged" and "back_to" in e
+    ]:
         places = ", ".join(f"{number(e.get('diverged_at')) / 1000:g}" for e in repairs[:5])
         warnings.append(
             f"training diverged and was rolled back {len(repairs)} times, each time halving the "

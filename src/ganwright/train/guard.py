@@ -1,7 +1,15 @@
-"""The collapse guard: do samples vary as much as the data?"""
+"""The guard: signs that a game is lost, and when they have lasted long enough to act.
+
+A collapse shows at snapshots: samples vary far less than the data. A discriminator that has won for good
+shows in reports: its loss is nothing, and its logits of real and made examples are far apart. Both happen
+in good runs, too, for a moment or at the start. Numbers that aren't finite are looked for by
+`Trainer.healthy`.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +19,46 @@ from torch import Tensor
 from ganwright.train.trainer import Trainer
 
 COLLAPSED = 0.3  # below this share of the data's variety, samples deserve a warning
+WON_LOSS = 1e-3  # of a discriminator that has nothing left to learn, where also
+WON_APART = 20.0  # its mean logits of real and made examples are further apart than this
+PERSISTS = 3  # signs in a row, from which on the guard acts
+LEARNT = 20_000  # examples before which samples may vary little: nothing has been learnt yet
+
+# What a rollback for each problem changes; `Trainer.remedied` makes it so.
+REMEDIES = {
+    "diverged": "half the learning rates",
+    "won": "a tenth of D's learning rate",
+    "collapsed": "a tenth of the learning rates",
+}
+
+
+def has_won(means: Mapping[str, float]) -> bool:
+    """Whether the means of a report are those of a discriminator that has won."""
+    loss, real, fake = (
+        means.get(name, math.nan) for name in ("discriminator_loss", "real_logit", "fake_logit")
+    )
+    return abs(loss) < WON_LOSS and real - fake > WON_APART
+
+
+def count(trainer: Trainer, problem: str, shows: bool) -> None:
+    """Counts how often in a row a problem shows."""
+    trainer.signs = trainer.signs | {problem: trainer.signs.get(problem, 0) + 1 if shows else 0}
+
+
+def acts(trainer: Trainer) -> bool:
+    """Whether the guard may still go back.
+
+    Never under differential privacy: what it looks at shows real rows, which the noise doesn't cover.
+    """
+    return trainer.accountant is None and trainer.rollbacks < trainer.recipe.train.repairs
+
+
+def lasting(trainer: Trainer) -> str | None:
+    """The problem that has lasted: won or collapsed."""
+    for problem, times in trainer.signs.items():
+        if times >= PERSISTS and (problem != "collapsed" or trainer.seen >= LEARNT):
+            return problem
+    return None
 
 
 def spread(x: Tensor, labels: np.ndarray | None) -> float:

@@ -115,6 +115,8 @@ class InMemory:
     def regular(self) -> dict[str, Any]:
         raise NotImplementedError("no checkpoint is kept")
 
+    earlier = regular
+
     def best(self, model: Model) -> None:
         self.weights = copy.deepcopy(model.generator.state_dict())
 

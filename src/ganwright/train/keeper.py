@@ -32,6 +32,9 @@ class Keeper(Protocol):
     def regular(self) -> dict[str, Any]:
         """The state at the last regular checkpoint, of a run that can be rolled back."""
 
+    def earlier(self) -> dict[str, Any]:
+        """The state at the regular checkpoint before, which then is the last."""
+
     def best(self, model: Model) -> None:
         """Keeps the best model so far."""
 
@@ -58,6 +61,9 @@ class OnDisk:
     def regular(self) -> dict[str, Any]:
         found, _ = state.load(self.folder.checkpoint, regular_only=True)
         return found
+
+    def earlier(self) -> dict[str, Any]:
+        return state.earlier(self.folder.checkpoint)
 
     def best(self, model: Model) -> None:
         model.save(self.folder.best)

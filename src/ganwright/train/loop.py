@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ganwright.base.errors import Diverged, Interrupted
 from ganwright.model import Model
 from ganwright.train.choose import shortfall
-from ganwright.train.guard import COLLAPSED
+from ganwright.train.guard import COLLAPSED, PERSISTS, REMEDIES, acts, count, has_won, lasting
 from ganwright.train.keeper import Keeper
 from ganwright.train.plan import at_speed
 from ganwright.train.recipes import Recipe
@@ -112,16 +112,27 @@ def train(
         kept = reporting or showing or scoring or regular or done or stop
         if kept and keeper.sets_back and not trainer.healthy():
             # Nothing of a diverged model is kept or shown.
-            _set_back(trainer, keeper, log)
+            _set_back(trainer, keeper, log, "diverged")
             began = time.monotonic() - trainer.seconds
             continue
 
         if reporting:
             speed = trainer.seen / max(trainer.seconds, 1e-9)
-            log("report", **trainer.means.take(), images_per_s=speed, **trainer.spent())
+            means = trainer.means.take()
+            log("report", **means, images_per_s=speed, **trainer.spent())
+            count(trainer, "won", has_won(means))
 
         if showing:
             _show(trainer, keeper, observer, log)
+
+        suspect = keeper.sets_back and acts(trainer) and any(trainer.signs.values())
+        if (reporting or showing) and (problem := lasting(trainer)) is not None:
+            if suspect:
+                _set_back(trainer, keeper, log, problem)
+                began = time.monotonic() - trainer.seconds
+                continue
+            if trainer.rollbacks and trainer.signs[problem] == PERSISTS:
+                log("guard", problem=problem, repairs=trainer.rollbacks)
 
         if scorer is not None and scoring:
             _score(trainer, keeper, scorer, log)
@@ -139,7 +150,7 @@ def train(
         if done:
             trainer.ended = trainer.seen
         if regular or ending or stop:
-            save(regular=regular)
+            save(regular=regular and not suspect)  # the guard goes back to where nothing was wrong
 
         if done:
             break
@@ -177,6 +188,7 @@ def _show(trainer: Trainer, keeper: Keeper, observer: Observer, log: Callable[..
     path, spread = shown
     observer.snapshot(path, trainer)
     log("snapshot", variety=spread)
+    count(trainer, "collapsed", spread < COLLAPSED)
     if spread < COLLAPSED:
         log("guard", problem="collapse", variety=spread)
 
@@ -191,21 +203,32 @@ def is_done(recipe: Recipe, seen: int, seconds: float) -> bool:
     return by_kimg or by_clock
 
 
-def _set_back(trainer: Trainer, keeper: Keeper, log: Callable[..., None]) -> None:
-    """After a divergence: back to the last checkpoint, with other noise and half the learning rates."""
-    at, rollbacks = trainer.seen, trainer.rollbacks + 1
+def _set_back(trainer: Trainer, keeper: Keeper, log: Callable[..., None], problem: str) -> None:
+    """Back to the last healthy checkpoint, with other noise and the remedy for the problem.
+
+    Raises Diverged when a divergence comes back too often.
+    """
+    at, rollbacks, remedied = trainer.seen, trainer.rollbacks + 1, trainer.remedied
     if rollbacks > trainer.recipe.train.repairs:
         log("guard", problem="diverged", repairs=rollbacks - 1)
         raise Diverged(
             f"training diverged at {at / 1000:g} kimg and {rollbacks - 1} rollbacks did not help; "
             "model/ holds the last good model. Try a lower learning rate, a penalty or clipping"
         )
-    found = keeper.regular()
+    # What lasts has begun before it showed; numbers that aren't finite are never in a checkpoint.
+    found = keeper.regular() if problem == "diverged" else keeper.earlier()
     best = trainer.best  # best/ still holds it
     steps = trainer.privacy.steps  # what they revealed of real rows stays spent
     trainer.restore(found)
     trainer.best, trainer.rollbacks, trainer.privacy.steps = best, rollbacks, steps
-    log("guard", problem="diverged", diverged_at=at, back_to=trainer.seen, repairs=rollbacks)
+    trainer.remedied, trainer.signs = remedied | {problem: remedied.get(problem, 0) + 1}, {}
+    told = {
+        f"{problem}_at": at,
+        "back_to": trainer.seen,
+        "remedy": REMEDIES[problem],
+        "repairs": rollbacks,
+    }
+    log("guard", problem=problem, **told)
 
 
 def _score(trainer: Trainer, keeper: Keeper, scorer: Scorer, log: Callable[..., None]) -> None:

@@ -128,6 +128,14 @@ class Bar:
         self.live.update(Group(self.preview, self.caption, self.line, self.bar))
 
 
+# What the guard goes back for, in words that go on with "at … kimg".
+PROBLEMS = {
+    "diverged": "diverged",
+    "won": "the discriminator had won",
+    "collapsed": "the samples had collapsed",
+}
+
+
 def notice(event: dict[str, Any]) -> str | None:
     """The line for an event other than a report, None for those that need none."""
     if event["event"] == "score" and "fid" in event:
@@ -161,9 +169,15 @@ def notice(event: dict[str, Any]) -> str | None:
     if event["event"] == "guard" and event["problem"] == "snapshot":
         return f"warning: samples can't be written ({event['why']}); training goes on without them"
     if event["event"] == "guard" and "back_to" in event:
+        what, at = PROBLEMS[event["problem"]], event[f"{event['problem']}_at"]
         return (
-            f"warning: diverged at {event['diverged_at'] / 1000:g} kimg; rolled back to "
-            f"{event['back_to'] / 1000:g} kimg with half the learning rates (rollback {event['repairs']})"
+            f"warning: {what} at {at / 1000:g} kimg; rolled back to {event['back_to'] / 1000:g} kimg "
+            f"with {event.get('remedy', 'half the learning rates')} (rollback {event['repairs']})"
+        )
+    if event["event"] == "guard" and event["problem"] in ("won", "collapsed"):
+        return (
+            f"warning: {PROBLEMS[event['problem']]} at {event['kimg']:g} kimg, and going back "
+            f"{event['repairs']} times did not help; training goes on. `ganwright doctor` says what to try"
         )
     return None
 

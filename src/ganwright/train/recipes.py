@@ -85,7 +85,7 @@ class TrainOptions:
         default=None, ge=1, description="stop after this many scores without improvement"
     )
     repairs: int = Field(
-        default=3, ge=0, description="how often a diverged run is rolled back before it ends"
+        default=3, ge=0, description="how often the guard may roll back a failing run; 0: never"
     )
 
     def half_life_at(self, seen: int) -> float:
@@ -129,11 +129,15 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A recipe, what it is, and what a widely copied version of it got wrong."""
+    """A recipe, what it is, and what a widely copied version of it got wrong.
+
+    `instead` is what to give on the command line instead of its name, where settings of it follow from that.
+    """
 
     make: Callable[[], Recipe]
     summary: str
     mended: str
+    instead: str = ""
 
 
 class Recipes(Names[Row]):

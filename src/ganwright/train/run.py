@@ -232,7 +232,10 @@ def named(recipe: str | os.PathLike[str]) -> Recipe:
         except (OSError, UnicodeDecodeError) as error:
             raise OptionError(f"--recipe: '{path}' can't be read: {error}") from None
         return from_toml(Recipe, text, owner=str(path))
-    return RECIPES[str(recipe)].make()
+    row = RECIPES[str(recipe)]
+    if row.instead:
+        raise OptionError(f"--recipe: '{recipe}' is chosen by {row.instead}; give that alone")
+    return row.make()
 
 
 def _with_budget(recipe: Recipe, asked: Mapping[str, Any]) -> Recipe:

@@ -26,6 +26,7 @@ from ganwright.base.runs import replacing
 
 KEPT = 2
 REGULAR, STOPPED = "[0-9]*[0-9].safetensors", "[0-9]*-stopped.safetensors"
+DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError)  # what reading one may raise
 TENSOR, NUMBERED = "$tensor", "$numbered"
 
 
@@ -88,10 +89,27 @@ def load(folder: Path, *, regular_only: bool = False) -> tuple[dict[str, Any], l
     for path in sorted(files, reverse=True):
         try:
             return _read(path), damaged
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        except DAMAGE:
             damaged.append(path.name)
     why = f"damaged: {', '.join(damaged)}" if damaged else "stopped before the first one"
     raise RunError(f"'{folder}' holds no checkpoint to continue from ({why}); start a new run")
+
+
+def earlier(folder: Path) -> dict[str, Any]:
+    """The oldest intact regular checkpoint; younger ones are removed, as nobody will go back to them.
+
+    Raises RunError when there is none.
+    """
+    files = _files(folder, REGULAR)[::-1]
+    for number, path in enumerate(files):
+        try:
+            found = _read(path)
+        except DAMAGE:
+            continue
+        for younger in files[number + 1 :]:
+            younger.unlink()
+        return found
+    raise RunError(f"'{folder}' holds no whole checkpoint to go back to; start a new run")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

@@ -53,8 +53,11 @@ from ganwright.train.moving import Counts, Means, moving, restore
 from ganwright.train.recipes import Precision, Recipe
 from ganwright.train.state import finite
 
-PROGRESS = ("seen", "drawn", "seconds", "rollbacks", "best", "stale", "ended")
-HALVING = 0.5  # of both learning rates, at each rollback
+PROGRESS = (
+    "seen", "drawn", "seconds", "rollbacks", "remedied", "signs", "best", "stale", "ended",
+)  # fmt: skip
+HALVING = 0.5  # of both learning rates, at a rollback for a divergence
+SLOWER = 0.1  # of both after a collapse, of D's where it has won
 
 
 def precision_on(asked: Precision, device: str) -> Precision:
@@ -90,6 +93,8 @@ class Trainer:
         self.drawn = 0  # latents drawn so far from the table
         self.seconds = 0.0
         self.rollbacks = 0
+        self.remedied: dict[str, int] = {}  # how often the guard went back for each problem
+        self.signs: dict[str, int] = {}  # how often in a row each problem has shown
         self.best: float | None = None  # the best score so far; lower is better
         self.stale = 0  # scores since then
         self.ended = -1  # `seen` at which the last samples and score of a run were made
@@ -153,7 +158,10 @@ class Trainer:
     def _rates(self, player: str, seen: int) -> dict[str, float]:
         """The numbers of a player's optimiser after `seen` examples."""
         o: OptimiserOptions = getattr(self.recipe, f"{player}_optimiser")
-        rate = o.rate_at(seen) * HALVING**self.rollbacks
+        won, collapsed = (self.remedied.get(problem, 0) for problem in ("won", "collapsed"))
+        slower = collapsed + won * (player == "discriminator")
+        factor = HALVING ** (self.rollbacks - won - collapsed) * SLOWER**slower
+        rate = o.rate_at(seen) * factor
         return {f"{player} rate": rate, f"{player} rest": 1 - o.beta2_at(seen)}
 
     def _captured(self, recorder: Recorder | None) -> Captured | None:

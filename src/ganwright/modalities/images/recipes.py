@@ -339,12 +339,14 @@ RECIPES: dict[str, Row] = {
         make=_restore,
         summary="a U-Net that repairs damaged images, against a discriminator of patches; for --task",
         mended="normalised by instance, so that large pictures fell apart into tiles",
+        instead="--task denoise, deblur, inpaint, upscale or colourise",
     ),
     "translate": Row(
         make=_translate,
         summary="a U-Net that makes another kind of picture from one, against a discriminator of patches; "
         "for --pairs, and for --from with --to",
         mended="took the noise for granted that dropout is, and one size of picture",
+        instead="--pairs A B, or --from A --to B",
     ),
 }
 PAIRED_L1, CONTRAST = 100, 1  # weights: Isola et al. 2017; Park et al. 2020

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright.base.errors import DataError
 from ganwright.base.frames import is_frame
+from ganwright.data.delimited import NotText
 from ganwright.data.options import AUTO, DataOptions
 from ganwright.data.packing import is_table_name
 from ganwright.modalities.series.options import SeriesOptions
@@ -63,7 +64,7 @@ def _unmistakable(path: Path) -> str:
 
     try:
         return _why(f"'{path.name}'", table_in(path, [], LOOKED_AT))
-    except DataError:
+    except (DataError, NotText):
         return ""  # others say what is wrong with it
 
 
