@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright.base.errors import DataError
 from ganwright.base.frames import is_frame
-from ganwright.data.delimited import NotText
 from ganwright.data.options import AUTO, DataOptions
 from ganwright.data.packing import is_table_name
 from ganwright.modalities.series.options import SeriesOptions
@@ -60,6 +59,7 @@ def _in_memory(given: object, options: DataOptions, asked: bool) -> SeriesSource
 
 def _unmistakable(path: Path) -> str:
     """Why the first rows of a file are series, or nothing."""
+    from ganwright.data.delimited import NotText
     from ganwright.modalities.series.read import table_in
 
     try:
