@@ -38,7 +38,7 @@ class Drawer:
         self.codec, self.spec = self.data_set.codec, self.data_set.spec
         self.recipe: dict[str, Any] = {"data": {}}
         self.data_options = self.data_set.options
-        self.generator = SimpleNamespace(task=None)
+        self.generator = SimpleNamespace(task=None, beside={})
         self.data, self.seen = {"fingerprint": self.data_set.fingerprint}, 64_000
         rows = self.data_set.examples(self.data_set.train)
         rng = np.random.default_rng(0)
