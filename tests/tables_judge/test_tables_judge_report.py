@@ -49,7 +49,7 @@ class Drawer:
         other = rows.column("gift").take(pa.array(rng.permutation(rows.num_rows)))
         self.rows = rows.set_column(rows.column_names.index("gift"), "gift", other)
 
-    def stream(self, n: int, *, seed: int = 0) -> Iterator[Block]:
+    def stream(self, n: int, *, seed: int = 0, by: str | None = None) -> Iterator[Block]:
         for start in range(0, n, 500):
             yield Block(start, self.rows.slice(start, min(500, n - start)))
 
