@@ -116,3 +116,10 @@ def test_the_check_of_overfitting_reads_the_discriminator(digits_run: Path) -> N
 def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ganwright(["doctor", str(tmp_path)]) == 2
     assert "not a run folder" in capsys.readouterr().err
+
+
+def test_what_the_guard_did_is_told(tmp_path: Path) -> None:
+    settings = {"discriminator_optimiser.rate": 0.05}
+    gw.train("digits", recipe="mlp-small-minimax", kimg=8, out=tmp_path / "run", settings=settings)
+    (found,) = [one for one in examine(tmp_path / "run") if one.name == "went back"]
+    assert "D had won: back to" in found.evidence[0] and "a tenth of D's" in found.evidence[0]

@@ -204,7 +204,7 @@ def test_wrong_use_is_one_line(pairs: np.ndarray, digits_run: Path, capsys: Capt
         ("train", "--pairs", "A", "B", "--task", "denoise"): "--task: doesn't go with --pairs",
         ("train", "--from", str(digits_run), "--to", "B"): "is a trained run",
         ("train",): "Missing argument 'DATA'; of translation",
-        ("train", "A", "--recipe", "translate"): "a translator needs two sets of pictures",
+        ("train", "A", "--recipe", "translate"): "is chosen by --pairs A B, or --from A --to B",
         ("translate", str(digits_run), "A", "--out", "o"): "translate: this model wasn't trained for it",
     }  # fmt: skip
     for line, text in told.items():

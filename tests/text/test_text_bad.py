@@ -18,7 +18,7 @@ SENTENCES = "".join(f"a {c} {n} waits here\n" for c in ("red", "old") for n in r
 BAD: dict[str, tuple[str, bytes, str]] = {
     "empty": ("a.txt", b"", "is empty"),
     "blank": ("a.txt", b"\n \n\n", "is empty"),
-    "one word": ("a.txt", b"hello", "contains 1 text only, 1 times; at least 2 different ones"),
+    "one word": ("a.txt", b"hello", "contains 1 text only, 1 time; at least 2 different ones"),
     "one sentence": ("a.txt", b"a red bus\n" * 30, "contains 1 text only, 30 times"),
     "not UTF-8": (
         "a.txt",

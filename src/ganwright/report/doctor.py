@@ -209,6 +209,21 @@ def _kinds(facts: Facts) -> tuple[int, int] | None:
     return (kept, len(shares)) if kept < len(shares) else None
 
 
+def _went_back(run: Patient) -> Diagnosis | None:
+    """What the guard did about a discriminator that had won, or a collapse that lasted."""
+    what = {"won": "D had won", "collapsed": "the samples varied too little"}
+    backs = [e for e in run.facts.of("guard") if "back_to" in e and e["problem"] in what]
+    if not backs:
+        return None
+    told = tuple(
+        f"at {e[e['problem'] + '_at'] / 1000:,.1f} kimg, as {what[e['problem']]}: back to "
+        f"{e['back_to'] / 1000:,.1f} kimg with {e['remedy']}"
+        for e in backs
+    )
+    times = "once" if len(backs) == 1 else f"{len(backs)} times"
+    return Diagnosis("went back", f"The guard went back {times}, and training went on.", told)
+
+
 def _recovered(run: Patient) -> Diagnosis | None:
     spread = run.facts.series("snapshot", "variety")
     low = [x for x, y in spread if y < COLLAPSED and x > 0]
@@ -340,7 +355,7 @@ def _healthy(run: Patient) -> Diagnosis:
 
 # The gravest first.
 RULES: tuple[Callable[[Patient], Diagnosis | None], ...] = (
-    _diverged, _collapsed, _one_sided, _learned_by_heart, _got_worse, _ended, _few, _recovered,
+    _diverged, _collapsed, _one_sided, _learned_by_heart, _got_worse, _ended, _few, _went_back, _recovered,
     _improving, _far,
 )  # fmt: skip
 
