@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,14 @@ from torch import Tensor, nn
 from ganwright.game import Result
 from ganwright.game.average import tensors
 
-if TYPE_CHECKING:
-    from ganwright.train.trainer import Trainer
+
+class Players(Protocol):
+    """What is asked of a trainer."""
+
+    game: Any
+    average: Any
+    seen: int
+    drawn: int
 
 
 class Means:
@@ -57,7 +63,7 @@ class Means:
         self.count = state["count"]
 
 
-def moving(trainer: Trainer) -> Iterator[Tensor]:
+def moving(trainer: Players) -> Iterator[Tensor]:
     """Every tensor that a round writes."""
     game = trainer.game
     for network in (game.generator, game.discriminator, trainer.average.network):
@@ -74,7 +80,7 @@ def moving(trainer: Trainer) -> Iterator[Tensor]:
 class Counts:
     """What Python counts in a trainer's rounds."""
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Players) -> None:
         self.trainer = trainer
 
     def get(self) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,11 +19,25 @@ from ganwright.data.clauses import (
     split_outside_quotes,
 )
 
-if TYPE_CHECKING:
-    from ganwright.modalities.text.codec import TextCodec
-
 NAMES = ("length", "contains")
 NONE = -1
+
+
+class Units(Protocol):
+    """What is asked of a codec of texts."""
+
+    @property
+    def units(self) -> Any: ...
+    @property
+    def length(self) -> int: ...
+    @property
+    def vocabulary(self) -> Any: ...
+
+    def cut(self, text: str) -> Any:
+        """Its units."""
+
+    def symbols_of(self, units: Any) -> Any:
+        """Their numbers."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,7 @@ class Wanted:
         return found
 
 
-def wanted(where: str | Mapping[str, Any], codec: TextCodec) -> Wanted:
+def wanted(where: str | Mapping[str, Any], codec: Units) -> Wanted:
     """The conditions of a text or a mapping. Raises OptionError for one that no text can meet."""
     least, most = 0, codec.length
     contains: list[tuple[int, ...]] = []
@@ -80,7 +94,7 @@ def _clauses(where: str | Mapping[str, Any]) -> Iterable[Clause]:
     return found
 
 
-def _contained(clause: Clause, codec: TextCodec) -> tuple[int, ...]:
+def _contained(clause: Clause, codec: Units) -> tuple[int, ...]:
     if clause.operator != "=" or len(clause.values) != 1:
         raise OptionError(f"where: can't read {clause.text!r}; write contains=word, once for each")
     value = clause.values[0]
@@ -98,7 +112,7 @@ def _contained(clause: Clause, codec: TextCodec) -> tuple[int, ...]:
     return found
 
 
-def _range(clause: Clause, codec: TextCodec) -> tuple[int, int]:
+def _range(clause: Clause, codec: Units) -> tuple[int, int]:
     """The lowest and the highest length that a clause allows."""
     problem = f"where: can't read {clause.text!r}; write length=5, length=5..12, length<=12"
     if len(clause.values) != 1 or clause.operator == "!=":
